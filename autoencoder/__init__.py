@@ -1,0 +1,1 @@
+"""Convolutional autoencoders: architectures, losses, learning rate, training."""

@@ -1,0 +1,57 @@
+"""Adam whose learning rate follows a shape over the steps, on every backend."""
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+
+class ShapedAdam(keras.optimizers.Adam):
+    """Adam that multiplies its learning rate by `shape(step)` at each step.
+
+    `learning_rate` stays a plain variable, which callbacks may change between epochs.
+    `shape` maps a float tensor, the number of finished steps, to a positive factor.
+    """
+
+    def __init__(self, learning_rate: float, shape: Callable, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.shape = shape
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Apply one Adam update of `variable` at the shaped learning rate."""
+        factor = self.shape(ops.cast(self.iterations, "float32"))
+        factor = ops.cast(factor, learning_rate.dtype)
+        super().update_step(gradient, variable, learning_rate * factor)
+
+
+def triangle(steps: int) -> Callable:
+    """Return one triangular cycle every `steps` (Smith 2017, arXiv 1506.01186).
+
+    The factor rises from 1/10 to 1 over the first half and falls to 1/1000 over the
+    second, so that every epoch ends on settled weights.
+    """
+    half = max(steps / 2, 1.0)
+
+    def shape(step):
+        position = ops.mod(step, float(steps)) / half  # in [0, 2)
+        rising = 0.1 + 0.9 * position
+        falling = 1 - 0.999 * (position - 1)
+        return ops.where(position < 1, rising, falling)
+
+    return shape
+
+
+def sweep(ratio: float, steps: int) -> Callable:
+    """Return a geometric sweep from 1 to `ratio` over `steps`."""
+
+    def shape(step):
+        return ratio ** (step / max(steps - 1, 1))
+
+    return shape
+
+
+def compile_trainer(trainer: keras.Model, optimizer) -> None:
+    """Compile with XLA except where it is slower: TensorFlow on a CPU."""
+    on_gpu = bool(keras.distribution.list_devices("gpu"))
+    slow = keras.backend.backend() == "tensorflow" and not on_gpu
+    trainer.compile(optimizer, jit_compile=False if slow else "auto")

@@ -1,0 +1,36 @@
+"""Every method behind one interface, found by name."""
+
+import difflib
+import importlib
+
+from processing.errors import UsageError
+
+METHODS = {
+    "mvtecCAE": "methods.cae.CAE",
+    "paperCAE": "methods.cae.CAE",
+    "baselineCAE": "methods.cae.CAE",
+    "inceptionCAE": "methods.cae.CAE",
+    "resnetCAE": "methods.cae.CAE",
+    "skipCAE": "methods.cae.CAE",
+}
+
+
+def canonical_name(name: str) -> str:
+    """Return the registered spelling of `name`, whatever its case.
+
+    Raises `UsageError` with the nearest and all known names for an unknown one.
+    """
+    known = {key.lower(): key for key in METHODS}
+    if name.lower() in known:
+        return known[name.lower()]
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
+    hint = f"did you mean {known[near[0]]}? " if near else ""
+    raise UsageError(
+        f"unknown method {name!r}: {hint}expected one of {', '.join(sorted(METHODS))}"
+    )
+
+
+def get(name: str) -> type:
+    """Import and return the class behind a method's name."""
+    module, _, attribute = METHODS[canonical_name(name)].rpartition(".")
+    return getattr(importlib.import_module(module), attribute)

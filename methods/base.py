@@ -1,0 +1,113 @@
+"""What every method does: fit on good images, then map and score any image."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from processing.images import ImageSet
+from processing.residuals import smooth
+
+SCORE_SIGMA = 4.0  # pixels; blur before the maximum of a map is its image's score
+
+
+class NotFittedError(RuntimeError):
+    """A method was asked for maps before it was fitted or loaded."""
+
+
+class Run(Protocol):
+    """Where a training reports and keeps what it must not lose; see `methods.runs`."""
+
+    def saved(self) -> tuple[dict, dict] | None:
+        """Return the (arrays, state) of an interrupted training, if any."""
+
+    def save(self, arrays: dict, state: dict) -> None:
+        """Store the state of the training, whole or not at all."""
+
+    def swept(self, sweep: Any) -> None:
+        """Take the result of a learning rate search."""
+
+    def callbacks(self, settings: Any) -> list:
+        """Return Keras callbacks that display and log."""
+
+
+class Method(ABC):
+    """One anomaly detection method.
+
+    Subclasses take their settings as keyword arguments, keep each under its own name
+    and return them all from `get_config`. After `fit`, `networks` and `arrays` hold
+    everything learned.
+    """
+
+    image_shape: tuple[int, int, int]
+    networks: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    history: list[dict[str, float]]  # one row an epoch
+    variant: str  # what run folders are sorted by, such as loss or backbone
+    file_suffix: str = ""  # of the model file's name
+    map_kinds: tuple[str, ...]  # what `map_kind` can be
+    map_kind: str  # which maps `anomaly_map` gives
+
+    @abstractmethod
+    def fit(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "Method":
+        """Learn from good images and return self.
+
+        Args:
+            train: good images to fit.
+            validation: other good images, to stop and to calibrate.
+            run: where to keep logs and intermediate states; None keeps nothing.
+        """
+
+    @abstractmethod
+    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 maps (n, h, w), higher = more anomalous.
+
+        Takes images (n, h, w, c) in [0, 1]; no image changes another one's map.
+        Raises `NotFittedError` before `fit`.
+        """
+
+    @abstractmethod
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's keyword arguments, JSON-able."""
+
+    @abstractmethod
+    def build(self) -> None:
+        """Create `networks` with the shapes they have once fitted."""
+
+    @property
+    @abstractmethod
+    def highest(self) -> float:
+        """The map value that a map rounded to uint8 shows as 255."""
+
+    def reconstruct(self, images: np.ndarray) -> np.ndarray | None:
+        """Return the good version of images (n, h, w, c) that the method has in mind.
+
+        None for a method that makes no images.
+        """
+        return None
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a person wants to know of the training, JSON-able."""
+        return {}
+
+    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        """Return one float32 score an image (n,): the maximum of its blurred map."""
+        return smooth(maps, SCORE_SIGMA).max(axis=(1, 2))
+
+    def check_fitted(self) -> None:
+        """Raise `NotFittedError` unless fitted or loaded."""
+        if not self.networks and not self.arrays:
+            raise NotFittedError(
+                f"{type(self).__name__} has no weights yet: call `fit`, or load a model"
+            )
+
+    def judge(
+        self, images: ImageSet, batch_size: int = 16
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield (images, maps, scores) batch by batch, in order."""
+        for batch in images.batches(batch_size):
+            maps = self.anomaly_map(batch)
+            yield batch, maps, self.score(batch, maps)

@@ -1,0 +1,92 @@
+"""Show how a training goes: a bar on a terminal, one line an epoch elsewhere."""
+
+import time
+from typing import Any
+
+import keras
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+
+def duration(seconds: float) -> str:
+    """Return "1 h 02 min", "3 min 20 s" or "45 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+class EpochDisplay(keras.callbacks.Callback):
+    """Print losses, and how long the training can still take.
+
+    Args:
+        epochs: the cap on epochs, or None.
+        patience: epochs without improvement until the end.
+    """
+
+    def __init__(self, epochs: int | None, patience: int, console: Console):
+        super().__init__()
+        self.epochs = epochs
+        self.patience = patience
+        self.console = console
+        self.best = float("inf")
+        self.waiting = 0
+        self.bar: Progress | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Start the epoch's bar."""
+        self.started = time.perf_counter()
+        if not self.console.is_terminal:
+            return
+        columns = [
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        ]
+        self.bar = Progress(*columns, console=self.console, transient=True)
+        self.task = self.bar.add_task(f"epoch {epoch + 1}", total=self.params["steps"])
+        self.bar.start()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Advance the bar."""
+        if self.bar:
+            self.bar.advance(self.task)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Print the epoch's line."""
+        self._stop()
+        seconds = time.perf_counter() - self.started
+        improved = logs["val_loss"] < self.best
+        self.best = min(self.best, logs["val_loss"])
+        self.waiting = 0 if improved else self.waiting + 1
+        left = self.patience - self.waiting
+        if self.epochs:
+            left = min(left, self.epochs - epoch - 1)
+        capped = f"/{self.epochs}" if self.epochs else ""
+        time_left = duration(left * seconds)
+        until = f"stops in {time_left} unless it improves"
+        if self.epochs and left == self.epochs - epoch - 1:
+            until = f"{time_left} left"
+        self.console.print(
+            f"epoch {epoch + 1}{capped}  loss {logs['loss']:.4f}  "
+            f"val_loss {logs['val_loss']:.4f}{' *' if improved else '  '}  "
+            f"{duration(seconds)}  {until}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Remove the bar."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self.bar:
+            self.bar.stop()
+            self.bar = None

@@ -1,0 +1,101 @@
+"""Run folders: where a training keeps its logs, states and results."""
+
+import csv
+import io
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from processing import plots
+from processing.errors import UsageError
+from processing.files import new_folder, write_json, write_text
+
+from .storage import load_checkpoint, save_checkpoint
+
+CHECKPOINT = "checkpoint.h5"
+RUN = "run.json"
+INFO = "info.json"
+
+log = logging.getLogger(__name__)
+
+
+class TrainingRun:
+    """One training's folder; the `Run` that methods report to.
+
+    The folder holds run.json (all arguments and splits, written before work starts),
+    checkpoint.h5 and history.csv (renewed after every epoch), lr_plot.png and logs/.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @classmethod
+    def start(
+        cls, root: Path, parts: tuple[str, ...], record: Mapping
+    ) -> tuple["TrainingRun", dict[str, Any]]:
+        """Create root/parts.../timestamp with its run.json; return run and record."""
+        stamp = datetime.now().strftime("%d-%m-%Y_%H-%M-%S")
+        run = cls(new_folder(root.joinpath(*parts, stamp)))
+        record = {**record, "run": "/".join((*parts, run.folder.name))}
+        write_json(run.folder / RUN, record)
+        return run, record
+
+    @classmethod
+    def resume(cls, folder: Path) -> tuple["TrainingRun", dict[str, Any]]:
+        """Return the interrupted run in `folder` and its record."""
+        record = read_json(folder / RUN, f"{folder} is not a run folder of train.py")
+        if (folder / INFO).exists():
+            raise UsageError(f"the run in {folder} is finished: nothing to resume")
+        return cls(folder), record
+
+    def saved(self) -> tuple[dict, dict] | None:
+        """Return the (arrays, state) of the last whole epoch, if any."""
+        path = self.folder / CHECKPOINT
+        return load_checkpoint(path) if path.exists() else None
+
+    def save(self, arrays: Mapping, state: Mapping) -> None:
+        """Renew the checkpoint and history.csv."""
+        save_checkpoint(self.folder / CHECKPOINT, arrays, state)
+        write_table(self.folder / "history.csv", state["history"])
+
+    def swept(self, sweep: Any) -> None:
+        """Plot the learning rate search."""
+        log.info("learning rate: %.2g", sweep.chosen)
+        plots.learning_rate(self.folder / "lr_plot.png", sweep)
+
+    def callbacks(self, settings: Any) -> list:
+        """Return the display and the TensorBoard log."""
+        import keras
+        from rich.console import Console
+
+        from .display import EpochDisplay
+
+        display = EpochDisplay(settings.epochs, settings.patience, Console())
+        board = keras.callbacks.TensorBoard(self.folder / "logs", write_graph=False)
+        return [display, board]
+
+    def finish(self, record: Mapping) -> None:
+        """Write info.json and drop the checkpoint, which is no longer needed."""
+        write_json(self.folder / INFO, record)
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def read_json(path: Path, problem: str) -> dict[str, Any]:
+    """Return the JSON in `path`; a `UsageError` saying `problem` if there is none."""
+    import json
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{problem}: cannot read {path}") from error
+
+
+def write_table(path: Path, rows: list[dict]) -> None:
+    """Write rows with the same keys as CSV, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())

@@ -1,0 +1,141 @@
+"""The model file: one HDF5 file with weights, arrays and the whole record.
+
+    /model_weights   the main network as Keras saves it, so that Keras opens the file
+    /networks/NAME/I weights in the order of `network.weights`
+    /arrays/NAME     everything learned that is no weight
+    attribute record JSON: method, configuration, splits, versions
+
+Nothing in it is executed or unpickled on loading.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+import methods
+from processing.errors import UserError
+from processing.files import replacing
+
+from .base import Method
+
+FORMAT = "keras-anomaly"
+FORMAT_VERSION = 1
+
+
+def save_model(path: Path, method: Method, record: Mapping[str, Any]) -> None:
+    """Write `method` and its `record` to `path`, whole or not at all."""
+    with replacing(path, suffix=".hdf5") as temporary:
+        if len(method.networks) == 1:
+            _save_keras(temporary, *method.networks.values())
+        with h5py.File(temporary, "a") as file:
+            for name, network in method.networks.items():
+                _write_weights(file, name, network)
+            for name, array in method.arrays.items():
+                file[f"arrays/{name}"] = array
+            file.attrs["format"] = FORMAT
+            file.attrs["format_version"] = FORMAT_VERSION
+            file.attrs["record"] = json.dumps(
+                {**record, "config": method.get_config()}, ensure_ascii=False
+            )
+
+
+def _save_keras(path: Path, network: Any) -> None:
+    """Save in the layout of Keras, without its advice against HDF5."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        network.save(path)
+    finally:
+        logger.setLevel(level)
+
+
+def _write_weights(file: h5py.File, name: str, network: Any) -> None:
+    """Write weights in order, as links where the Keras layout holds them already."""
+    present = iter(_keras_weights(file)) if "model_weights" in file else None
+    for index, weight in enumerate(network.weights):
+        key = f"networks/{name}/{index}"
+        file[key] = next(present) if present else np.asarray(weight)
+        if file[key].shape != tuple(weight.shape):
+            raise RuntimeError(f"{key} does not have the shape of {weight.path}")
+
+
+def _keras_weights(file: h5py.File) -> Iterator[h5py.Dataset]:
+    group = file["model_weights"]
+    for layer in group.attrs["layer_names"]:
+        for weight in group[layer].attrs["weight_names"]:
+            yield group[layer][weight]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open a model file for reading; one clear `UserError` if it is none."""
+    if not path.is_file():
+        raise UserError(f"no such model file: {path}")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        kind = "truncated" if "truncated" in str(error) else "not an HDF5 file"
+        raise UserError(f"cannot read the model file {path}: it is {kind}") from error
+    with file:
+        if file.attrs.get("format") != FORMAT:
+            raise UserError(f"{path} is an HDF5 file, but not one that train.py wrote")
+        version = int(file.attrs["format_version"])
+        if version > FORMAT_VERSION:
+            raise UserError(
+                f"{path} has format version {version}; this version reads up to "
+                f"{FORMAT_VERSION}. Update the toolkit"
+            )
+        try:
+            yield file
+        except (OSError, KeyError) as error:
+            raise UserError(f"the model file {path} is damaged: {error}") from error
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return the record of a model file without loading its weights."""
+    with opened(path) as file:
+        return json.loads(file.attrs["record"])
+
+
+def load_model(path: Path) -> tuple[Method, dict[str, Any]]:
+    """Return the fitted method and the record in a model file."""
+    with opened(path) as file:
+        record = json.loads(file.attrs["record"])
+        method = methods.get(record["method"])(**record["config"])
+        method.build()
+        for name, network in method.networks.items():
+            group = file["networks"][name]
+            network.set_weights([group[str(i)][()] for i in range(len(group))])
+        for name in file.get("arrays", ()):
+            method.arrays[name] = file["arrays"][name][()]
+    return method, record
+
+
+def save_checkpoint(
+    path: Path, arrays: Mapping[str, list[np.ndarray]], state: Mapping[str, Any]
+) -> None:
+    """Write lists of arrays and a JSON state, whole or not at all."""
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["state"] = json.dumps(state)
+        for kind, values in arrays.items():
+            group = file.create_group(kind)
+            for index, value in enumerate(values):
+                group[str(index)] = value
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
+    """Return what `save_checkpoint` wrote."""
+    with h5py.File(path, "r") as file:
+        state = json.loads(file.attrs["state"])
+        arrays = {
+            kind: [group[str(i)][()] for i in range(len(group))]
+            for kind, group in file.items()
+        }
+    return arrays, state

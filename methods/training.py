@@ -1,0 +1,139 @@
+"""`train.py` behind its command line: images in, model file out."""
+
+import importlib.metadata
+import logging
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import methods
+from processing import plots
+from processing.dataset import Category, check_readable, scan_category
+from processing.errors import UserError
+from processing.images import ImageSet
+from processing.splits import split_validation
+
+from .base import Method
+from .runs import TrainingRun
+from .storage import save_model
+
+PACKAGES = ("keras", "tensorflow", "numpy", "scikit-image", "opencv-python-headless")
+
+log = logging.getLogger(__name__)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def start_run(
+    folder: Path,
+    method_name: str,
+    config: Mapping[str, Any],
+    *,
+    root: Path = Path("saved_models"),
+    skip_unreadable: bool = False,
+) -> tuple[TrainingRun, dict[str, Any]]:
+    """Check everything, split the good images, and create the run folder.
+
+    Returns the run and its record: what `resume` needs to train, JSON-able.
+    """
+    method = methods.get(method_name)(name=method_name, **config)
+    method.build()  # tells now if the image shape does not suit
+    category = scan_category(folder, image_shape=method.image_shape)
+    good = check_readable(category.train, skip_unreadable)
+    if len(good) < 2:
+        raise UserError(
+            f"{folder}/train/good needs at least 2 images, one to fit and one to "
+            f"validate. Received: {len(good)}"
+        )
+    fit, validation = split_validation(len(good), seed=method.get_config()["seed"])
+    record = {
+        "method": method_name,
+        "config": method.get_config(),
+        "dataset": category.dataset,
+        "category": category.name,
+        "folder": str(folder.absolute()),
+        "splits": {
+            "fit": [good.names[i] for i in fit],
+            "validation": [good.names[i] for i in validation],
+        },
+        "versions": versions(),
+    }
+    parts = (category.dataset, category.name, method_name, method.variant)
+    return TrainingRun.start(root, parts, record)
+
+
+def train_run(
+    run: TrainingRun, record: Mapping[str, Any], *, inspect: bool = False
+) -> Path:
+    """Train in a run folder, from where it stopped if it did; return the model file."""
+    method = methods.get(record["method"])(**record["config"])
+    category = scan_category(Path(record["folder"]), image_shape=method.image_shape)
+    fit, validation = (
+        named(category.train, record["splits"][split])
+        for split in ("fit", "validation")
+    )
+    log.info("%d images to fit, %d to validate", len(fit), len(validation))
+    log.info("run folder: %s", run.folder)
+    method.fit(fit, validation, run)
+    record = {**record, "training": method.summary()}
+    path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
+    save_model(path, method, record)
+    if method.history:
+        plots.losses(run.folder / "loss_plot.png", method.history)
+        plots.learning_rates(run.folder / "lr_schedule_plot.png", method.history)
+    if inspect:
+        write_inspections(run.folder, method, validation, category)
+    run.finish(record)
+    return path
+
+
+def named(images: ImageSet, names: list[str]) -> ImageSet:
+    """Return the images with these names; a `UserError` for one that is gone."""
+    index = {name: i for i, name in enumerate(images.names)}
+    missing = [name for name in names if name not in index]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of the images that the model was made with are gone, such "
+            f"as {missing[0]}"
+        )
+    return images.subset([index[name] for name in names])
+
+
+def write_inspections(
+    folder: Path, method: Method, validation: ImageSet, category: Category
+) -> None:
+    """Write image, reconstruction and map of validation and test images."""
+    limits: tuple[float, float] | None = None
+    for part, images in (("val", validation), ("test", category.test)):
+        done = 0
+        for batch, maps, scores in method.judge(images):
+            limits = limits or (0.0, 2 * float(np.quantile(maps, 0.999)))
+            good = method.reconstruct(batch)
+            for row, (image, anomaly_map) in enumerate(zip(batch, maps, strict=True)):
+                name = images.names[done + row]
+                plots.inspection(
+                    folder / f"inspection_{part}" / inspection_name(name),
+                    image,
+                    None if good is None else good[row],
+                    anomaly_map,
+                    f"{name}   score {scores[row]:.4g}",
+                    limits,
+                )
+            done += len(batch)
+
+
+def inspection_name(name: str) -> str:
+    """Return the flat file name of an image's inspection picture."""
+    return f"{Path(name).with_suffix('').as_posix().replace('/', '_')}_inspection.png"

@@ -1,0 +1,1 @@
+"""Images in, decisions and reports out. Never imports Keras."""

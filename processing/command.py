@@ -1,0 +1,164 @@
+"""What the command lines share: options from a file, near names, errors, exit codes."""
+
+import argparse
+import difflib
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from .errors import UsageError, UserError
+
+INTERRUPTED = 130
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser that shows defaults and takes `--config` and `--debug`."""
+    result = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    general = result.add_argument_group("general")
+    general.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="YAML file of long option names and values; the command line wins",
+    )
+    general.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error"
+    )
+    return result
+
+
+def add_skip_unreadable(group: argparse._ArgumentGroup) -> None:
+    """Add `--skip-unreadable`."""
+    group.add_argument(
+        "--skip-unreadable",
+        action="store_true",
+        help="leave out files that cannot be decoded, with a warning",
+    )
+
+
+def add_results(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the group of outputs with `--results` and return it."""
+    outputs = parser.add_argument_group("outputs")
+    outputs.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="FOLDER",
+        help="where results go",
+    )
+    return outputs
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], str]:
+    """Return an argparse type: one of `names`, in any case, in its own spelling."""
+    known = {name.lower(): name for name in names}
+
+    def convert(text: str) -> str:
+        if text.lower() in known:
+            return known[text.lower()]
+        near = difflib.get_close_matches(text.lower(), known, n=1, cutoff=0.4)
+        hint = f"did you mean {known[near[0]]}? " if near else ""
+        raise argparse.ArgumentTypeError(
+            f"unknown name {text!r}: {hint}expected one of {', '.join(known.values())}"
+        )
+
+    return convert
+
+
+def at_least(lowest: float, kind: type = int) -> Callable[[str], float]:
+    """Return an argparse type: a number of `kind`, not below `lowest`."""
+
+    def convert(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not value >= lowest:
+            raise argparse.ArgumentTypeError(
+                f"expected a number of at least {lowest}. Received: {text}"
+            )
+        return value
+
+    return convert
+
+
+def parse(
+    options: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> argparse.Namespace:
+    """Parse `argv` (default: the process's), with the options of `--config` first."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--config", type=Path)
+    path = finder.parse_known_args(arguments)[0].config
+    try:
+        from_file = _config_arguments(path, options) if path else []
+    except UsageError as error:
+        options.error(str(error))
+    return options.parse_args([*from_file, *arguments])
+
+
+def _config_arguments(path: Path, options: argparse.ArgumentParser) -> list[str]:
+    """Return the options in a YAML file as command line arguments."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).replace("\n", " ")
+        raise UsageError(f"cannot read the config file {path}: {reason}") from error
+    if content is None:
+        return []
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: expected lines of `option: value`")
+    actions = options._option_string_actions
+    arguments = []
+    for key, value in content.items():
+        name = f"--{str(key).replace('_', '-')}"
+        if name not in actions or name in ("--config", "--help"):
+            known = [option[2:] for option in actions if option.startswith("--")]
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UsageError(f"{path}: unknown option {key!r}{hint}")
+        if actions[name].nargs == 0:  # a switch
+            arguments += [name] if value else []
+        elif value is not None:
+            arguments.append(f"{name}={value}")
+    return arguments
+
+
+def run(body: Callable[[], None], *, debug: bool = False) -> int:
+    """Call `body` and return the exit code: 0, 1 failure, 2 usage, 130 interrupted.
+
+    A failure becomes one line on stderr; with `debug` it keeps its traceback.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True
+    )
+    warnings.showwarning = lambda message, *_: logging.warning("warning: %s", message)
+    try:
+        body()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        print(f"error: {_line(error)}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    return 0
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, UserError):
+        return text
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return f"{type(error).__name__}: {text} (--debug shows where)"

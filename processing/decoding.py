@@ -1,0 +1,188 @@
+"""Image and mask files to arrays: formats, bit depths, orientation, resizing."""
+
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from processing.errors import UserError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+# Grey stays grey, alpha is dropped, 16 bit is kept, EXIF orientation is applied.
+_FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_ORIENTATION = 274  # EXIF and TIFF tag; from 5 on, width and height change places
+
+# A damaged file is told once, by our error, not also by OpenCV on stderr.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def read_image(path: Path, *, shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Decode one image file and resize it.
+
+    Alpha is dropped: the colour stored under a transparent pixel is what counts (but
+    OpenCV blends an 8-bit TIFF with black, which differs where it is not opaque).
+    Grey is 0.299 R + 0.587 G + 0.114 B. Of several frames or pages the first is read.
+
+    Args:
+        path: png, jpg, bmp, tif or webp of 8 or 16 bits a channel.
+        shape: (h, w, c) of the result, c 1 (grey) or 3 (RGB).
+
+    Returns:
+        Array (h, w, c): uint8 from a file of 8 bits, float32 in [0, 1] from 16.
+    """
+    height, width, channels = shape
+    pixels = _resize(_to_channels(_decode(path), channels), height, width)
+    pixels = pixels.reshape(shape)  # OpenCV leaves a single channel out
+    if pixels.dtype == np.uint8:
+        return pixels
+    return np.divide(pixels, 65535, dtype=np.float32)
+
+
+def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bool_]:
+    """Decode one ground truth mask, True where a pixel is anomalous.
+
+    A pixel is anomalous above half of the range of its type (from 128 on in 8 bits);
+    in a mask whose largest value is 1, where it is 1. Of colours the brightest
+    channel counts.
+
+    Args:
+        path: an image file.
+        shape: (h, w) of the result, by nearest neighbour. Default: the file's own.
+
+    Returns:
+        Boolean array (h, w).
+    """
+    pixels = _decode(path)
+    if pixels.ndim == 3:
+        pixels = pixels.max(axis=2)
+    middle = np.iinfo(pixels.dtype).max // 2
+    mask = pixels > (middle if pixels.max() > 1 else 0)
+    if shape is None or mask.shape == tuple(shape):
+        return mask
+    height, width = shape
+    resized = cv2.resize(
+        mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    return resized.astype(bool)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Return an image's (h, w), after EXIF orientation, from the header alone."""
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore")
+            width, height, orientation = _header(image)
+    except Image.DecompressionBombError:  # a size that Pillow declines to open
+        height, width = _decode(path).shape[:2]
+        return height, width
+    except OSError as error:
+        raise _unreadable(path, error.strerror or "not an image, or damaged") from error
+    return (width, height) if orientation >= 5 else (height, width)
+
+
+def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Return what `read_image` gave as float32 in [0, 1]."""
+    if pixels.dtype == np.uint8:
+        return np.divide(pixels, 255, dtype=np.float32)
+    return pixels
+
+
+def to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return what `read_image` gave as uint8; 16 bits are rounded to 8."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    return np.rint(pixels * 255).astype(np.uint8)
+
+
+def _decode(path: Path) -> NDArray[Any]:
+    """Return a file's pixels, uint8 or uint16, (h, w) grey or (h, w, 3) BGR."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    if not data:
+        raise _unreadable(path, "the file is empty")
+    if not _is_whole(data):
+        raise _unreadable(path, "the file is cut off or damaged")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise _unreadable(path, "not an image, or damaged")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise _unreadable(
+            path, f"its pixels are {pixels.dtype}, expected 8 or 16 bits without sign"
+        )
+    return pixels
+
+
+def _unreadable(path: Path, reason: str) -> UserError:
+    return UserError(f"{path}: not a readable image ({reason})")
+
+
+def _is_whole(data: bytes) -> bool:
+    """Return False for a PNG or JPEG file that ends early.
+
+    OpenCV before 5 decodes these without complaint, the missing rows grey or black.
+    """
+    if data.startswith(_PNG):
+        return _png_is_whole(memoryview(data))
+    if data.startswith(_JPEG):
+        # The last scan must be followed by an end marker. Thumbnails come earlier, and
+        # within a scan neither marker can occur: there 0xff is followed by zero.
+        return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+    return True
+
+
+def _png_is_whole(data: memoryview) -> bool:
+    """Walk the chunks to the last one, checking those that hold the pixels."""
+    start = len(_PNG)
+    while start + 12 <= len(data):
+        kind = bytes(data[start + 4 : start + 8])
+        end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+        checksum = int.from_bytes(data[end - 4 : end], "big")
+        critical = kind[:1].isupper()
+        if critical and zlib.crc32(data[start + 4 : end - 4]) != checksum:
+            return False
+        if kind == b"IEND":
+            return True
+        start = end
+    return False
+
+
+def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
+    if channels == 1:
+        grey = pixels.ndim == 2
+        return pixels if grey else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+    code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
+    return cv2.cvtColor(pixels, code)
+
+
+def _resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Shrink by area, without aliasing, then enlarge bilinearly what is too small."""
+    old_height, old_width = pixels.shape[:2]
+    smaller = (min(width, old_width), min(height, old_height))
+    if smaller != (old_width, old_height):
+        pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
+    if smaller != (width, height):
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    return pixels
+
+
+def _header(image: Image.Image) -> tuple[int, int, int]:
+    """Return the stored width and height, and the orientation."""
+    tags = getattr(image, "tag_v2", None)
+    if tags is not None:  # TIFF, where newer Pillows turn `size` themselves
+        return tags[256], tags[257], tags.get(_ORIENTATION, 1)
+    exif = Image.Exif()
+    exif.load(image.info.get("exif", b""))  # `image.getexif()` would decode a PNG
+    return *image.size, exif.get(_ORIENTATION, 1)

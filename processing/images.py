@@ -1,0 +1,217 @@
+"""An ordered set of image files that yields decoded batches."""
+
+import itertools
+import math
+import os
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from processing.decoding import read_image, read_mask, to_float, to_uint8
+from processing.errors import UserError
+
+GOOD, ANOMALOUS, UNKNOWN = 0, 1, -1
+CACHE_BYTES = 2**30
+_WORKERS = min(8, os.cpu_count() or 1)
+
+
+class ImageSet:
+    """Images by path, with label, class and mask; decoded on demand. Immutable.
+
+    Worker threads decode ahead of the reader. A set whose pixels fit into the cache as
+    uint8 is kept in memory once decoded; a larger one is read anew each time, so that
+    memory does not grow with the number of images.
+
+    Args:
+        paths: the files, in the order of the set.
+        names: a unique name for each, such as "test/good/000.png".
+        labels: 0 good, 1 anomalous, -1 unknown.
+        classes: the folder that each image comes from, such as "good" or "scratch".
+        image_shape: (h, w, c) that images are resized to, c 1 (grey) or 3 (RGB).
+        mask_paths: a ground truth mask, or None, for each. Default: no masks.
+        cache_bytes: largest size of a set that is kept in memory, and its bound.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        names: Sequence[str],
+        labels: ArrayLike,
+        classes: Sequence[str],
+        image_shape: tuple[int, int, int],
+        mask_paths: Sequence[Path | None] | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        self.paths = tuple(paths)
+        self.names = tuple(names)
+        self.labels = np.array(labels, dtype=np.int8)
+        self.labels.setflags(write=False)
+        self.classes = tuple(classes)
+        self.mask_paths = (
+            (None,) * len(self.paths) if mask_paths is None else tuple(mask_paths)
+        )
+        self.image_shape = image_shape
+        self.cache_bytes = cache_bytes
+        self._check()
+        fits = len(self) * math.prod(image_shape) <= cache_bytes
+        self._cache = _Cache(cache_bytes if fits else 0)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def has_masks(self) -> bool:
+        """True if there are anomalous images and each of them has a mask."""
+        masks = [self.mask_paths[i] for i in np.flatnonzero(self.labels == ANOMALOUS)]
+        return bool(masks) and None not in masks
+
+    def subset(self, indices: Iterable[int]) -> "ImageSet":
+        """Return the images at `indices`, in that order, sharing decoded pixels."""
+        chosen = self._chosen(indices)
+        subset = ImageSet(
+            [self.paths[i] for i in chosen],
+            names=[self.names[i] for i in chosen],
+            labels=[self.labels[i] for i in chosen],
+            classes=[self.classes[i] for i in chosen],
+            image_shape=self.image_shape,
+            mask_paths=[self.mask_paths[i] for i in chosen],
+            cache_bytes=self.cache_bytes,
+        )
+        subset._cache = self._cache
+        return subset
+
+    def with_shape(self, image_shape: tuple[int, int, int]) -> "ImageSet":
+        """Return the same images at another shape (h, w, c)."""
+        return ImageSet(
+            self.paths,
+            names=self.names,
+            labels=self.labels,
+            classes=self.classes,
+            image_shape=image_shape,
+            mask_paths=self.mask_paths,
+            cache_bytes=self.cache_bytes,
+        )
+
+    def batches(self, size: int) -> Iterator[NDArray[np.float32]]:
+        """Yield float32 batches (n, h, w, c) in [0, 1], n = size but for the last."""
+        if size < 1:
+            raise ValueError(f"`size` must be >= 1 image. Received: size={size}")
+        return self._batches(size)
+
+    def load(self, indices: Iterable[int]) -> NDArray[np.uint8]:
+        """Return the images at `indices` as uint8 (n, h, w, c); 16 bits are rounded."""
+        chosen = self._chosen(indices)
+        images = np.empty((len(chosen), *self.image_shape), np.uint8)
+        for row, pixels in enumerate(self._pixels(chosen, ahead=2 * _WORKERS)):
+            images[row] = to_uint8(pixels)
+        return images
+
+    def mask(
+        self, index: int, shape: tuple[int, int] | None = None
+    ) -> NDArray[np.bool_]:
+        """Return the ground truth of one image, (h, w); a good one's is all False.
+
+        `shape` is (h, w); by default that of `image_shape`.
+        """
+        height, width = self.image_shape[:2] if shape is None else shape
+        if self.labels[index] == GOOD:
+            return np.zeros((height, width), dtype=bool)
+        path = self.mask_paths[index]
+        if path is None:
+            raise UserError(f"{self.names[index]} has no ground truth mask")
+        return read_mask(path, (height, width))
+
+    def unreadable(self) -> dict[int, UserError]:
+        """Decode every image once; return what is wrong, by index, where it fails."""
+        decoded = self._decoded(range(len(self)), ahead=2 * _WORKERS)
+        return {
+            index: pixels
+            for index, pixels in enumerate(decoded)
+            if isinstance(pixels, UserError)
+        }
+
+    def _batches(self, size: int) -> Iterator[NDArray[np.float32]]:
+        pixels = self._pixels(range(len(self)), ahead=size + _WORKERS)
+        while images := list(itertools.islice(pixels, size)):
+            yield np.stack([to_float(image) for image in images])
+
+    def _pixels(self, indices: Sequence[int], ahead: int) -> Iterator[NDArray[Any]]:
+        for pixels in self._decoded(indices, ahead):
+            if isinstance(pixels, UserError):
+                raise pixels
+            yield pixels
+
+    def _decoded(
+        self, indices: Sequence[int], ahead: int
+    ) -> Iterator[NDArray[Any] | UserError]:
+        """Yield pixels or an error for each index, at most `ahead` read beforehand."""
+        if all(self.paths[i] in self._cache.images for i in indices):
+            yield from (self._cache.images[self.paths[i]] for i in indices)
+            return
+        pool = ThreadPoolExecutor(_WORKERS)
+        pending: deque[Future[NDArray[Any] | UserError]] = deque()
+        try:
+            for index in indices:
+                pending.append(pool.submit(self._read, self.paths[index]))
+                if len(pending) > ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _read(self, path: Path) -> NDArray[Any] | UserError:
+        pixels = self._cache.images.get(path)
+        if pixels is not None:
+            return pixels
+        try:
+            pixels = read_image(path, shape=self.image_shape)
+        except UserError as error:
+            return error
+        self._cache.keep(path, pixels)
+        return pixels
+
+    def _chosen(self, indices: Iterable[int]) -> list[int]:
+        # NumPy's indexing: negative and boolean indices work, others raise IndexError.
+        return np.arange(len(self))[list(indices)].tolist()
+
+    def _check(self) -> None:
+        lengths = {
+            name: len(getattr(self, name))
+            for name in ("paths", "names", "labels", "classes", "mask_paths")
+        }
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"all lists must have one length. Received: {lengths}")
+        if len(set(self.names)) < len(self.names):
+            repeated, _ = Counter(self.names).most_common(1)[0]
+            raise ValueError(f"`names` must be unique. Received twice: {repeated!r}")
+        if not np.isin(self.labels, (GOOD, ANOMALOUS, UNKNOWN)).all():
+            raise ValueError(
+                f"`labels` must be 0, 1 or -1. Received: {np.unique(self.labels)}"
+            )
+        height, width, channels = self.image_shape
+        if height < 1 or width < 1 or channels not in (1, 3):
+            raise ValueError(
+                "`image_shape` must be (h, w, c) with h, w >= 1 and c 1 or 3. "
+                f"Received: image_shape={self.image_shape}"
+            )
+
+
+class _Cache:
+    """Decoded images of one shape by path, up to `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.images: dict[Path, NDArray[Any]] = {}
+
+    def keep(self, path: Path, pixels: NDArray[Any]) -> None:
+        # Counted, not summed: threads need no lock. Images of 16 bits take 4 bytes.
+        if (len(self.images) + 1) * pixels.nbytes <= self.limit:
+            pixels.setflags(write=False)
+            self.images[path] = pixels

@@ -1,0 +1,155 @@
+"""Plots of trainings and decisions, and pictures of single images, as PNG files."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from .files import replacing
+
+BLUE, ORANGE, GREEN, RED, GREY = "#1f77b4", "#e07b00", "#2a9d4a", "#d62728", "#888888"
+
+
+def _plot(path: Path, draw: Callable[[Axes], Any], **labels: str) -> None:
+    """Draw on one pair of axes and save; no state of pyplot is touched."""
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    draw(axes)
+    axes.set(**labels)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def losses(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Plot training and validation loss against the epoch, the best one marked."""
+    epochs = [row["epoch"] for row in history]
+    best = min(history, key=lambda row: row["val_loss"])
+
+    def draw(axes: Axes) -> None:
+        axes.plot(epochs, [row["loss"] for row in history], BLUE, label="training")
+        values = [row["val_loss"] for row in history]
+        axes.plot(epochs, values, ORANGE, label="validation")
+        label = f"best: {best['val_loss']:.4f} in epoch {best['epoch']}"
+        axes.plot(best["epoch"], best["val_loss"], "o", color=RED, label=label)
+        axes.set_yscale("log")
+
+    _plot(path, draw, xlabel="epoch", ylabel="loss", title="Loss")
+
+
+def learning_rate(path: Path, sweep: Any) -> None:
+    """Plot the smoothed losses of a `Sweep`, the chosen rate marked."""
+
+    def draw(axes: Axes) -> None:
+        axes.semilogx(sweep.rates, sweep.losses, BLUE)
+        label = f"chosen: {sweep.chosen:.2g}"
+        axes.axvline(sweep.chosen, color=RED, linestyle="--", label=label)
+
+    _plot(
+        path,
+        draw,
+        xlabel="learning rate",
+        ylabel="smoothed loss",
+        title="Learning rate search",
+    )
+
+
+def learning_rates(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Plot the peak learning rate of every epoch."""
+
+    def draw(axes: Axes) -> None:
+        epochs = [row["epoch"] for row in history]
+        axes.step(epochs, [row["learning_rate"] for row in history], BLUE, where="mid")
+        axes.set_yscale("log")
+
+    _plot(
+        path, draw, xlabel="epoch", ylabel="peak learning rate", title="Learning rate"
+    )
+
+
+def thresholds(path: Path, result: Any) -> None:
+    """Plot the threshold against the minimum area of a `SearchResult`."""
+    decision = result.decision
+
+    def draw(axes: Axes) -> None:
+        axes.step(result.min_areas, result.thresholds, BLUE, where="post")
+        label = f"chosen: {decision.threshold:.4g} at {decision.min_area} pixels"
+        axes.plot(decision.min_area, decision.threshold, "o", color=RED, label=label)
+        axes.set_xscale("log")
+
+    _plot(
+        path,
+        draw,
+        xlabel="minimum area (pixels)",
+        ylabel="threshold",
+        title="Smallest threshold without a false alarm on good validation images",
+    )
+
+
+def scores(path: Path, result: Any) -> None:
+    """Plot TPR, TNR and balanced score against the minimum area."""
+
+    def draw(axes: Axes) -> None:
+        for values, colour, label in (
+            (result.tprs, ORANGE, "TPR (defects found)"),
+            (result.tnrs, GREEN, "TNR (good passed)"),
+            (result.scores, BLUE, "score: (TPR + TNR) / 2"),
+        ):
+            axes.step(result.min_areas, values, colour, where="post", label=label)
+        best = f"chosen: {result.score:.3f} at {result.decision.min_area} pixels"
+        axes.plot(result.decision.min_area, result.score, "o", color=RED, label=best)
+        axes.set_xscale("log")
+        axes.set_ylim(-0.03, 1.03)
+
+    _plot(
+        path,
+        draw,
+        xlabel="minimum area (pixels)",
+        ylabel="rate",
+        title="Finetuning images",
+    )
+
+
+def _show(image: np.ndarray) -> np.ndarray:
+    """Return an (h, w, c) image in [0, 1] as (h, w, 3)."""
+    return np.clip(np.broadcast_to(image, (*image.shape[:2], 3)), 0, 1)
+
+
+def inspection(
+    path: Path,
+    image: np.ndarray,
+    reconstruction: np.ndarray | None,
+    anomaly_map: np.ndarray,
+    title: str,
+    limits: tuple[float, float],
+) -> None:
+    """Write image, reconstruction (if any) and anomaly map side by side.
+
+    Both images are (h, w, c) in [0, 1], the map is (h, w), shown over `limits`.
+    """
+    pictures = {"image": image}
+    if reconstruction is not None:
+        pictures["reconstruction"] = reconstruction
+    figure = Figure(figsize=(3.6 * len(pictures) + 4, 3.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    *left, right = figure.subplots(1, len(pictures) + 1)
+    for axis, (name, picture) in zip(left, pictures.items(), strict=True):
+        axis.imshow(_show(picture))
+        axis.set_title(name)
+    low, high = limits
+    shown = right.imshow(anomaly_map, cmap="inferno", vmin=low, vmax=high)
+    right.set_title("anomaly map")
+    figure.colorbar(shown, ax=right, fraction=0.046)
+    for axis in (*left, right):
+        axis.axis("off")
+    figure.suptitle(title)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100)

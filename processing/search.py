@@ -1,0 +1,235 @@
+"""Find the pair (threshold, min_area) that separates good from anomalous images."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from processing.decision import Decision, checked_labels
+from processing.regions import AreaCurve, BoolArray, FloatArray, IntArray, envelope
+
+# Margins are relative to the threshold, but to no less than this share of the range
+# of the validation maps: near 0 every distance would look large.
+MARGIN_SCALE_SHARE = 0.1
+
+# (method, dtype) -> (minimum, step) of the original's threshold grids.
+LEGACY_GRIDS = {
+    ("l2", "float64"): (0.005, 0.0005),
+    ("l2", "uint8"): (5, 1),
+    ("ssim", "float64"): (0.10, 0.002),
+    ("ssim", "uint8"): (20, 1),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """The best pair on the finetuning images and all pairs that were tried.
+
+    Args:
+        decision: the best pair.
+        score: its (tpr + tnr) / 2, in [0, 1], higher is better.
+        tpr: share of the anomalous images called defective.
+        tnr: share of the good images called good.
+        margin: smallest distance of a rightly judged image from a change of verdict,
+            relative to the threshold; see `find_decision`.
+        verdicts: (n,) bool, the verdict of the best pair on each finetuning image.
+        min_areas: (k,) ascending areas at which anything changes, and the last area
+            tried. Every area in between gives what the one before it gives.
+        thresholds: (k,) the threshold of each area.
+        tprs: (k,) the tpr of each pair.
+        tnrs: (k,) the tnr of each pair.
+        scores: (k,) the score of each pair.
+    """
+
+    decision: Decision
+    score: float
+    tpr: float
+    tnr: float
+    margin: float
+    verdicts: BoolArray
+    min_areas: IntArray
+    thresholds: FloatArray
+    tprs: FloatArray
+    tnrs: FloatArray
+    scores: FloatArray
+
+
+def find_decision(
+    validation: AreaCurve | Iterable[AreaCurve],
+    finetuning: Sequence[AreaCurve],
+    labels: npt.ArrayLike,
+    *,
+    clear_border: bool = False,
+) -> SearchResult:
+    """Return the best of all pairs that call every good validation image good.
+
+    Every area from 1 pixel to the largest region of any curve is tried, with its
+    smallest threshold t from which upward no validation image is called defective.
+    Ties in score go to the larger margin, then to the smaller area. The margin of a
+    pair is the smallest |critical threshold of the image - t| of the finetuning
+    images that it judges rightly, divided by t, or by `MARGIN_SCALE_SHARE` of the
+    range of the validation maps where that is more; 0 if it judges none rightly.
+
+    Args:
+        validation: curves of good images, or their envelope.
+        finetuning: n curves of images of both kinds.
+        labels: (n,) 0 = good, 1 = anomalous.
+        clear_border: whether the curves were made with cleared borders.
+
+    Returns:
+        A `SearchResult`, exact over all areas and thresholds.
+    """
+    anomalous = checked_labels(labels, len(finetuning))
+    good = validation if isinstance(validation, AreaCurve) else envelope(validation)
+    max_area = max(1, *(int(curve.areas.max()) for curve in (good, *finetuning)))
+    min_areas = np.arange(1, max_area + 1)
+    thresholds = good.critical_thresholds(max_area)
+    pairs = _try_pairs(finetuning, anomalous, min_areas, thresholds)
+    # Whole numbers, so that equal scores compare equal.
+    points = np.rint((pairs.tprs + pairs.tnrs) * anomalous.sum() * (~anomalous).sum())
+    tied = np.flatnonzero(points == points.max())
+    margins = _margins(good, finetuning, anomalous, min_areas[tied], thresholds[tied])
+    best = int(tied[margins.argmax()])
+    return _result(pairs, best, float(margins.max()), finetuning, clear_border)
+
+
+def find_decision_legacy(
+    validation: Iterable[AreaCurve],
+    finetuning: Sequence[AreaCurve],
+    labels: npt.ArrayLike,
+    thresholds_grid: npt.ArrayLike,
+    min_areas: Sequence[int] = range(5, 1005, 5),
+    *,
+    clear_border: bool = True,
+) -> SearchResult:
+    """Return the best pair of a grid, by the rule of the original toolkit.
+
+    Each area gets the first threshold of the grid at which every validation image is
+    called good; if there is none, the last one, which is then not safe for good
+    images. Ties in score go to the first, smallest area.
+
+    Args:
+        validation: curves of good images.
+        finetuning: n curves of images of both kinds.
+        labels: (n,) 0 = good, 1 = anomalous.
+        thresholds_grid: ascending thresholds, see `legacy_thresholds`.
+        min_areas: ascending areas in pixels.
+        clear_border: whether the curves were made with cleared borders.
+
+    Returns:
+        A `SearchResult`; its margin is relative to the threshold as in
+        `find_decision`, but takes no part in the choice.
+    """
+    anomalous = checked_labels(labels, len(finetuning))
+    grid, areas = np.asarray(thresholds_grid, np.float64), np.asarray(min_areas)
+    good = envelope(validation)
+    safe = good.area_at(grid)[None] < areas[:, None]  # (areas, thresholds)
+    thresholds = grid[np.where(safe.any(1), safe.argmax(1), len(grid) - 1)]
+    pairs = _try_pairs(finetuning, anomalous, areas, thresholds)
+    best = int(np.argmax(pairs.tprs + pairs.tnrs))
+    one = slice(best, best + 1)
+    margins = _margins(good, finetuning, anomalous, areas[one], thresholds[one])
+    return _result(pairs, best, float(margins[0]), finetuning, clear_border)
+
+
+def legacy_thresholds(method: str, dtype: str, maximum: float) -> FloatArray:
+    """Return the original's threshold grid of a residual method and map dtype.
+
+    Args:
+        method: "ssim" or "l2".
+        dtype: "float64" or "uint8".
+        maximum: largest value in the validation maps.
+
+    Returns:
+        (k,) ascending, k >= 1; the grid's minimum alone if `maximum` is below it.
+    """
+    if (method, dtype) not in LEGACY_GRIDS:
+        known = ", ".join("-".join(pair) for pair in sorted(LEGACY_GRIDS))
+        raise ValueError(
+            f"`method` and `dtype` must be one of {known}. Received: {method}-{dtype}"
+        )
+    minimum, step = LEGACY_GRIDS[method, dtype]
+    grid = np.arange(minimum, float(maximum) + step, step, dtype=np.float64)
+    return grid if len(grid) else np.array([minimum], np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    min_areas: IntArray
+    thresholds: FloatArray
+    tprs: FloatArray
+    tnrs: FloatArray
+
+
+def _verdicts(
+    curve: AreaCurve, min_areas: IntArray, thresholds: FloatArray
+) -> BoolArray:
+    # Many areas share a threshold, so look each one up once.
+    starts = np.flatnonzero(np.diff(thresholds, prepend=np.nan) != 0)
+    areas = curve.area_at(thresholds[starts])
+    return np.repeat(areas, np.diff(starts, append=len(thresholds))) >= min_areas
+
+
+def _try_pairs(
+    finetuning: Sequence[AreaCurve],
+    anomalous: BoolArray,
+    min_areas: IntArray,
+    thresholds: FloatArray,
+) -> _Pairs:
+    tps, tns = np.zeros((2, len(min_areas)), np.int64)
+    for curve, is_anomalous in zip(finetuning, anomalous, strict=True):
+        called = _verdicts(curve, min_areas, thresholds)
+        if is_anomalous:
+            tps += called
+        else:
+            tns += ~called
+    return _Pairs(
+        min_areas, thresholds, tps / anomalous.sum(), tns / (~anomalous).sum()
+    )
+
+
+def _margins(
+    good: AreaCurve,
+    finetuning: Sequence[AreaCurve],
+    anomalous: BoolArray,
+    min_areas: IntArray,
+    thresholds: FloatArray,
+) -> FloatArray:
+    nearest = np.full(len(min_areas), np.inf)
+    for curve, is_anomalous in zip(finetuning, anomalous, strict=True):
+        critical = curve.critical_thresholds(int(min_areas.max()))[min_areas - 1]
+        right = _verdicts(curve, min_areas, thresholds) == is_anomalous
+        distances = np.where(right, np.abs(critical - thresholds), np.inf)
+        nearest = np.minimum(nearest, distances)
+    floor = MARGIN_SCALE_SHARE * (good.levels[0] - good.levels[-1])
+    scale = np.maximum(np.abs(thresholds), floor)
+    scale[scale == 0] = 1.0  # constant validation maps of value 0
+    return np.where(np.isinf(nearest), 0.0, nearest / scale)
+
+
+def _result(
+    pairs: _Pairs,
+    best: int,
+    margin: float,
+    finetuning: Sequence[AreaCurve],
+    clear_border: bool,
+) -> SearchResult:
+    min_area, threshold = pairs.min_areas[best], pairs.thresholds[best]
+    changing = np.stack([pairs.thresholds, pairs.tprs, pairs.tnrs])
+    kept = (np.diff(changing, prepend=np.nan) != 0).any(0)
+    kept[-1] = True
+    scores = (pairs.tprs + pairs.tnrs) / 2
+    return SearchResult(
+        decision=Decision(threshold, min_area, clear_border),
+        score=float(scores[best]),
+        tpr=float(pairs.tprs[best]),
+        tnr=float(pairs.tnrs[best]),
+        margin=margin,
+        verdicts=np.array([c.area_at(threshold) >= min_area for c in finetuning]),
+        min_areas=pairs.min_areas[kept],
+        thresholds=pairs.thresholds[kept],
+        tprs=pairs.tprs[kept],
+        tnrs=pairs.tnrs[kept],
+        scores=scores[kept],
+    )

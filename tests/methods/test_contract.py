@@ -1,0 +1,111 @@
+"""What every method in the registry has to do."""
+
+import numpy as np
+import pytest
+
+import methods
+from methods.base import NotFittedError
+from methods.storage import load_model, save_model
+from processing.dataset import scan_category
+
+SIDES = {"skipCAE": 256}
+NAMES = sorted(methods.METHODS)
+
+
+def make(name):
+    """Return an unfitted method as small as it goes."""
+    side = SIDES.get(name, 64)
+    return methods.get(name)(
+        name=name,
+        image_shape=(side, side, 1),
+        epochs=1,
+        learning_rate=1e-3,
+        precision="float32",
+        batch_size=4,
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(samples):
+    """Return a function from name to a method fitted on eight images."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            method = make(name)
+            good = scan_category(
+                samples / "washer", image_shape=method.image_shape
+            ).train
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+                made[name] = method.fit(good.subset(range(8)), good.subset([8, 9]))
+        return made[name]
+
+    return get
+
+
+def batch_for(method, rng, count=3):
+    return rng.random((count, *method.image_shape), np.float32)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unfitted_raises(name, rng):
+    method = make(name)
+    with pytest.raises(NotFittedError):
+        method.anomaly_map(batch_for(method, rng))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_maps_and_scores(name, fitted, rng):
+    method = fitted(name)
+    images = batch_for(method, rng)
+    before = images.copy()
+    maps = method.anomaly_map(images)
+    scores = method.score(images, maps)
+    assert maps.shape == images.shape[:3]
+    assert maps.dtype == scores.dtype == np.float32
+    assert scores.shape == (len(images),)
+    assert np.isfinite(maps).all()
+    np.testing.assert_array_equal(images, before)
+    np.testing.assert_array_equal(method.anomaly_map(images), maps)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_image_changes_another_ones_map(name, fitted, rng):
+    method = fitted(name)
+    images = batch_for(method, rng)
+    single = [method.anomaly_map(images[i : i + 1]) for i in range(len(images))]
+    np.testing.assert_allclose(
+        method.anomaly_map(images), np.concatenate(single), rtol=1e-3, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saved_and_loaded_gives_the_same_maps(name, fitted, rng, tmp_path):
+    method = fitted(name)
+    images = batch_for(method, rng)
+    path = tmp_path / "model.hdf5"
+    save_model(path, method, {"method": name, "note": "é"})
+    loaded, record = load_model(path)
+    assert loaded is not method
+    assert record["note"] == "é"
+    assert loaded.get_config() == method.get_config()
+    np.testing.assert_allclose(
+        loaded.anomaly_map(images), method.anomaly_map(images), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_map_kinds_differ(name, fitted, rng):
+    method = fitted(name)
+    images = batch_for(method, rng, 1)
+    before, maps = method.map_kind, {}
+    for kind in method.map_kinds:
+        method.map_kind = kind
+        maps[kind] = method.anomaly_map(images)
+        assert method.highest > 0
+    method.map_kind = before
+    kinds = list(maps)
+    for i, kind in enumerate(kinds):
+        for other in kinds[i + 1 :]:
+            assert not np.allclose(maps[kind], maps[other])

@@ -1,0 +1,94 @@
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from methods.cae import CAE
+from methods.storage import load_checkpoint, load_model, save_checkpoint, save_model
+from processing.errors import UserError
+
+
+@pytest.fixture
+def model(tmp_path):
+    method = CAE(image_shape=(32, 32, 1))
+    method.build()
+    method.arrays = {"ssim_mean": np.ones((32, 32), np.float32)}
+    path = tmp_path / "model.hdf5"
+    save_model(path, method, {"method": "mvtecCAE"})
+    return path, method
+
+
+def test_keras_opens_the_file_without_this_package(model, rng):
+    path, method = model
+    images = rng.random((1, 32, 32, 1), np.float32)
+    network = keras.models.load_model(path, compile=False)
+    np.testing.assert_allclose(network(images), method.networks["autoencoder"](images))
+
+
+def test_weights_are_stored_once(model):
+    path, method = model
+    size = sum(np.asarray(w).nbytes for w in method.networks["autoencoder"].weights)
+    assert size < path.stat().st_size < 1.2 * size + 200_000
+
+
+def test_a_failed_save_keeps_the_old_file(model, monkeypatch):
+    path, method = model
+    before = path.read_bytes()
+    method.arrays = {"broken": np.array([object()])}
+    with pytest.raises(TypeError):
+        save_model(path, method, {"method": "mvtecCAE"})
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["model.hdf5"]
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UserError, match="no such model file: .*nothing.hdf5"):
+        load_model(tmp_path / "nothing.hdf5")
+
+
+def test_truncated_file(model):
+    path, _ = model
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(UserError, match="model.hdf5.* truncated"):
+        load_model(path)
+
+
+def test_no_hdf5(tmp_path):
+    path = tmp_path / "notes.hdf5"
+    path.write_text("hello")
+    with pytest.raises(UserError, match="not an HDF5 file"):
+        load_model(path)
+
+
+def test_other_hdf5(tmp_path):
+    path = tmp_path / "other.hdf5"
+    with h5py.File(path, "w") as file:
+        file["x"] = 1
+    with pytest.raises(UserError, match="not one that train.py wrote"):
+        load_model(path)
+
+
+def test_newer_format(model):
+    path, _ = model
+    with h5py.File(path, "a") as file:
+        file.attrs["format_version"] = 99
+    with pytest.raises(UserError, match="format version 99.*up to 1"):
+        load_model(path)
+
+
+def test_damaged_content(model):
+    path, _ = model
+    with h5py.File(path, "a") as file:
+        del file["networks"]
+    with pytest.raises(UserError, match="damaged"):
+        load_model(path)
+
+
+def test_checkpoint_round_trip(tmp_path, rng):
+    arrays = {"current": [rng.random(3), np.array(4)], "best": []}
+    save_checkpoint(tmp_path / "state.h5", arrays, {"epochs": 3})
+    loaded, state = load_checkpoint(tmp_path / "state.h5")
+    assert state == {"epochs": 3}
+    assert loaded["best"] == []
+    np.testing.assert_array_equal(loaded["current"][0], arrays["current"][0])
+    assert loaded["current"][1] == 4

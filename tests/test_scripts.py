@@ -1,0 +1,349 @@
+"""The three scripts as a user runs them, on tiny images."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import finetune
+import test as script
+import train
+
+ROOT = Path(__file__).parent.parent
+QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
+
+
+def run(main, arguments, folder, monkeypatch):
+    """Run a script in `folder` and return its exit code."""
+    monkeypatch.chdir(folder)
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return stop.code
+
+
+def error_line(capsys):
+    """Return the one line on stderr."""
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def usage_error(capsys):
+    """Return the error that argparse puts under its usage."""
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def trained(samples, tmp_path_factory):
+    """Return a folder in which train.py and finetune.py were run, and the model."""
+    folder = tmp_path_factory.mktemp("work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+        options = ["-d", samples / "washer", "-i", *QUICK]
+        assert run(train.main, options, folder, patch) == 0
+        [model] = folder.glob("saved_models/samples/washer/mvtecCAE/ssim/*/*.hdf5")
+        assert run(finetune.main, ["-p", model], folder, patch) == 0
+    return folder, model
+
+
+def results_of(folder, model, kind):
+    """Return the only folder of results of this kind."""
+    [found] = (folder / "results/samples/washer/mvtecCAE/ssim").glob(f"*/{kind}/*")
+    assert found.parts[-3] == model.parent.name
+    return found
+
+
+def test_files_of_a_training(trained):
+    _, model = trained
+    run_folder = model.parent
+    names = {path.name for path in run_folder.iterdir()}
+    assert {"info.json", "history.csv", "loss_plot.png", "logs", "run.json"} <= names
+    assert "checkpoint.h5" not in names
+    assert model.name == "mvtecCAE_b8_e1.hdf5"
+    info = json.loads((run_folder / "info.json").read_text())
+    splits = info["splits"]
+    assert len(splits["fit"]) == 11
+    assert len(splits["validation"]) == 1
+    assert not set(splits["fit"]) & set(splits["validation"])
+    assert info["versions"]["keras"]
+    with (run_folder / "history.csv").open() as file:
+        assert set(next(csv.DictReader(file))) >= {"epoch", "loss", "val_loss"}
+    inspected = sorted(path.name for path in run_folder.glob("inspection_test/*"))
+    assert len(inspected) == 16
+    assert "test_good_000_inspection.png" in inspected
+
+
+def test_files_of_a_finetuning(trained):
+    folder, model = trained
+    found = results_of(folder, model, "finetuning")
+    assert found.name == "ssim_float64"
+    result = json.loads((found / "finetuning_result.json").read_text())
+    assert result["best_min_area"] >= 1
+    assert 0 <= result["best_score"] <= 1
+    low, high = result["score_interval_95"]
+    assert low <= result["best_score"] <= high
+    assert result["seed"] == 42
+    classes = [Path(name).parts[1] for name in result["finetuning_files"]]
+    assert classes.count("good") == 2
+    assert len(classes) - classes.count("good") >= 2
+    assert (found / "min_area_threshold_plot.png").stat().st_size > 5000
+    assert (found / "scores_plot.png").stat().st_size > 5000
+
+
+def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
+    folder, model = trained
+    assert run(script.main, ["-p", model, "-s"], folder, monkeypatch) == 0
+    printed = capsys.readouterr().out
+    assert "image AUROC" in printed
+    found = results_of(folder, model, "test")
+    result = json.loads((found / "test_result.json").read_text())
+    finetuned = json.loads(
+        (folder / "results" / found.relative_to(folder / "results")).parent.parent
+        .joinpath("finetuning", found.name, "finetuning_result.json").read_text()
+    )  # fmt: skip
+    with (found / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    names = {row["file"] for row in rows}
+    assert len(names) + len(finetuned["finetuning_files"]) == 16
+    assert not names & set(finetuned["finetuning_files"])
+    counts = result["confusion"]
+    assert sum(counts.values()) == len(rows) == result["images"]
+    defective = [row for row in rows if row["label"] == "defective"]
+    found_defects = sum(row["verdict"] == "defective" for row in defective)
+    assert result["TPR"] == found_defects / len(defective)
+    assert 0 <= result["image_auroc"] <= 1
+    assert 0 <= result["pixel_auroc"] <= 1
+    for row in rows:
+        stem = row["file"].removeprefix("test/").removesuffix(".png").replace("/", "_")
+        mask = cv2.imread(str(found / "segmentation" / f"{stem}_seg.png"), 0)
+        assert mask.shape == (64, 64)
+        assert set(np.unique(mask)) <= {0, 255}
+        assert mask.any() == (row["verdict"] == "defective")
+        assert (found / "segmentation" / f"{stem}_overlay.png").exists()
+    table = (found / "classification.txt").read_text()
+    assert table.startswith("min_area = ")
+    assert len(table.splitlines()) == len(rows) + 3
+
+
+def test_include_finetuning_judges_all(trained, monkeypatch, tmp_path, capsys):
+    folder, model = trained
+    options = ["-p", model, "--include-finetuning"]
+    assert run(script.main, options, folder, monkeypatch) == 0
+    found = results_of(folder, model, "test")
+    assert json.loads((found / "test_result.json").read_text())["images"] == 16
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_judges_new_images(trained, samples, monkeypatch, capsys, single, tmp_path):
+    folder, model = trained
+    new = tmp_path / "neue Teile ä"
+    new.mkdir()
+    for i in range(2):
+        source = samples / f"washer/test/hole/00{i}.png"
+        (new / f"photo {i}.png").write_bytes(source.read_bytes())
+    images = new / "photo 1.png" if single else new
+    assert run(script.main, ["-p", model, "-d", images, "-s"], folder, monkeypatch) == 0
+    printed = capsys.readouterr().out
+    assert f"of {1 if single else 2} images" in printed
+    newest = max(
+        folder.glob("results/samples/washer/mvtecCAE/ssim/*/predict/*"),
+        key=lambda path: path.stat().st_mtime_ns,
+    )
+    with (newest / "scores.csv").open() as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    assert set(rows) == ({"photo 1.png"} if single else {"photo 0.png", "photo 1.png"})
+    assert (newest / "segmentation/photo 1_overlay.png").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [["-m", "l2"], ["-t", "uint8"], ["--clear-border"], ["--legacy"]]
+)
+def test_finetune_options_change_the_decision(trained, options, monkeypatch, tmp_path):
+    folder, model = trained
+    options = ["-p", model, "--results", tmp_path, *options]
+    assert run(finetune.main, options, folder, monkeypatch) == 0
+    [path] = tmp_path.glob("**/finetuning_result.json")
+    result = json.loads(path.read_text())
+    if "-m" in options:
+        assert result["method"] == "l2"
+    elif "-t" in options:
+        assert result["dtype"] == "uint8"
+        assert result["best_threshold"] == int(result["best_threshold"])
+    else:
+        assert result["clear_border"]
+        assert result["method"].startswith("legacy-") == ("--legacy" in options)
+    assert (
+        run(script.main, ["-p", model, "--results", tmp_path], folder, monkeypatch) == 0
+    )
+    [path] = tmp_path.glob("**/test_result.json")
+    assert json.loads(path.read_text())["threshold"] == result["best_threshold"]
+
+
+def test_without_defective_images(samples, trained, monkeypatch, tmp_path, capsys):
+    folder, model = trained
+    category = tmp_path / "only good"
+    (category / "test").mkdir(parents=True)
+    (category / "train").symlink_to(samples / "washer/train")
+    (category / "test/good").symlink_to(samples / "washer/test/good")
+    options = ["-p", model, "-d", category, "--results", tmp_path / "results"]
+    assert run(finetune.main, options, folder, monkeypatch) == 0
+    assert "from the good validation images alone" in capsys.readouterr().out
+    options = ["-p", model, "--category", category, "--results", tmp_path / "results"]
+    assert run(script.main, options, folder, monkeypatch) == 0
+    assert "image AUROC    undefined" in capsys.readouterr().out
+
+
+def test_resumed_run_ends_like_an_uninterrupted_one(
+    samples, short_epochs, monkeypatch, tmp_path
+):
+    """Stop after two of four epochs, as a kill would, and go on."""
+    from methods.runs import TrainingRun
+
+    options = ["-d", samples / "washer", *QUICK, "--epochs", "4"]
+    assert run(train.main, options, tmp_path, monkeypatch) == 0
+    save = TrainingRun.save
+
+    def save_and_stop(self, arrays, state):
+        save(self, arrays, state)
+        if state["epochs"] == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "save", save_and_stop)
+        options += ["--models", "stopped"]
+        assert run(train.main, options, tmp_path, monkeypatch) == 130
+    [stopped] = tmp_path.glob("stopped/samples/washer/mvtecCAE/ssim/*")
+    assert not list(stopped.glob("*.hdf5"))
+    assert run(train.main, ["--resume", stopped], tmp_path, monkeypatch) == 0
+    losses = []
+    for path in sorted(tmp_path.glob("*/samples/washer/mvtecCAE/ssim/*/history.csv")):
+        with path.open() as file:
+            losses.append([float(row["val_loss"]) for row in csv.DictReader(file)])
+    assert len(losses[0]) == len(losses[1]) == 4
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+    assert run(train.main, ["--resume", stopped], tmp_path, monkeypatch) == 2
+
+
+def test_config_file_gives_defaults(
+    samples, short_epochs, monkeypatch, tmp_path, capsys
+):
+    config = tmp_path / "options.yaml"
+    config.write_text(
+        f"input-dir: {samples}/washer/\nsize: 64\nepochs: 3\nlr: 0.001\nloss: l2\n"
+    )
+    options = ["--config", config, "--epochs", "1", "--precision", "float32"]
+    assert run(train.main, options, tmp_path, monkeypatch) == 0
+    [info] = tmp_path.glob("saved_models/samples/washer/mvtecCAE/l2/*/info.json")
+    assert json.loads(info.read_text())["training"]["epochs"] == 1
+    config.write_text("lose: l2\n")
+    assert run(train.main, ["--config", config], tmp_path, monkeypatch) == 2
+    assert "unknown option 'lose'; did you mean loss?" in usage_error(capsys)
+
+
+@pytest.mark.parametrize(
+    ("main", "options", "message"),
+    [
+        (train.main, ["-d", "x", "-a", "mvtecCEA"], "did you mean mvtecCAE?"),
+        (train.main, ["-d", "x", "-l", "sim"], "did you mean ssim?"),
+        (train.main, ["-d", "x", "-b", "0"], "at least 1. Received: 0"),
+        (train.main, [], "required: -d/--input-dir"),
+        (finetune.main, [], "required: -p/--path"),
+        (script.main, [], "required: -p/--path"),
+    ],
+)
+def test_wrong_arguments_exit_with_2(
+    main, options, message, tmp_path, monkeypatch, capsys
+):
+    assert run(main, options, tmp_path, monkeypatch) == 2
+    assert message in usage_error(capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["-d", "nowhere"], 2, "no such file or folder: .*nowhere"),
+        (["-d", "."], 1, "train/good"),
+        (["-d", "{washer}", "--size", "100"], 2, "multiples of 32 .*100x100"),
+        (
+            ["-d", "{washer}", "--size", "160", "-l", "mssim"],
+            2,
+            "at least 176 .*160x160",
+        ),
+        (["--resume", "."], 2, "not a run folder"),
+    ],
+)
+def test_one_line_for_bad_input(
+    samples, options, code, message, tmp_path, monkeypatch, capsys
+):
+    import re
+
+    options = [option.format(washer=samples / "washer") for option in options]
+    assert run(train.main, options, tmp_path, monkeypatch) == code
+    assert re.search(message, error_line(capsys))
+    assert not list(tmp_path.iterdir())
+
+
+def test_models_that_cannot_be_used(trained, monkeypatch, tmp_path, capsys):
+    folder, model = trained
+    for main in (finetune.main, script.main):
+        assert run(main, ["-p", tmp_path / "no.hdf5"], folder, monkeypatch) == 1
+        assert "no such model file" in error_line(capsys)
+    options = ["-p", model, "--results", tmp_path]
+    assert run(script.main, options, folder, monkeypatch) == 1
+    assert "run finetune.py first" in error_line(capsys)
+
+
+def test_debug_shows_the_traceback(tmp_path, monkeypatch):
+    from processing.errors import UsageError
+
+    with pytest.raises(UsageError):
+        run(train.main, ["-d", "nowhere", "--debug"], tmp_path, monkeypatch)
+
+
+def test_users_three_lines_with_awkward_paths(
+    samples, short_epochs, monkeypatch, tmp_path
+):
+    """Relative, absolute, with a trailing slash, spaces and umlauts: same names."""
+    work = tmp_path / "mit Leerzeichen ü"
+    (work / "mvtec").mkdir(parents=True)
+    (work / "mvtec/capsule").symlink_to(samples / "washer")
+    for folder in (
+        "mvtec/capsule",
+        work / "mvtec/capsule/",
+        "mvtec/../mvtec/capsule/.",
+    ):
+        options = ["-d", folder, "-a", "mvtecCAE", "-l", "ssim", *QUICK]
+        assert run(train.main, options, work, monkeypatch) == 0
+    models = sorted(work.glob("saved_models/mvtec/capsule/mvtecCAE/ssim/*/*.hdf5"))
+    assert len(models) == 3
+    model = models[0].relative_to(work)
+    assert run(finetune.main, ["-p", model], work, monkeypatch) == 0
+    assert run(script.main, ["-p", model, "-s"], work, monkeypatch) == 0
+    assert {path.name for path in work.iterdir()} == {
+        "mvtec",
+        "results",
+        "saved_models",
+    }
+
+
+@pytest.mark.parametrize("name", ["train.py", "finetune.py", "test.py"])
+def test_help_imports_nothing_heavy(name):
+    """Time is for benchmarks; what takes the time is what is imported."""
+    code = (
+        f"import runpy, sys; sys.argv = [{name!r}, '--help']\n"
+        f"try: runpy.run_path({name!r}, run_name='__main__')\n"
+        "except SystemExit as stop: assert stop.code == 0\n"
+        "heavy = {'numpy', 'cv2', 'keras', 'tensorflow', 'numba', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stderr.strip() == "[]", done.stderr
+    assert "default" in done.stdout
