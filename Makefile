@@ -2,25 +2,31 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+INSTALLED := $(VENV)/.installed
+SAMPLES := samples
+OPTIONS := --epochs 4
+RUNS := saved_models/$(notdir $(SAMPLES))/washer/mvtecCAE/ssim
 
 .PHONY: demo test clean
 
-demo: $(STAMP)
-	$(BIN)/python -m processing.samples samples
-	$(BIN)/python -m methods.demo samples/washer
+demo: $(INSTALLED)
+	$(BIN)/python -m processing.samples $(SAMPLES)
+	$(BIN)/python train.py -d $(SAMPLES)/washer $(OPTIONS)
+	$(BIN)/python finetune.py -p "$$(ls -t $(RUNS)/*/*.hdf5 | head -n 1)"
+	$(BIN)/python test.py -p "$$(ls -t $(RUNS)/*/*.hdf5 | head -n 1)" -s
 
-test: $(STAMP)
+test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+	KERAS_BACKEND=jax $(BIN)/pytest tests/methods/test_contract.py
 
-$(STAMP): setup.cfg pyproject.toml
+$(INSTALLED): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable .[test]
 	touch $@
 
 clean:
-	rm -rf $(VENV) samples
+	rm -rf $(VENV) $(SAMPLES)

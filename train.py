@@ -9,103 +9,67 @@ from pathlib import Path
 from methods import METHODS
 from processing import command
 
-DEFAULT_CHANNELS = {"ssim": 1, "mssim": 3, "l2": 1}
+CHANNELS = {"ssim": 1, "mssim": 3, "l2": 1}  # unless -c says otherwise
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of train.py."""
     parser = command.parser(__doc__)
     images = parser.add_argument_group("images")
-    images.add_argument(
-        "-d",
-        "--input-dir",
-        type=Path,
-        metavar="FOLDER",
-        help="category folder with train/good, such as mvtec/capsule",
-    )
-    images.add_argument(
-        "-c",
-        "--color",
-        choices=("grayscale", "rgb"),
-        help="default: rgb for the mssim loss, grayscale for the others",
-    )
-    images.add_argument(
-        "--size",
-        type=command.at_least(1),
-        default=256,
-        metavar="N",
-        help="side in pixels that images are resized to",
-    )
+    add = images.add_argument
+    help_ = "category folder with train/good, such as mvtec/capsule"
+    add("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
+    help_ = "default: rgb for the mssim loss, grayscale for the others"
+    add("-c", "--color", choices=("grayscale", "rgb"), help=help_)
+    positive = command.at_least(1)
+    help_ = "side in pixels that images are resized to"
+    add("--size", type=positive, default=256, metavar="N", help=help_)
     command.add_skip_unreadable(images)
-    method = parser.add_argument_group("method")
-    method.add_argument(
+
+    add = parser.add_argument_group("method").add_argument
+    name, help_ = command.one_of(METHODS), f"one of {', '.join(METHODS)}"
+    add(
         "-a",
         "--architecture",
-        type=command.one_of(METHODS),
+        type=name,
         default="mvtecCAE",
         metavar="NAME",
-        help=f"one of {', '.join(METHODS)}",
+        help=help_,
     )
-    method.add_argument(
-        "-l",
-        "--loss",
-        type=command.one_of(DEFAULT_CHANNELS),
-        default="ssim",
-        metavar="NAME",
-        help="ssim, mssim or l2",
-    )
-    method.add_argument(
-        "--latent",
-        type=command.at_least(1),
-        metavar="N",
-        help="values of the code; default: the architecture's own number",
-    )
-    method.add_argument(
-        "--sigma",
-        type=command.at_least(0, float),
-        default=4.0,
-        metavar="PIXELS",
-        help="blur of the anomaly maps; 0 for none",
-    )
-    training = parser.add_argument_group("training")
-    training.add_argument(
-        "-b", "--batch", type=command.at_least(1), default=8, metavar="N",
-        help="images a step",
-    )  # fmt: skip
-    training.add_argument(
-        "--epochs",
-        type=command.at_least(1),
-        metavar="N",
-        help="cap on the epochs; default: until validation stops improving",
-    )
-    training.add_argument(
-        "--lr",
-        type=command.at_least(1e-9, float),
-        metavar="RATE",
-        help="peak learning rate; default: found by a sweep",
-    )
-    training.add_argument(
-        "--precision",
-        choices=("auto", "float32", "bfloat16"),
-        default="auto",
-        help="arithmetic of the training; auto takes the faster one",
-    )
-    training.add_argument("--seed", type=int, default=42, help="of everything random")
-    training.add_argument(
-        "--resume",
-        type=Path,
-        metavar="RUN_FOLDER",
-        help="go on with an interrupted run, with the options it was started with",
-    )
-    outputs = parser.add_argument_group("outputs")
-    outputs.add_argument(
-        "-i", "--inspect", action="store_true", help="write inspection pictures"
-    )
-    outputs.add_argument(
-        "--models", type=Path, default=Path("saved_models"), metavar="FOLDER",
-        help="where run folders go",
-    )  # fmt: skip
+    name, help_ = command.one_of(CHANNELS), f"one of {', '.join(CHANNELS)}"
+    add("-l", "--loss", type=name, default="ssim", metavar="NAME", help=help_)
+    help_ = "values of the code; default: the architecture's own number"
+    add("--latent", type=positive, metavar="N", help=help_)
+    sigma, help_ = command.at_least(0, float), "blur of the anomaly maps; 0 for none"
+    add("--sigma", type=sigma, default=4.0, metavar="PIXELS", help=help_)
+    _add_training(parser)
     return parser
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    """Add how to train, and what to write."""
+    add = parser.add_argument_group("training").add_argument
+    positive = command.at_least(1)
+    add("-b", "--batch", type=positive, default=8, metavar="N", help="images a step")
+    help_ = "cap on the epochs; default: 60, fewer where validation stops improving"
+    add("--epochs", type=positive, metavar="N", help=help_)
+    rate, help_ = command.at_least(1e-9, float), "peak learning rate; default: searched"
+    add("--lr", type=rate, metavar="RATE", help=help_)
+    choices, help_ = (
+        ("auto", "float32", "bfloat16"),
+        "auto takes bfloat16 if it is faster",
+    )
+    add("--precision", choices=choices, default="auto", help=help_)
+    add(
+        "--seed", type=command.at_least(0), default=42, metavar="N", help="of all draws"
+    )
+    help_ = "go on with an interrupted run, with the options it was started with"
+    add("--resume", type=Path, metavar="RUN_FOLDER", help=help_)
+
+    add = parser.add_argument_group("outputs").add_argument
+    add("-i", "--inspect", action="store_true", help="write inspection pictures")
+    models, help_ = Path("saved_models"), "where run folders go"
+    add("--models", type=Path, default=models, metavar="FOLDER", help=help_)
 
 
 def train(options: argparse.Namespace) -> None:
@@ -119,9 +83,9 @@ def train(options: argparse.Namespace) -> None:
     if options.resume:
         run, record = TrainingRun.resume(options.resume)
     else:
-        color = options.color or ("rgb" if options.loss == "mssim" else "grayscale")
+        channels = {None: CHANNELS[options.loss], "grayscale": 1, "rgb": 3}
         config = {
-            "image_shape": (options.size, options.size, 3 if color == "rgb" else 1),
+            "image_shape": (options.size, options.size, channels[options.color]),
             "loss": options.loss,
             "latent": options.latent,
             "batch_size": options.batch,

@@ -9,6 +9,7 @@ import numpy as np
 
 from .optimizer import ShapedAdam, compile_trainer, sweep
 
+STEPS = 200
 START = 1e-5
 END = 1.0
 SMOOTHING = 0.95
@@ -59,13 +60,14 @@ def choose_rate(rates: np.ndarray, losses: np.ndarray) -> float:
 
 
 def find_learning_rate(
-    trainer: keras.Model, batches: keras.utils.PyDataset, steps: int = 200
+    trainer: keras.Model, batches: keras.utils.PyDataset, steps: int | None = None
 ) -> Sweep:
-    """Sweep `trainer` from 1e-5 to 1 over `steps` batches and choose a rate.
+    """Sweep `trainer` from 1e-5 to 1 over `steps` (200) batches and choose a rate.
 
     The sweep ends early where the loss is not finite or beyond six times the best
     one. All variables of `trainer` are restored; it has to be compiled again.
     """
+    steps = steps or STEPS
     before = [np.array(variable) for variable in trainer.variables]
     compile_trainer(trainer, ShapedAdam(START, sweep(END / START, steps)))
     losses: list[float] = []

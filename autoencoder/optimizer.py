@@ -1,5 +1,6 @@
 """Adam whose learning rate follows a shape over the steps, on every backend."""
 
+import math
 from collections.abc import Callable
 
 import keras
@@ -24,19 +25,22 @@ class ShapedAdam(keras.optimizers.Adam):
         super().update_step(gradient, variable, learning_rate * factor)
 
 
-def triangle(steps: int) -> Callable:
-    """Return one triangular cycle every `steps` (Smith 2017, arXiv 1506.01186).
+def cycles(steps: int, epochs: int) -> Callable:
+    """Return a triangular cycle an epoch (Smith 2017, arXiv 1506.01186) that wanes.
 
-    The factor rises from 1/10 to 1 over the first half and falls to 1/1000 over the
-    second, so that every epoch ends on settled weights.
+    Within each of the `steps` of an epoch the factor rises from 1/10 to 1 and falls to
+    1/1000, so that every epoch ends on settled weights. Over all `epochs` the cycles
+    shrink by half a cosine (Loshchilov and Hutter 2017, arXiv 1608.03983) to 1/100.
     """
     half = max(steps / 2, 1.0)
 
     def shape(step):
         position = ops.mod(step, float(steps)) / half  # in [0, 2)
-        rising = 0.1 + 0.9 * position
-        falling = 1 - 0.999 * (position - 1)
-        return ops.where(position < 1, rising, falling)
+        triangle = ops.where(
+            position < 1, 0.1 + 0.9 * position, 1 - 0.999 * (position - 1)
+        )
+        done = ops.minimum(step / float(steps * epochs), 1.0)
+        return triangle * (0.01 + 0.99 * 0.5 * (1 + ops.cos(math.pi * done)))
 
     return shape
 
@@ -52,6 +56,7 @@ def sweep(ratio: float, steps: int) -> Callable:
 
 def compile_trainer(trainer: keras.Model, optimizer) -> None:
     """Compile with XLA except where it is slower: TensorFlow on a CPU."""
-    on_gpu = bool(keras.distribution.list_devices("gpu"))
-    slow = keras.backend.backend() == "tensorflow" and not on_gpu
+    slow = keras.backend.backend() == "tensorflow" and not any(
+        "gpu" in device.lower() for device in keras.distribution.list_devices()
+    )
     trainer.compile(optimizer, jit_compile=False if slow else "auto")

@@ -14,11 +14,11 @@ from .augmentation import Augmentation
 from .fusion import fuse_upsampling
 from .learning_rate import FALLBACK, Sweep, find_learning_rate
 from .losses import LOSSES
-from .optimizer import ShapedAdam, compile_trainer, triangle
+from .optimizer import ShapedAdam, compile_trainer, cycles
 from .progress import Progress
 
 EPOCH_IMAGES = 1024  # smaller sets are seen several times an epoch
-LIMIT = 10_000  # epochs, where only the stopping ends a training
+EPOCHS = 60  # planned where no number is given; most trainings stop earlier
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Settings:
     Attributes:
         loss: a key of `LOSSES`.
         batch_size: images a step.
-        epochs: the largest number of epochs, or None for no limit but the stopping.
+        epochs: the largest number of epochs, or None for `EPOCHS`.
         learning_rate: the peak rate, or None to search for it.
         policy: Keras dtype policy of the training, such as "mixed_bfloat16".
         seed: of weights, order and augmentation.
@@ -44,6 +44,11 @@ class Settings:
     seed: int = 42
     patience: int = 12
     plateau: int = 6
+
+    @property
+    def planned(self) -> int:
+        """The number of epochs that the learning rate is planned for."""
+        return self.epochs or EPOCHS
 
 
 def images_per_epoch(count: int, batch_size: int) -> int:
@@ -186,7 +191,7 @@ def train(
         rate = sweep.chosen
         if hooks:
             hooks.swept(sweep)
-    compile_trainer(trainer, ShapedAdam(rate, triangle(len(batches))))
+    compile_trainer(trainer, ShapedAdam(rate, cycles(len(batches), settings.planned)))
 
     progress = Progress(
         settings.patience, settings.plateau, hooks.save if hooks else None
@@ -202,7 +207,7 @@ def train(
 
 def _fit(trainer, batches, validation_set, settings, progress, hooks) -> None:
     """Run the epochs that are left, if any."""
-    first, last = progress.state["epochs"], settings.epochs or LIMIT
+    first, last = progress.state["epochs"], settings.planned
     if progress.state["finished"] or first >= last:
         return
     batches.start(first)

@@ -1,14 +1,14 @@
 """Time training and inference of mvtecCAE beside the same network in PyTorch.
 
-Run from the repository root: python -m benchmarks.speed
-
-PyTorch is optional. A copy outside of the environment is enough:
-pip install --target FOLDER torch, then PYTHONPATH=FOLDER python -m benchmarks.speed.
+Run from the repository root: python -m benchmarks.speed. PyTorch is optional, and may
+be outside of the environment: pip install --target FOLDER torch, then
+PYTHONPATH=FOLDER python -m benchmarks.speed
 """
 
 import argparse
 import importlib
 import itertools
+import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,65 +20,68 @@ import numpy as np
 
 from methods.backend import load_backend
 
-PARAMETERS = 746_210  # of mvtecCAE at 256 x 256 grey
+PARAMETERS = 746_210  # of mvtecCAE
 TOLERANCE = 1e-4  # between our values and those of PyTorch
 PRECISIONS = ("float32", "bfloat16")
-REFERENCE = ("ours, as trained", "PyTorch")  # float32 of these gives the ratios
-FEATURES = ("amx_bf16", "avx512_bf16")
-COLUMNS = (24, 9, 5, 9, 10, 14, 14)  # widths; the ratios are training / inference
+LOSSES = ("l2", "ssim")
+FEATURES = {  # of the CPU
+    "amx_bf16": "bfloat16 matrix products, several times as fast as float32",
+    "avx512_bf16": "bfloat16 dot products, up to twice as fast as float32",
+}
+OURS, PEER = "ours, fused", "PyTorch"  # their float32 gives the ratios
+WIDTHS = (25, 10, 6, 10, 11, 16, 15)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is timed: a step of training and of inference, and their rates so far."""
+    """What is timed: a step of training, one of inference, and their rates so far."""
 
     name: str
     precision: str
     loss: str
     train: Callable[[], Any]
     infer: Callable[[], Any]
-    rates: list[tuple[float, float]] = field(default_factory=list)  # images / s
+    rates: list[np.ndarray] = field(default_factory=list)
 
     @property
     def median(self) -> np.ndarray:
-        """The median rates of training and inference, (2,), in images / s."""
+        """Images per second in training and in inference, (2,)."""
         return np.median(self.rates, axis=0)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print a table of images per second, and whether both networks agree."""
+    """Print images per second, ratios, and whether both networks agree."""
     args = parse_arguments(argv)
     load_backend()
-    torch = optional_torch()
-    set_threads(args.threads, torch)
+    peer = load_peer(args.threads)
     rng = np.random.default_rng(args.seed)
     images = rng.integers(0, 256, (args.batch, args.size, args.size, 1), np.uint8)
-
-    ours = list(our_candidates(images, args.precisions))
-    peers = list(peer_candidates(torch, images, args.precisions)) if torch else []
-    pairs = itertools.zip_longest(ours, peers)
+    describe(args, peer)
+    agree = peer is None or agreement(peer, images)
+    ours = our_candidates(images, args.precisions)
+    peers = peer_candidates(peer, images, args.precisions) if peer else []
+    pairs = list(itertools.zip_longest(ours, peers))
     candidates = [one for pair in pairs for one in pair if one]
-    describe_run(args, torch)
-    agree = torch is None or agreement(torch, images, rng)
     for _ in range(args.rounds):
         for candidate in candidates:
-            time_round(candidate, args.batch, args.steps)
-    print_table([*ours, *peers])
+            steps = (candidate.train, candidate.infer)
+            times = [seconds(step, args.steps) for step in steps]
+            candidate.rates.append(args.batch / np.array(times))
+    print_table(candidates)
     return 0 if agree else 1
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     options = {
         "size": (256, "height and width of the images in pixels"),
         "batch": (8, "images a step"),
         "threads": (2, "threads of both libraries"),
         "rounds": (5, "rounds that the median is taken of"),
-        "steps": (4, "steps of training and of inference a round"),
+        "steps": (4, "steps of training, and of inference, a round"),
         "seed": (0, "seed of the images"),
     }
     for name, (default, text) in options.items():
@@ -93,146 +96,152 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def optional_torch() -> Any:
-    """Return PyTorch, or None where it is not installed."""
-    try:
-        return importlib.import_module("torch")
-    except ImportError:
-        return None
-
-
-def set_threads(threads: int, torch: Any) -> None:
-    """Give both libraries the same number of threads."""
+def load_peer(threads: int) -> Any:
+    """Set the threads of both libraries; return the peer, or None without PyTorch."""
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # one function a candidate is no retracing
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    if torch:
-        torch.set_num_threads(threads)
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError:
+        return None
+    torch.set_num_threads(threads)
+    return importlib.import_module("benchmarks.torch_peer")
 
 
-def our_candidates(
-    images: np.ndarray, precisions: Iterable[str]
-) -> Iterable[Candidate]:
-    """Yield our network as written, as trained, and as trained with augmentation."""
+def describe(args: argparse.Namespace, peer: Any) -> None:
+    """Print what is timed, on what."""
     import keras
+    import tensorflow as tf
+
+    libraries = f"Keras {keras.__version__}, TensorFlow {tf.__version__}"
+    if peer:
+        libraries += f", PyTorch {peer.torch.__version__}"
+    print(f"mvtecCAE at {args.size} x {args.size} grey, batch {args.batch}, Adam")
+    print(f"{libraries}, {args.threads} thread(s) each")
+    print(f"median of {args.rounds} interleaved rounds of {args.steps} steps")
+    if not peer:
+        print("PyTorch is not installed: no comparison (the docstring says how)")
+    print(f"other load: {os.getloadavg()[0]:.1f} (near 0, or the rates mean nothing)")
+    print(f"\nCPU: {cpu('model name') or platform.processor()}")
+    flags = cpu("flags").split()
+    for feature, text in FEATURES.items():
+        print(f"  {feature:<12}{'yes' if feature in flags else 'no':<4}{text}")
+    if not set(FEATURES) & set(flags):
+        print("  without either bfloat16 is emulated, and slower than float32")
+
+
+def cpu(key: str) -> str:
+    """Return what Linux says of the first CPU under `key`, or an empty string."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    values = (line.partition(":")[2] for line in lines if line.startswith(key))
+    return next(values, "").strip()
+
+
+def agreement(peer: Any, images: np.ndarray) -> bool:
+    """Print and return whether both have the same network and losses."""
+    from autoencoder.architectures import ARCHITECTURES
+    from autoencoder.losses import LOSSES
+
+    network = ARCHITECTURES["mvtecCAE"](images.shape[1:])
+    inputs = images.astype("float32") / 255
+    made = network.predict_on_batch(inputs)
+    count, peer_made, peer_losses = peer.judged(network.get_weights(), inputs)
+    largest = {"reconstructions": float(np.abs(made - peer_made).max())}
+    for name, values in peer_losses.items():
+        difference = np.asarray(LOSSES[name](inputs, made)) - values
+        largest[name] = float(np.abs(difference).max())
+    same = count == network.count_params() == PARAMETERS
+    print(f"\nsame weights in both, {count:,} parameters: {same}; largest difference:")
+    print(", ".join(f"{name} {value:.1e}" for name, value in largest.items()))
+    return same and max(largest.values()) < TOLERANCE
+
+
+def our_candidates(images: np.ndarray, precisions: Iterable[str]) -> list[Candidate]:
+    """Return our network as written, fused, and as trained: fused and augmented."""
+    from keras import layers
 
     from autoencoder.augmentation import Augmentation
 
-    for loss, precision in itertools.product(("l2", "ssim"), precisions):
-        none = keras.layers.Identity()
-        yield our_candidate("ours, as written", precision, loss, images, False, none)
-        yield our_candidate("ours, as trained", precision, loss, images, True, none)
+    found = []
+    for loss, precision in itertools.product(LOSSES, precisions):
+        kinds = [("ours, as written", False, layers.Identity())]
+        kinds.append((OURS, True, layers.Identity()))
         if loss == "ssim":
-            moved, name = Augmentation(seed=0), "ours, with augmentation"
-            yield our_candidate(name, precision, loss, images, True, moved)
+            kinds.append(("ours, as trained", True, Augmentation(seed=0)))
+        for name, fused, augmentation in kinds:
+            steps = our_steps(images, loss, precision, fused, augmentation)
+            found.append(Candidate(name, precision, loss, *steps))
+    return found
 
 
-def our_candidate(
-    name: str, precision: str, loss: str, images: np.ndarray, fused: bool, layer: Any
-) -> Candidate:
-    """Return our network behind an augmentation layer, trained as `Trainer` does."""
+def our_steps(
+    images: np.ndarray, loss: str, precision: str, fused: bool, augmentation: Any
+) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Return a training and an inference step on uint8 images (n, h, w, 1)."""
     from autoencoder.architectures import ARCHITECTURES
     from autoencoder.optimizer import ShapedAdam, compile_trainer, triangle
     from autoencoder.training import Trainer, dtype_policy
 
     with dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision):
         network = ARCHITECTURES["mvtecCAE"](images.shape[1:])
-        trainer = Trainer(network, loss, layer)
+        trainer = Trainer(network, loss, augmentation)
     if not fused:
         trainer.network = network
     compile_trainer(trainer, ShapedAdam(1e-4, triangle(128)))
     inputs = images.astype("float32") / 255
-    return Candidate(
-        name,
-        precision,
-        loss,
-        train=lambda: trainer.train_on_batch(images),
-        infer=lambda: trainer.network.predict_on_batch(inputs),
+    return (
+        lambda: trainer.train_on_batch(images),
+        lambda: trainer.network.predict_on_batch(inputs),
     )
 
 
 def peer_candidates(
-    torch: Any, images: np.ndarray, precisions: Iterable[str]
-) -> Iterable[Candidate]:
-    """Yield the network in PyTorch, in its own memory layout and in channels-last."""
-    layouts = {
-        "PyTorch": torch.contiguous_format,
-        "PyTorch channels-last": torch.channels_last,
-    }
-    for loss, precision, name in itertools.product(("l2", "ssim"), precisions, layouts):
-        yield peer_candidate(torch, name, precision, loss, images, layouts[name])
+    peer: Any, images: np.ndarray, precisions: Iterable[str]
+) -> list[Candidate]:
+    """Return the network in PyTorch, in its own memory layout and in channels-last."""
+    found = []
+    for loss, precision in itertools.product(LOSSES, precisions):
+        for layout in peer.LAYOUTS:
+            name = PEER if layout == "contiguous" else f"{PEER} {layout}"
+            steps = peer.steps(images, loss, precision, layout)
+            found.append(Candidate(name, precision, loss, *steps))
+    return found
 
 
-def peer_candidate(
-    torch: Any, name: str, precision: str, loss: str, images: np.ndarray, layout: Any
-) -> Candidate:
-    """Return the network in PyTorch with the same loss and optimizer."""
-    network = peer_network(torch).to(memory_format=layout)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-4)
-    inputs = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
-    measure = peer_ssim if loss == "ssim" else peer_l2
-
-    def reconstruct() -> tuple[Any, Any]:
-        targets = (inputs.float() / 255).contiguous(memory_format=layout)
-        with torch.autocast("cpu", torch.bfloat16, precision == "bfloat16"):
-            logits = network(targets)
-        return targets, torch.sigmoid(logits.float())
-
-    def train() -> None:
-        optimizer.zero_grad()
-        targets, reconstructions = reconstruct()
-        measure(torch, targets, reconstructions).mean().backward()
-        optimizer.step()
-
-    def infer() -> np.ndarray:
-        with torch.inference_mode():
-            return reconstruct()[1].numpy()
-
-    return Candidate(name, precision, loss, train, infer)
+def seconds(step: Callable[[], Any], steps: int) -> float:
+    """Return the mean seconds of a step, after one that warms up."""
+    step()
+    start = perf_counter()
+    for _ in range(steps):
+        step()
+    return (perf_counter() - start) / steps
 
 
-def peer_network(torch: Any) -> Any:
-    """Return mvtecCAE in PyTorch, without the sigmoid, its padding as TensorFlow's."""
-    from autoencoder.architectures.mvtec import DECODER, ENCODER
-
-    nn, parts, channels = torch.nn, [], 1
-    encoder = [(1, *layer) for layer in ENCODER]
-    for upsampling, filters, kernel, stride in (
-        *encoder,
-        (1, 1, 8, 1),
-        *DECODER,
-        (2, 1, 8, 1),
-    ):
-        before, odd = divmod(kernel - stride, 2)
-        if upsampling > 1:
-            parts.append(nn.Upsample(scale_factor=upsampling))
-        if odd:  # "same" puts the odd row and column at the end
-            parts.append(nn.ZeroPad2d((before, before + 1, before, before + 1)))
-        padding = 0 if odd else before
-        parts.append(nn.Conv2d(channels, filters, kernel, stride, padding))
-        if filters > 1:  # neither the code nor the output
-            parts.append(nn.ReLU())
-        channels = filters
-    return nn.Sequential(*parts)
+def print_table(candidates: Sequence[Candidate]) -> None:
+    """Print a row for each candidate, by loss."""
+    medians = {(c.name, c.precision, c.loss): c.median for c in candidates}
+    row("what", "precision", "loss", "training", "inference", "ratio to", "ratio to")
+    row("", "", "", "img/s", "img/s", "PyTorch float32", "our float32")
+    for name, precision, loss in sorted(medians, key=lambda key: (key[2], key[0])):
+        training, inference = medians[name, precision, loss]
+        ratios = []
+        for reference in (PEER, OURS):
+            base = medians.get((reference, "float32", loss))
+            ratio = None if base is None else medians[name, precision, loss] / base
+            ratios.append("" if ratio is None else "{:.2f} / {:.2f}".format(*ratio))
+        row(name, precision, loss, f"{training:.1f}", f"{inference:.1f}", *ratios)
+    print(f"\nratios: training / inference, to {PEER} and to {OURS}, of the same loss")
+    print("train.py may take either precision; finetune.py and test.py take float32")
 
 
-def peer_l2(torch: Any, images: Any, reconstructions: Any) -> Any:
-    """Return the mean squared error in PyTorch, (n,)."""
-    return torch.square(images - reconstructions).mean((1, 2, 3))
+def row(*cells: str) -> None:
+    """Print a row of the table."""
+    print("".join(f"{x:<{w}}" for x, w in zip(cells, WIDTHS, strict=True)).rstrip())
 
 
-def peer_ssim(torch: Any, x: Any, y: Any) -> Any:
-    """Return our SSIM loss of grey batches (n, 1, h, w) in PyTorch, (n,)."""
-    from autoencoder.losses import C1, C2, gaussian_window
-
-    window = torch.from_numpy(gaussian_window()).repeat(4, 1)
-    moments = torch.cat([x, y, x * x + y * y, x * y], 1)
-    convolve = torch.nn.functional.conv2d
-    moments = convolve(moments, window[:, None, :, None], groups=4)
-    moments = convolve(moments, window[:, None, None, :], groups=4)
-    mean_x, mean_y, mean_squares, mean_xy = moments.split(1, 1)
-    squares, product = mean_x * mean_x + mean_y * mean_y, mean_x * mean_y
-    luminance = (2 * product + C1) / (squares + C1)
-    contrast = (2 * (mean_xy - product) + C2) / (mean_squares - squares + C2)
-    return 1 - (luminance * contrast).mean((1, 2, 3))
+if __name__ == "__main__":
+    raise SystemExit(main())

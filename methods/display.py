@@ -26,17 +26,15 @@ class EpochDisplay(keras.callbacks.Callback):
     """Print losses, and how long the training can still take.
 
     Args:
-        epochs: the cap on epochs, or None.
-        patience: epochs without improvement until the end.
+        epochs: how many are planned; the training may stop earlier.
+        console: where to.
     """
 
-    def __init__(self, epochs: int | None, patience: int, console: Console):
+    def __init__(self, epochs: int, console: Console):
         super().__init__()
         self.epochs = epochs
-        self.patience = patience
         self.console = console
         self.best = float("inf")
-        self.waiting = 0
         self.bar: Progress | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -65,19 +63,11 @@ class EpochDisplay(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.started
         improved = logs["val_loss"] < self.best
         self.best = min(self.best, logs["val_loss"])
-        self.waiting = 0 if improved else self.waiting + 1
-        left = self.patience - self.waiting
-        if self.epochs:
-            left = min(left, self.epochs - epoch - 1)
-        capped = f"/{self.epochs}" if self.epochs else ""
-        time_left = duration(left * seconds)
-        until = f"stops in {time_left} unless it improves"
-        if self.epochs and left == self.epochs - epoch - 1:
-            until = f"{time_left} left"
+        left = duration((self.epochs - epoch - 1) * seconds)
         self.console.print(
-            f"epoch {epoch + 1}{capped}  loss {logs['loss']:.4f}  "
+            f"epoch {epoch + 1}/{self.epochs}  loss {logs['loss']:.4f}  "
             f"val_loss {logs['val_loss']:.4f}{' *' if improved else '  '}  "
-            f"{duration(seconds)}  {until}",
+            f"{duration(seconds)}  at most {left} left",
             highlight=False,
             soft_wrap=True,
         )

@@ -32,6 +32,10 @@ from .training import named, versions
 RESULT = "finetuning_result.json"
 DTYPES = ("float64", "uint8")
 FEWEST = 2  # good and anomalous finetuning images to search with
+# The part of an image that a minimum area can be at most. Beyond it a region is no
+# defect but the whole part, and a few images can be told apart by accident.
+LARGEST_AREA = 4
+CACHE_BYTES = 2**26  # images are read once: only few are worth keeping
 
 log = logging.getLogger(__name__)
 
@@ -92,23 +96,27 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
     kind = choose_maps(method, options.kind, options.legacy)
     clear_border = options.clear_border or options.legacy
     category = scan_category(
-        options.folder or Path(record["folder"]), image_shape=method.image_shape
+        options.folder or Path(record["folder"]),
+        image_shape=method.image_shape,
+        cache_bytes=CACHE_BYTES,
     )
-    validation = named(category.train, record["splits"]["validation"])
+    validation = check_readable(
+        named(category.train, record["splits"]["validation"]), options.skip_unreadable
+    )
     seed = record["config"]["seed"]
     chosen, _ = split_finetuning(category.test.labels, category.test.classes, seed=seed)
     finetuning = check_readable(category.test.subset(chosen), options.skip_unreadable)
 
     start = time.perf_counter()
     good = envelope(curves(method, validation, options.dtype, clear_border))
-    tried = list(curves(method, finetuning, options.dtype, clear_border))
+    tried = curves(method, finetuning, options.dtype, clear_border)
+    found = _search(good, tried, finetuning, kind, options)
     log.info(
-        "%d validation and %d finetuning maps in %.1f s",
+        "%d validation and %d finetuning images in %.1f s",
         len(validation),
         len(finetuning),
         time.perf_counter() - start,
     )
-    found = _search(good, tried, finetuning.labels, kind, options)
     decision = found.decision if found else _from_good(good, method, clear_border)
     result = {
         "best_min_area": decision.min_area,
@@ -136,12 +144,13 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
 
 def _search(
     good: AreaCurve,
-    tried: list[AreaCurve],
-    labels: np.ndarray,
+    tried: Iterator[AreaCurve],
+    finetuning: ImageSet,
     kind: str,
     options: Options,
 ) -> SearchResult | None:
     """Return the best pair, or None where there is too little to search with."""
+    labels = finetuning.labels
     counts = [int((labels == label).sum()) for label in (GOOD, ANOMALOUS)]
     if min(counts) < FEWEST:
         log.info(
@@ -156,7 +165,14 @@ def _search(
             kind.removeprefix("legacy-"), options.dtype, float(good.levels.max())
         )
         return find_decision_legacy([good], tried, labels, grid)
-    return find_decision(good, tried, labels, clear_border=options.clear_border)
+    height, width, _ = finetuning.image_shape
+    return find_decision(
+        good,
+        tried,
+        labels,
+        max_area=max(1, height * width // LARGEST_AREA),
+        clear_border=options.clear_border,
+    )
 
 
 def _from_good(good: AreaCurve, method: Method, clear_border: bool) -> Decision:

@@ -72,7 +72,7 @@ class TrainingRun:
 
         from .display import EpochDisplay
 
-        display = EpochDisplay(settings.epochs, settings.patience, Console())
+        display = EpochDisplay(settings.planned, Console())
         board = keras.callbacks.TensorBoard(self.folder / "logs", write_graph=False)
         return [display, board]
 

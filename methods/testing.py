@@ -18,7 +18,7 @@ from processing.metrics import Confusion, PixelAuroc, auroc
 from processing.overlays import write_overlay
 
 from .base import Method
-from .finetuning import decision_maps, read_results
+from .finetuning import CACHE_BYTES, decision_maps, read_results
 from .runs import write_table
 from .storage import load_model
 from .training import versions
@@ -65,7 +65,9 @@ def test(model: Path, options: Options) -> list[Report]:
     method, record = load_model(model)
     decided = read_results(record, options.results, options.kind, options.dtype)
     category = scan_category(
-        options.folder or Path(record["folder"]), image_shape=method.image_shape
+        options.folder or Path(record["folder"]),
+        image_shape=method.image_shape,
+        cache_bytes=CACHE_BYTES,
     )
     if not len(category.test):
         raise UserError(
@@ -76,6 +78,11 @@ def test(model: Path, options: Options) -> list[Report]:
     for path, finetuned in decided:
         seen = () if options.include_finetuning else finetuned["finetuning_files"]
         images = without(category.test, seen)
+        if not len(images):
+            raise UserError(
+                f"all {len(category.test)} test images were used for finetuning: "
+                "expected more, or --include-finetuning"
+            )
         images = check_readable(images, options.skip_unreadable)
         folder = options.results / record["run"] / "test" / path.name
         reports.append(_judge(folder, method, images, finetuned, model, options.save))
@@ -89,7 +96,8 @@ def predict(model: Path, options: Options) -> Report:
     decided = read_results(record, options.results, options.kind, options.dtype)
     _, finetuned = decided[-1]
     images = check_readable(
-        scan_images(options.images, method.image_shape), options.skip_unreadable
+        scan_images(options.images, method.image_shape, CACHE_BYTES),
+        options.skip_unreadable,
     )
     stamp = datetime.now().strftime("%d-%m-%Y_%H-%M-%S")
     folder = new_folder(options.results / record["run"] / "predict" / stamp)

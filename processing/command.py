@@ -13,11 +13,20 @@ from .errors import UsageError, UserError
 INTERRUPTED = 130
 
 
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Show defaults where there are any."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False):
+            return action.help
+        return super()._get_help_string(action)
+
+
 def parser(description: str) -> argparse.ArgumentParser:
     """Return a parser that shows defaults and takes `--config` and `--debug`."""
     result = argparse.ArgumentParser(
         description=description,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     general = result.add_argument_group("general")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from processing.decoding import SUFFIXES, read_size
 from processing.errors import UsageError, UserError
-from processing.images import ANOMALOUS, GOOD, UNKNOWN, ImageSet
+from processing.images import ANOMALOUS, CACHE_BYTES, GOOD, UNKNOWN, ImageSet
 
 GOOD_CLASS = "good"
 UNKNOWN_CLASS = "unknown"
@@ -28,7 +28,12 @@ class Category:
     test: ImageSet
 
 
-def scan_category(folder: Path, *, image_shape: tuple[int, int, int]) -> Category:
+def scan_category(
+    folder: Path,
+    *,
+    image_shape: tuple[int, int, int],
+    cache_bytes: int = CACHE_BYTES,
+) -> Category:
     """Find the images of a category; nothing is decoded.
 
     Args:
@@ -36,6 +41,7 @@ def scan_category(folder: Path, *, image_shape: tuple[int, int, int]) -> Categor
             ground_truth/<class> with a mask "<stem>_mask" or "<stem>" for each image.
             Its name and its parent's name become the category and the dataset.
         image_shape: (h, w, c) that images are resized to.
+        cache_bytes: see `ImageSet`.
 
     Returns:
         The category; its test set is empty if there is no test folder.
@@ -50,14 +56,18 @@ def scan_category(folder: Path, *, image_shape: tuple[int, int, int]) -> Categor
     paths = _images_of_class(good)
     if not paths:
         raise _no_images(good)
-    train = _image_set(folder, {GOOD_CLASS: paths}, {}, image_shape)
+    train = _image_set(folder, {GOOD_CLASS: paths}, {}, image_shape, cache_bytes)
     tests = _test_classes(folder / "test")
     masks = _masks(folder / "ground_truth", tests)
-    test = _image_set(folder, tests, masks, image_shape)
+    test = _image_set(folder, tests, masks, image_shape, cache_bytes)
     return Category(folder.parent.name or "dataset", folder.name, train, test)
 
 
-def scan_images(source: Path, image_shape: tuple[int, int, int]) -> ImageSet:
+def scan_images(
+    source: Path,
+    image_shape: tuple[int, int, int],
+    cache_bytes: int = CACHE_BYTES,
+) -> ImageSet:
     """Find the images in a folder and the folders below it, or take a single file."""
     source = _existing(source, "expected an image or a folder of images")
     if source.is_dir():
@@ -74,6 +84,7 @@ def scan_images(source: Path, image_shape: tuple[int, int, int]) -> ImageSet:
         labels=[UNKNOWN] * len(paths),
         classes=[UNKNOWN_CLASS] * len(paths),
         image_shape=image_shape,
+        cache_bytes=cache_bytes,
     )
 
 
@@ -202,6 +213,7 @@ def _image_set(
     classes: dict[str, list[Path]],
     masks: dict[Path, Path],
     image_shape: tuple[int, int, int],
+    cache_bytes: int,
 ) -> ImageSet:
     names = [name for name, images in classes.items() for _ in images]
     paths = [path for images in classes.values() for path in images]
@@ -211,6 +223,7 @@ def _image_set(
         labels=[GOOD if name == GOOD_CLASS else ANOMALOUS for name in names],
         classes=names,
         image_shape=image_shape,
+        cache_bytes=cache_bytes,
         mask_paths=[masks.get(path) for path in paths],
     )
 

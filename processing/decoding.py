@@ -102,8 +102,19 @@ def to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.rint(pixels * 255).astype(np.uint8)
 
 
-def _decode(path: Path) -> NDArray[Any]:
-    """Return a file's pixels, uint8 or uint16, (h, w) grey or (h, w, 3) BGR."""
+def check_image(path: Path) -> None:
+    """Raise `UserError` for a file that is no whole image, at little cost.
+
+    PNG and JPEG files are not decoded: their length, header and, for PNG, checksums
+    tell.
+    """
+    if _whole_data(path).startswith((_PNG, _JPEG)):
+        read_size(path)
+    else:
+        _decode(path)
+
+
+def _whole_data(path: Path) -> bytes:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -112,6 +123,12 @@ def _decode(path: Path) -> NDArray[Any]:
         raise _unreadable(path, "the file is empty")
     if not _is_whole(data):
         raise _unreadable(path, "the file is cut off or damaged")
+    return data
+
+
+def _decode(path: Path) -> NDArray[Any]:
+    """Return a file's pixels, uint8 or uint16, (h, w) grey or (h, w, 3) BGR."""
+    data = _whole_data(path)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
     except cv2.error:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .files import replacing
 
@@ -29,6 +30,10 @@ def _plot(path: Path, draw: Callable[[Axes], Any], **labels: str) -> None:
         figure.savefig(temporary, dpi=120)
 
 
+def _whole_epochs(axes: Axes) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
 def losses(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     """Plot training and validation loss against the epoch, the best one marked."""
     epochs = [row["epoch"] for row in history]
@@ -40,7 +45,7 @@ def losses(path: Path, history: Sequence[Mapping[str, float]]) -> None:
         axes.plot(epochs, values, ORANGE, label="validation")
         label = f"best: {best['val_loss']:.4f} in epoch {best['epoch']}"
         axes.plot(best["epoch"], best["val_loss"], "o", color=RED, label=label)
-        axes.set_yscale("log")
+        _whole_epochs(axes)
 
     _plot(path, draw, xlabel="epoch", ylabel="loss", title="Loss")
 
@@ -67,8 +72,9 @@ def learning_rates(path: Path, history: Sequence[Mapping[str, float]]) -> None:
 
     def draw(axes: Axes) -> None:
         epochs = [row["epoch"] for row in history]
-        axes.step(epochs, [row["learning_rate"] for row in history], BLUE, where="mid")
-        axes.set_yscale("log")
+        axes.plot(epochs, [row["learning_rate"] for row in history], BLUE, marker=".")
+        axes.set_ylim(bottom=0)
+        _whole_epochs(axes)
 
     _plot(
         path, draw, xlabel="epoch", ylabel="peak learning rate", title="Learning rate"

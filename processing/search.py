@@ -57,46 +57,52 @@ class SearchResult:
 
 def find_decision(
     validation: AreaCurve | Iterable[AreaCurve],
-    finetuning: Sequence[AreaCurve],
+    finetuning: Iterable[AreaCurve],
     labels: npt.ArrayLike,
     *,
+    max_area: int | None = None,
     clear_border: bool = False,
 ) -> SearchResult:
     """Return the best of all pairs that call every good validation image good.
 
-    Every area from 1 pixel to the largest region of any curve is tried, with its
-    smallest threshold t from which upward no validation image is called defective.
-    Ties in score go to the larger margin, then to the smaller area. The margin of a
-    pair is the smallest |critical threshold of the image - t| of the finetuning
-    images that it judges rightly, divided by t, or by `MARGIN_SCALE_SHARE` of the
-    range of the validation maps where that is more; 0 if it judges none rightly.
+    Every area from 1 pixel to `max_area` is tried, with its smallest threshold t from
+    which upward no validation image is called defective. Ties in score go to the
+    larger margin, then to the smaller area. The margin of a pair is the smallest
+    |critical threshold of the image - t| of the finetuning images that it judges
+    rightly, divided by t, or by `MARGIN_SCALE_SHARE` of the range of the validation
+    maps where that is more; 0 if it judges none rightly.
 
     Args:
         validation: curves of good images, or their envelope.
-        finetuning: n curves of images of both kinds.
+        finetuning: n curves of images of both kinds; with `max_area` given each one
+            is let go before the next is taken.
         labels: (n,) 0 = good, 1 = anomalous.
+        max_area: largest area to try, in pixels; None for the largest region of any
+            curve.
         clear_border: whether the curves were made with cleared borders.
 
     Returns:
         A `SearchResult`, exact over all areas and thresholds.
     """
-    anomalous = checked_labels(labels, len(finetuning))
+    anomalous = checked_labels(labels, np.size(labels))
     good = validation if isinstance(validation, AreaCurve) else envelope(validation)
-    max_area = max(1, *(int(curve.areas.max()) for curve in (good, *finetuning)))
+    if max_area is None:
+        finetuning = list(finetuning)
+        max_area = max(1, *(int(curve.areas.max()) for curve in (good, *finetuning)))
     min_areas = np.arange(1, max_area + 1)
     thresholds = good.critical_thresholds(max_area)
-    pairs = _try_pairs(finetuning, anomalous, min_areas, thresholds)
+    tally = _tally(finetuning, anomalous, min_areas, thresholds)
+    margins = tally.nearest / _scale(good, thresholds)
     # Whole numbers, so that equal scores compare equal.
-    points = np.rint((pairs.tprs + pairs.tnrs) * anomalous.sum() * (~anomalous).sum())
+    points = tally.tps * (~anomalous).sum() + tally.tns * anomalous.sum()
     tied = np.flatnonzero(points == points.max())
-    margins = _margins(good, finetuning, anomalous, min_areas[tied], thresholds[tied])
-    best = int(tied[margins.argmax()])
-    return _result(pairs, best, float(margins.max()), finetuning, clear_border)
+    best = int(tied[margins[tied].argmax()])
+    return _result(tally, best, float(margins[best]), clear_border)
 
 
 def find_decision_legacy(
     validation: Iterable[AreaCurve],
-    finetuning: Sequence[AreaCurve],
+    finetuning: Iterable[AreaCurve],
     labels: npt.ArrayLike,
     thresholds_grid: npt.ArrayLike,
     min_areas: Sequence[int] = range(5, 1005, 5),
@@ -121,16 +127,15 @@ def find_decision_legacy(
         A `SearchResult`; its margin is relative to the threshold as in
         `find_decision`, but takes no part in the choice.
     """
-    anomalous = checked_labels(labels, len(finetuning))
+    anomalous = checked_labels(labels, np.size(labels))
     grid, areas = np.asarray(thresholds_grid, np.float64), np.asarray(min_areas)
     good = envelope(validation)
     safe = good.area_at(grid)[None] < areas[:, None]  # (areas, thresholds)
     thresholds = grid[np.where(safe.any(1), safe.argmax(1), len(grid) - 1)]
-    pairs = _try_pairs(finetuning, anomalous, areas, thresholds)
-    best = int(np.argmax(pairs.tprs + pairs.tnrs))
-    one = slice(best, best + 1)
-    margins = _margins(good, finetuning, anomalous, areas[one], thresholds[one])
-    return _result(pairs, best, float(margins[0]), finetuning, clear_border)
+    tally = _tally(finetuning, anomalous, areas, thresholds)
+    best = int(np.argmax(tally.tps / anomalous.sum() + tally.tns / (~anomalous).sum()))
+    margin = float((tally.nearest / _scale(good, thresholds))[best])
+    return _result(tally, best, margin, clear_border)
 
 
 def legacy_thresholds(method: str, dtype: str, maximum: float) -> FloatArray:
@@ -155,11 +160,41 @@ def legacy_thresholds(method: str, dtype: str, maximum: float) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class _Pairs:
+class _Tally:
+    """What all finetuning images together say of k pairs."""
+
     min_areas: IntArray
     thresholds: FloatArray
-    tprs: FloatArray
-    tnrs: FloatArray
+    anomalous: BoolArray  # (n,)
+    tps: IntArray
+    tns: IntArray
+    nearest: FloatArray  # smallest distance of a rightly judged image, 0 if none is
+    verdicts: list[npt.NDArray[np.uint8]]  # n times k bits, packed
+
+
+def _tally(
+    finetuning: Iterable[AreaCurve],
+    anomalous: BoolArray,
+    min_areas: IntArray,
+    thresholds: FloatArray,
+) -> _Tally:
+    """Judge each image with every pair; one curve at a time is in memory."""
+    tps, tns = np.zeros((2, len(min_areas)), np.int64)
+    nearest = np.full(len(min_areas), np.inf)
+    verdicts = []
+    for curve, is_anomalous in zip(finetuning, anomalous, strict=True):
+        called = _verdicts(curve, min_areas, thresholds)
+        right = called == is_anomalous
+        if is_anomalous:
+            tps += right
+        else:
+            tns += right
+        critical = curve.critical_thresholds(int(min_areas.max()))[min_areas - 1]
+        distances = np.where(right, np.abs(critical - thresholds), np.inf)
+        nearest = np.minimum(nearest, distances)
+        verdicts.append(np.packbits(called))
+    nearest[np.isinf(nearest)] = 0
+    return _Tally(min_areas, thresholds, anomalous, tps, tns, nearest, verdicts)
 
 
 def _verdicts(
@@ -171,65 +206,34 @@ def _verdicts(
     return np.repeat(areas, np.diff(starts, append=len(thresholds))) >= min_areas
 
 
-def _try_pairs(
-    finetuning: Sequence[AreaCurve],
-    anomalous: BoolArray,
-    min_areas: IntArray,
-    thresholds: FloatArray,
-) -> _Pairs:
-    tps, tns = np.zeros((2, len(min_areas)), np.int64)
-    for curve, is_anomalous in zip(finetuning, anomalous, strict=True):
-        called = _verdicts(curve, min_areas, thresholds)
-        if is_anomalous:
-            tps += called
-        else:
-            tns += ~called
-    return _Pairs(
-        min_areas, thresholds, tps / anomalous.sum(), tns / (~anomalous).sum()
-    )
-
-
-def _margins(
-    good: AreaCurve,
-    finetuning: Sequence[AreaCurve],
-    anomalous: BoolArray,
-    min_areas: IntArray,
-    thresholds: FloatArray,
-) -> FloatArray:
-    nearest = np.full(len(min_areas), np.inf)
-    for curve, is_anomalous in zip(finetuning, anomalous, strict=True):
-        critical = curve.critical_thresholds(int(min_areas.max()))[min_areas - 1]
-        right = _verdicts(curve, min_areas, thresholds) == is_anomalous
-        distances = np.where(right, np.abs(critical - thresholds), np.inf)
-        nearest = np.minimum(nearest, distances)
+def _scale(good: AreaCurve, thresholds: FloatArray) -> FloatArray:
+    """Return what the margin at each threshold is relative to."""
     floor = MARGIN_SCALE_SHARE * (good.levels[0] - good.levels[-1])
     scale = np.maximum(np.abs(thresholds), floor)
     scale[scale == 0] = 1.0  # constant validation maps of value 0
-    return np.where(np.isinf(nearest), 0.0, nearest / scale)
+    return scale
 
 
 def _result(
-    pairs: _Pairs,
-    best: int,
-    margin: float,
-    finetuning: Sequence[AreaCurve],
-    clear_border: bool,
+    tally: _Tally, best: int, margin: float, clear_border: bool
 ) -> SearchResult:
-    min_area, threshold = pairs.min_areas[best], pairs.thresholds[best]
-    changing = np.stack([pairs.thresholds, pairs.tprs, pairs.tnrs])
+    tprs = tally.tps / tally.anomalous.sum()
+    tnrs = tally.tns / (~tally.anomalous).sum()
+    scores = (tprs + tnrs) / 2
+    changing = np.stack([tally.thresholds, tprs, tnrs])
     kept = (np.diff(changing, prepend=np.nan) != 0).any(0)
     kept[-1] = True
-    scores = (pairs.tprs + pairs.tnrs) / 2
+    bits = [int(packed[best // 8]) >> (7 - best % 8) & 1 for packed in tally.verdicts]
     return SearchResult(
-        decision=Decision(threshold, min_area, clear_border),
+        decision=Decision(tally.thresholds[best], tally.min_areas[best], clear_border),
         score=float(scores[best]),
-        tpr=float(pairs.tprs[best]),
-        tnr=float(pairs.tnrs[best]),
+        tpr=float(tprs[best]),
+        tnr=float(tnrs[best]),
         margin=margin,
-        verdicts=np.array([c.area_at(threshold) >= min_area for c in finetuning]),
-        min_areas=pairs.min_areas[kept],
-        thresholds=pairs.thresholds[kept],
-        tprs=pairs.tprs[kept],
-        tnrs=pairs.tnrs[kept],
+        verdicts=np.array(bits, bool),
+        min_areas=tally.min_areas[kept],
+        thresholds=tally.thresholds[kept],
+        tprs=tprs[kept],
+        tnrs=tnrs[kept],
         scores=scores[kept],
     )

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from autoencoder.learning_rate import choose_rate, find_learning_rate, smooth
-from autoencoder.optimizer import ShapedAdam, sweep, triangle
+from autoencoder.optimizer import ShapedAdam, cycles, sweep
 
 
 def test_smoothing_of_a_constant_is_the_constant():
@@ -30,12 +30,15 @@ def test_without_a_fall_the_fallback_is_taken(losses, caplog):
 
 
 def test_shapes():
-    shape = triangle(10)
-    values = [float(shape(np.float32(step))) for step in range(20)]
+    shape = cycles(10, 4)
+    values = np.array([float(shape(np.float32(step))) for step in range(40)])
     assert values[0] == pytest.approx(0.1)
-    assert values[5] == pytest.approx(1.0)
-    assert values[9] < 0.21
-    np.testing.assert_allclose(values[:10], values[10:], rtol=1e-5)
+    assert values[:10].argmax() == 5
+    assert values[9] < 0.25 * values[5]
+    done = np.arange(5, 40, 10) / 40
+    expected = 0.01 + 0.99 * (1 + np.cos(np.pi * done)) / 2
+    np.testing.assert_allclose(values[5::10], expected, rtol=1e-5)
+    assert 0 < float(shape(1000.0)) <= 0.01
     assert float(sweep(1e4, 5)(4.0)) == pytest.approx(1e4)
 
 

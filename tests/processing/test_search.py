@@ -172,7 +172,7 @@ def test_a_pair_that_is_never_right_has_no_margin():
     [
         ([0, 0], "2 images, 0 of them anomalous"),
         ([1, 1], "2 images, 2 of them anomalous"),
-        ([0, 1, 1], "for each of 2 images"),
+        ([0, 1, 1], "longer"),
         ([0, 2], "must be 0 \\(good\\) or 1 \\(anomalous\\)"),
     ],
 )

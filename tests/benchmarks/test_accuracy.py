@@ -1,0 +1,86 @@
+import pytest
+
+from benchmarks.accuracy import (
+    COLUMNS,
+    NONE,
+    cell,
+    main,
+    merged,
+    merged_runs,
+    read_table,
+    render,
+)
+
+
+def made_row(architecture="mvtecCAE", loss="ssim", limit="2", **values):
+    row = dict.fromkeys(COLUMNS, "")
+    row.update(
+        {"data set": "d/c", "architecture": architecture, "loss": loss, "limit": limit}
+    )
+    row.update(values)
+    return row
+
+
+def test_rows_are_sorted_by_key_with_limits_as_numbers():
+    rows = []
+    for limit in (NONE, "10", "9"):
+        rows = merged(rows, made_row(limit=limit))
+    rows = merged(rows, made_row("baselineCAE", limit="50"))
+    assert [row["limit"] for row in rows] == ["50", "9", "10", NONE]
+
+
+def test_a_row_replaces_the_older_one_of_its_key():
+    rows = merged([], made_row(minutes="1.0"))
+    rows = merged(rows, made_row(loss="l2", minutes="2.0"))
+    rows = merged(rows, made_row(minutes="3.0"))
+    assert [(row["loss"], row["minutes"]) for row in rows] == [
+        ("l2", "2.0"),
+        ("ssim", "3.0"),
+    ]
+
+
+def test_merging_leaves_the_old_rows_alone():
+    old = [made_row(minutes="1.0")]
+    merged(old, made_row(minutes="2.0"))
+    assert old == [made_row(minutes="1.0")]
+
+
+def test_a_written_table_reads_back(tmp_path):
+    path = tmp_path / "table.md"
+    rows = [made_row(TPR="0.500"), made_row(limit=NONE, error=cell("a | b\nc"))]
+    runs = ["`python -m benchmarks.accuracy d/c` (2 cores, a CPU)"]
+    path.write_text(render(runs, rows), encoding="utf-8")
+    assert read_table(path) == (runs, rows)
+
+
+def test_no_table_is_an_empty_one(tmp_path):
+    assert read_table(tmp_path / "none.md") == ([], [])
+
+
+def test_a_table_with_other_columns_is_not_overwritten(tmp_path):
+    path = tmp_path / "table.md"
+    path.write_text("| a | b |\n| --- | --- |\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="other columns"):
+        read_table(path)
+
+
+def test_a_repeated_command_is_listed_once_and_last():
+    assert merged_runs(["a", "b"], "a") == ["b", "a"]
+
+
+def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
+    path, ran = tmp_path / "table.md", []
+    rows = [made_row(TPR="0.500"), made_row(loss="l2", error="stopped")]
+    path.write_text(render([], rows), encoding="utf-8")
+
+    def measured(args, chosen):
+        ran.append(chosen["loss"])
+        return made_row(loss=chosen["loss"], error="again")
+
+    monkeypatch.setattr("benchmarks.accuracy.measured", measured)
+    monkeypatch.setattr("benchmarks.accuracy.load_backend", lambda: None)
+    options = ["d/c", "--architectures", "mvtecCAE", "--losses", "ssim", "l2"]
+    options += ["--epochs", "2", "--only-missing", "--out", str(path)]
+    assert main(options) == 1
+    assert ran == ["l2"]
+    assert [row["error"] for row in read_table(path)[1]] == ["again", ""]

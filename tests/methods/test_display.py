@@ -1,0 +1,32 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from methods.display import EpochDisplay, duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(4.4, "4 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3720, "1 h 02 min")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_one_line_an_epoch(terminal):
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=terminal, width=40, no_color=True)
+    display = EpochDisplay(3, console)
+    display.set_params({"steps": 2})
+    for epoch, val_loss in enumerate([0.5, 0.6]):
+        display.on_epoch_begin(epoch)
+        display.on_train_batch_end(0)
+        display.on_epoch_end(epoch, {"loss": 0.7, "val_loss": val_loss})
+    display.on_train_end()
+    lines = [line for line in output.getvalue().splitlines() if "val_loss" in line]
+    assert len(lines) == 2
+    assert "epoch 1/3  loss 0.7000  val_loss 0.5000 *" in lines[0]
+    assert "*" not in lines[1]
+    assert "0 s left" in lines[0]

@@ -1,0 +1,94 @@
+import argparse
+from pathlib import Path
+
+import pytest
+
+from processing import command
+from processing.errors import UsageError, UserError
+
+
+@pytest.fixture
+def parser():
+    parser = command.parser("Does things.")
+    parser.add_argument("--size", type=command.at_least(1), default=256)
+    parser.add_argument("--name", type=command.one_of(["mvtecCAE", "skipCAE"]))
+    parser.add_argument("--input-dir", type=Path)
+    parser.add_argument("--save", action="store_true")
+    return parser
+
+
+def fail(error):
+    def body():
+        raise error
+
+    return body
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("no such\nfile"), 1, "error: no such file"),
+        (UsageError("wrong"), 2, "error: wrong"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (OSError(28, "No space left on device", "a.txt"), 1, "No space left .*a.txt"),
+        (ZeroDivisionError("x"), 1, "ZeroDivisionError: x .--debug shows where"),
+    ],
+)
+def test_exit_codes_and_one_line(error, code, line, capsys):
+    import re
+
+    assert command.run(fail(error)) == code
+    printed = capsys.readouterr().err
+    assert len(printed.splitlines()) == 1
+    assert re.search(line, printed)
+
+
+def test_success_is_zero():
+    assert command.run(lambda: None) == 0
+
+
+def test_debug_raises():
+    with pytest.raises(UserError):
+        command.run(fail(UserError("x")), debug=True)
+
+
+def test_names_in_any_case(parser):
+    assert parser.parse_args(["--name", "MVTECcae"]).name == "mvtecCAE"
+
+
+def test_config_file_then_command_line(parser, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("size: 64\nname: skipCAE\nsave: true\ninput_dir: some folder\n")
+    options = command.parse(parser, ["--config", str(path), "--size", "32"])
+    assert (options.size, options.name, options.save) == (32, "skipCAE", True)
+    assert options.input_dir == Path("some folder")
+    path.write_text("save: false\n")
+    assert not command.parse(parser, ["--config", str(path)]).save
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sizes: 3", "unknown option 'sizes'; did you mean size?"),
+        ("- a", "expected lines of"),
+        ("a: [", "cannot read the config file"),
+        ("size: 0", "at least 1. Received: 0"),
+        (None, "cannot read the config file"),
+    ],
+)
+def test_bad_config_exits_with_2(parser, tmp_path, capsys, text, message):
+    path = tmp_path / "c.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SystemExit) as stop:
+        command.parse(parser, ["--config", str(path)])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_numbers_are_checked():
+    convert = command.at_least(0.5, float)
+    assert convert("0.5") == 0.5
+    for text in ("0.4", "x", "nan"):
+        with pytest.raises(argparse.ArgumentTypeError, match="at least 0.5"):
+            convert(text)
