@@ -4,16 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SAMPLES := samples
+SAMPLE_OPTIONS :=
+MODELS := saved_models
+RESULTS := results
 OPTIONS := --epochs 4
-RUNS := saved_models/$(notdir $(SAMPLES))/washer/mvtecCAE/ssim
+MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
 .PHONY: demo test clean
 
 demo: $(INSTALLED)
-	$(BIN)/python -m processing.samples $(SAMPLES)
-	$(BIN)/python train.py -d $(SAMPLES)/washer $(OPTIONS)
-	$(BIN)/python finetune.py -p "$$(ls -t $(RUNS)/*/*.hdf5 | head -n 1)"
-	$(BIN)/python test.py -p "$$(ls -t $(RUNS)/*/*.hdf5 | head -n 1)" -s
+	$(BIN)/python -m processing.samples $(SAMPLES) $(SAMPLE_OPTIONS)
+	$(BIN)/python train.py -d $(SAMPLES)/washer --models $(MODELS) $(OPTIONS)
+	$(BIN)/python finetune.py -p $(MODEL) --results $(RESULTS)
+	$(BIN)/python test.py -p $(MODEL) --results $(RESULTS) -s
 
 test: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -12,47 +12,20 @@ from processing import command
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of finetune.py."""
     parser = command.parser(__doc__)
-    model = parser.add_argument_group("model and images")
-    model.add_argument(
-        "-p",
-        "--path",
-        type=Path,
-        required=True,
-        metavar="MODEL",
-        help="model file that train.py wrote",
-    )
-    model.add_argument(
-        "-d",
-        "--input-dir",
-        type=Path,
-        metavar="FOLDER",
-        help="category folder, if it is not where it was at training",
-    )
-    command.add_skip_unreadable(model)
-    decision = parser.add_argument_group("decision")
-    decision.add_argument(
-        "-m",
-        "--method",
-        choices=("ssim", "l2"),
-        help="residual maps; default: ssim, or l2 for a model trained with that loss",
-    )
-    decision.add_argument(
-        "-t",
-        "--dtype",
-        choices=("float64", "uint8"),
-        default="float64",
-        help="search on the maps as they are or on 256 steps",
-    )
-    decision.add_argument(
-        "--clear-border",
-        action="store_true",
-        help="do not count regions that touch the image border",
-    )
-    decision.add_argument(
-        "--legacy",
-        action="store_true",
-        help="the original's raw maps, grid of thresholds and areas, and border rule",
-    )
+    images = command.add_model(parser, "model file that train.py wrote")
+    help_ = "category folder, if it is not where it was at training"
+    images.add_argument("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
+    command.add_skip_unreadable(images)
+
+    add = parser.add_argument_group("decision").add_argument
+    help_ = "residual maps; default: ssim, or l2 for a model trained with that loss"
+    add("-m", "--method", choices=("ssim", "l2"), help=help_)
+    types, help_ = ("float64", "uint8"), "search the maps as they are or on 256 steps"
+    add("-t", "--dtype", choices=types, default="float64", help=help_)
+    help_ = "do not count regions that touch the image border"
+    add("--clear-border", action="store_true", help=help_)
+    help_ = "the original's raw maps, grid of thresholds and areas, and border rule"
+    add("--legacy", action="store_true", help=help_)
     command.add_results(parser)
     return parser
 

@@ -18,48 +18,23 @@ SHOWN = 20  # unlabelled images in the printed table
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of test.py."""
     parser = command.parser(__doc__)
-    model = parser.add_argument_group("model and images")
-    model.add_argument(
-        "-p",
-        "--path",
-        type=Path,
-        required=True,
-        metavar="MODEL",
-        help="model file that train.py wrote and finetune.py was run on",
-    )
-    model.add_argument(
-        "-d",
-        "--input-dir",
-        type=Path,
-        metavar="IMAGES",
-        help="folder or file of new images; default: the category's test images",
-    )
-    model.add_argument(
-        "--category",
-        type=Path,
-        metavar="FOLDER",
-        help="category folder, if it is not where it was at training",
-    )
-    model.add_argument(
-        "--include-finetuning",
-        action="store_true",
-        help="judge the test images that finetuning used, too",
-    )
-    command.add_skip_unreadable(model)
-    decision = parser.add_argument_group("decision")
-    decision.add_argument(
-        "-m", "--method", metavar="MAP", help="only decisions made on these maps"
-    )
-    decision.add_argument(
-        "-t",
-        "--dtype",
-        choices=("float64", "uint8"),
-        help="only decisions of this type",
-    )
-    outputs = command.add_results(parser)
-    outputs.add_argument(
-        "-s", "--save", action="store_true", help="write decided masks and overlays"
-    )
+    images = command.add_model(parser, "model file that finetune.py was run on")
+    add = images.add_argument
+    help_ = "folder or file of new images; default: the category's test images"
+    add("-d", "--input-dir", type=Path, metavar="IMAGES", help=help_)
+    help_ = "category folder, if it is not where it was at training"
+    add("--category", type=Path, metavar="FOLDER", help=help_)
+    help_ = "judge the test images that finetuning used, too"
+    add("--include-finetuning", action="store_true", help=help_)
+    command.add_skip_unreadable(images)
+
+    add = parser.add_argument_group("decision").add_argument
+    add("-m", "--method", metavar="MAP", help="only decisions made on these maps")
+    types, help_ = ("float64", "uint8"), "only decisions made on maps of this type"
+    add("-t", "--dtype", choices=types, help=help_)
+
+    add = command.add_results(parser).add_argument
+    add("-s", "--save", action="store_true", help="write decided masks and overlays")
     return parser
 
 

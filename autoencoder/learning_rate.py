@@ -15,10 +15,8 @@ END = 1.0
 SMOOTHING = 0.95
 DIVERGED = 6.0  # times the best smoothed loss
 DROP = 0.85  # share of the whole fall of the loss that marks the rate
-# The original trained at the marked rate. Each cycle of the schedule averages half its
-# peak, and a higher peak reaches a lower loss in the same time on every set tried.
-PEAK = 3.0  # times the marked rate
-FALLBACK = 2e-3
+PEAK = 1.5  # times the marked rate: still below that of the lowest loss
+FALLBACK = 1e-3
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +40,9 @@ def smooth(losses: Iterable[float]) -> np.ndarray:
 
 
 def choose_rate(rates: np.ndarray, losses: np.ndarray) -> float:
-    """Return 3 times the first rate that reaches 85 % of the whole fall of the loss.
+    """Return 1.5 times the first rate that reaches 85 % of the whole fall of the loss.
 
-    Only finite losses up to the lowest one count. Without a fall it returns 2e-3 and
+    Only finite losses up to the lowest one count. Without a fall it returns 1e-3 and
     logs a warning.
     """
     finite = np.isfinite(losses)

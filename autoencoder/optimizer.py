@@ -25,22 +25,19 @@ class ShapedAdam(keras.optimizers.Adam):
         super().update_step(gradient, variable, learning_rate * factor)
 
 
-def cycles(steps: int, epochs: int) -> Callable:
-    """Return a triangular cycle an epoch (Smith 2017, arXiv 1506.01186) that wanes.
+WARM_UP = 200  # steps; a full rate on fresh weights can silence ReLUs for good
 
-    Within each of the `steps` of an epoch the factor rises from 1/10 to 1 and falls to
-    1/1000, so that every epoch ends on settled weights. Over all `epochs` the cycles
-    shrink by half a cosine (Loshchilov and Hutter 2017, arXiv 1608.03983) to 1/100.
+
+def cosine(steps: int) -> Callable:
+    """Return a linear warm-up and then half a cosine, from 1 to 1/100 at `steps`.
+
+    Loshchilov and Hutter 2017, arXiv 1608.03983, without restarts.
     """
-    half = max(steps / 2, 1.0)
 
     def shape(step):
-        position = ops.mod(step, float(steps)) / half  # in [0, 2)
-        triangle = ops.where(
-            position < 1, 0.1 + 0.9 * position, 1 - 0.999 * (position - 1)
-        )
-        done = ops.minimum(step / float(steps * epochs), 1.0)
-        return triangle * (0.01 + 0.99 * 0.5 * (1 + ops.cos(math.pi * done)))
+        done = ops.minimum(step / float(steps), 1.0)
+        wane = 0.01 + 0.99 * 0.5 * (1 + ops.cos(math.pi * done))
+        return wane * ops.minimum((step + 1) / WARM_UP, 1.0)
 
     return shape
 

@@ -14,7 +14,7 @@ from .augmentation import Augmentation
 from .fusion import fuse_upsampling
 from .learning_rate import FALLBACK, Sweep, find_learning_rate
 from .losses import LOSSES
-from .optimizer import ShapedAdam, compile_trainer, cycles
+from .optimizer import ShapedAdam, compile_trainer, cosine
 from .progress import Progress
 
 EPOCH_IMAGES = 1024  # smaller sets are seen several times an epoch
@@ -191,7 +191,7 @@ def train(
         rate = sweep.chosen
         if hooks:
             hooks.swept(sweep)
-    compile_trainer(trainer, ShapedAdam(rate, cycles(len(batches), settings.planned)))
+    compile_trainer(trainer, ShapedAdam(rate, cosine(len(batches) * settings.planned)))
 
     progress = Progress(
         settings.patience, settings.plateau, hooks.save if hooks else None

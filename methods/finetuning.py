@@ -95,17 +95,8 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
     method, record = load_model(model)
     kind = choose_maps(method, options.kind, options.legacy)
     clear_border = options.clear_border or options.legacy
-    category = scan_category(
-        options.folder or Path(record["folder"]),
-        image_shape=method.image_shape,
-        cache_bytes=CACHE_BYTES,
-    )
-    validation = check_readable(
-        named(category.train, record["splits"]["validation"]), options.skip_unreadable
-    )
     seed = record["config"]["seed"]
-    chosen, _ = split_finetuning(category.test.labels, category.test.classes, seed=seed)
-    finetuning = check_readable(category.test.subset(chosen), options.skip_unreadable)
+    validation, finetuning = _image_sets(method, record, options)
 
     start = time.perf_counter()
     good = envelope(curves(method, validation, options.dtype, clear_border))
@@ -130,7 +121,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
         "source": "finetuning images" if found else "good validation images alone",
         **(_figures(found, finetuning.labels, seed) if found else {}),
         "validation_files": list(validation.names),
-        "finetuning_files": list(finetuning.names),
+        "finetuning_files": list(finetuning.names) if found else [],
         "model": str(model),
         "versions": versions(),
     }
@@ -140,6 +131,24 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
         plots.thresholds(folder / "min_area_threshold_plot.png", found)
         plots.scores(folder / "scores_plot.png", found)
     return folder, result
+
+
+def _image_sets(
+    method: Method, record: Mapping[str, Any], options: Options
+) -> tuple[ImageSet, ImageSet]:
+    """Return the validation images of the training and the finetuning images."""
+    category = scan_category(
+        options.folder or Path(record["folder"]),
+        image_shape=method.image_shape,
+        cache_bytes=CACHE_BYTES,
+    )
+    validation = named(category.train, record["splits"]["validation"])
+    labels, classes = category.test.labels, category.test.classes
+    chosen, _ = split_finetuning(labels, classes, seed=record["config"]["seed"])
+    return (
+        check_readable(validation, options.skip_unreadable),
+        check_readable(category.test.subset(chosen), options.skip_unreadable),
+    )
 
 
 def _search(

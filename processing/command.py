@@ -42,6 +42,15 @@ def parser(description: str) -> argparse.ArgumentParser:
     return result
 
 
+def add_model(parser: argparse.ArgumentParser, help_: str) -> argparse._ArgumentGroup:
+    """Add the group of model and images with `-p` and return it."""
+    group = parser.add_argument_group("model and images")
+    group.add_argument(
+        "-p", "--path", type=Path, required=True, metavar="MODEL", help=help_
+    )
+    return group
+
+
 def add_skip_unreadable(group: argparse._ArgumentGroup) -> None:
     """Add `--skip-unreadable`."""
     group.add_argument(

@@ -196,7 +196,9 @@ def test_without_defective_images(samples, trained, monkeypatch, tmp_path, capsy
     assert "from the good validation images alone" in capsys.readouterr().out
     options = ["-p", model, "--category", category, "--results", tmp_path / "results"]
     assert run(script.main, options, folder, monkeypatch) == 0
-    assert "image AUROC    undefined" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "image AUROC    undefined" in printed
+    assert "on 4 good images" in printed  # none was used up
 
 
 def test_resumed_run_ends_like_an_uninterrupted_one(

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from autoencoder.learning_rate import choose_rate, find_learning_rate, smooth
-from autoencoder.optimizer import ShapedAdam, cycles, sweep
+from autoencoder.optimizer import WARM_UP, ShapedAdam, cosine, sweep
 
 
 def test_smoothing_of_a_constant_is_the_constant():
@@ -13,32 +13,30 @@ def test_smoothing_of_a_constant_is_the_constant():
 def test_first_rate_that_reaches_most_of_the_fall():
     rates = np.geomspace(1e-5, 1, 11)
     losses = np.array([1, 1, 0.9, 0.5, 0.2, 0.1, 0.0, 0.3, 2, 5, 9])
-    assert choose_rate(rates, losses) == pytest.approx(3 * rates[5])
+    assert choose_rate(rates, losses) == pytest.approx(1.5 * rates[5])
 
 
 def test_infinite_and_missing_losses_do_not_count():
     rates = np.geomspace(1e-5, 1, 6)
     losses = np.array([1, np.nan, 0.5, 0.0, np.inf, np.nan])
-    assert choose_rate(rates, losses) == pytest.approx(3 * rates[3])
+    assert choose_rate(rates, losses) == pytest.approx(1.5 * rates[3])
 
 
 @pytest.mark.parametrize("losses", [[np.nan] * 3, [1.0, 1.0, 1.0], [1.0, 2.0, 3.0], []])
 def test_without_a_fall_the_fallback_is_taken(losses, caplog):
     rates = np.geomspace(1e-5, 1, len(losses))
-    assert choose_rate(rates, np.array(losses)) == 2e-3
+    assert choose_rate(rates, np.array(losses)) == 1e-3
     assert "no fall" in caplog.text
 
 
 def test_shapes():
-    shape = cycles(10, 4)
-    values = np.array([float(shape(np.float32(step))) for step in range(40)])
-    assert values[0] == pytest.approx(0.1)
-    assert values[:10].argmax() == 5
-    assert values[9] < 0.25 * values[5]
-    done = np.arange(5, 40, 10) / 40
-    expected = 0.01 + 0.99 * (1 + np.cos(np.pi * done)) / 2
-    np.testing.assert_allclose(values[5::10], expected, rtol=1e-5)
-    assert 0 < float(shape(1000.0)) <= 0.01
+    shape = cosine(1000)
+    values = np.array([float(shape(np.float32(step))) for step in range(1001)])
+    assert values[0] == pytest.approx(1 / WARM_UP, rel=1e-3)
+    assert values.argmax() == WARM_UP - 1
+    assert values[500] == pytest.approx(0.505, rel=1e-3)
+    assert values[1000] == pytest.approx(0.01, rel=1e-3)
+    assert float(shape(5000.0)) == pytest.approx(0.01, rel=1e-3)
     assert float(sweep(1e4, 5)(4.0)) == pytest.approx(1e4)
 
 

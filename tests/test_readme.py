@@ -1,0 +1,103 @@
+"""Every command in the documents is run, on tiny images."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import finetune
+import test as script
+import train
+
+ROOT = Path(__file__).parent.parent
+MAINS = {"train.py": train.main, "finetune.py": finetune.main, "test.py": script.main}
+QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
+
+
+def commands(document):
+    """Return the lines of the shell blocks in a document."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line]
+
+
+def test_the_commands_of_the_readme_in_order(
+    samples, short_epochs, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mvtec").mkdir()
+    (tmp_path / "mvtec/capsule").symlink_to(samples / "washer")
+    (tmp_path / "new_photos").symlink_to(samples / "washer/test/hole")
+    ran = 0
+    for command in commands("README.md"):
+        program, *arguments = shlex.split(command)
+        if program == "make":
+            continue
+        assert program == "python3"
+        name, *arguments = arguments
+        if "--resume" in arguments:  # in test_scripts
+            assert arguments == ["--resume", "RUN_FOLDER"]
+            continue
+        if name == "train.py":
+            arguments += QUICK
+        else:
+            [model] = tmp_path.glob("saved_models/**/*.hdf5")
+            arguments[arguments.index("model.hdf5")] = str(model)
+        assert MAINS[name](arguments) == 0
+        ran += 1
+    assert ran == 4
+
+
+def test_make_demo_in_small(tmp_path):
+    """The recipe of `make demo`, without the installation."""
+    arguments = [
+        "INSTALLED=",
+        f"BIN={Path(sys.executable).parent}",
+        f"SAMPLES={tmp_path}/samples",
+        "SAMPLE_OPTIONS=--train 6 --good 4 --defects 2 --size 64",
+        f"MODELS={tmp_path}/saved_models",
+        f"RESULTS={tmp_path}/results",
+        "OPTIONS=--size 64 --epochs 1 --lr 0.002 --precision float32",
+    ]
+    done = subprocess.run(
+        ["make", "--no-print-directory", "demo", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MAKEFLAGS": ""},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "image AUROC" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("results: ")
+    assert list(tmp_path.glob("results/**/segmentation/*_overlay.png"))
+
+
+def test_make_test_runs_all_checks():
+    done = subprocess.run(
+        ["make", "-n", "test", "INSTALLED="], cwd=ROOT, capture_output=True, text=True
+    )
+    for tool in ("ruff format --check", "ruff check", "mypy", "pytest"):
+        assert tool in done.stdout
+
+
+@pytest.mark.parametrize("command", commands("CONTRIBUTING.md"))
+def test_commands_of_contributing(command):
+    words = shlex.split(command)
+    if words == ["make", "test"]:
+        return
+    assert words[:2] == ["python3", "-m"]
+    done = subprocess.run(
+        [sys.executable, "-m", words[2], "--help"], cwd=ROOT, capture_output=True
+    )
+    assert done.returncode == 0
+
+
+def test_links_and_pictures_exist():
+    for document in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / document).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            assert target.startswith("https://") or (ROOT / target).exists(), target
