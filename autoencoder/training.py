@@ -14,6 +14,7 @@ from .augmentation import Augmentation
 from .fusion import fuse_upsampling
 from .learning_rate import FALLBACK, Sweep, find_learning_rate
 from .losses import LOSSES
+from .memory import KeepFreedMemory
 from .optimizer import ShapedAdam, compile_trainer, cosine
 from .progress import Progress
 
@@ -217,6 +218,10 @@ def _fit(trainer, batches, validation_set, settings, progress, hooks) -> None:
         validation_data=InOrder(load, count, settings.batch_size),
         initial_epoch=first,
         epochs=last,
-        callbacks=[progress, *(hooks.callbacks(settings) if hooks else [])],
+        callbacks=[
+            progress,
+            KeepFreedMemory(),
+            *(hooks.callbacks(settings) if hooks else []),
+        ],
         verbose=0,
     )

@@ -1,4 +1,4 @@
-"""Train, finetune and test on a category and keep the scores in a Markdown table.
+"""Train, finetune and test on a category and keep the scores in the README's table.
 
 Run from the repository root: python -m benchmarks.accuracy mvtec/capsule
 """
@@ -33,7 +33,7 @@ FIGURES = {  # column: key in test_result.json
 }
 COLUMNS = (*KEY, *FIGURES, "minutes", "epochs", "precision", "error")
 NONE = "–"  # no limit, or a figure that is not defined
-TITLE = "# Accuracy"
+MARKS = ("<!-- accuracy -->", "<!-- end of accuracy -->")
 EXPLANATION = """\
 Written by `python -m benchmarks.accuracy`. Each row is one run of `train.py`,
 `finetune.py` and `test.py`; the test leaves out the images that finetuning used.
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return command.INTERRUPTED
             failed |= bool(row["error"])
             runs, rows = merged_runs(runs, describe_run(argv)), merged(rows, row)
-            write_text(args.out, render(runs, rows))
+            write_table(args.out, render(runs, rows))
     print(f"table: {args.out}")
     return int(failed)
 
@@ -91,7 +91,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--models", type=Path, default=Path("saved_models"), help="where runs go")
     add("--results", type=Path, default=Path("results"), help="where results go")
-    add("--out", type=Path, default=Path("benchmarks/ACCURACY.md"), help="the table")
+    add("--out", type=Path, default=Path("README.md"), help="holds the table")
     add(
         "--only-missing",
         action="store_true",
@@ -203,7 +203,7 @@ def merged_runs(runs: Sequence[str], new: str) -> list[str]:
 
 def read_table(path: Path) -> tuple[list[str], list[Row]]:
     """Return the descriptions of runs and the rows in a table, if it is there."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = parts(path)[1].splitlines()
     runs = [line[2:] for line in lines if line.startswith("- ")]
     table = [line.strip("|").split("|") for line in lines if line.startswith("|")]
     cells = [[text.strip() for text in row] for row in table]
@@ -212,9 +212,26 @@ def read_table(path: Path) -> tuple[list[str], list[Row]]:
     return runs, [dict(zip(COLUMNS, row, strict=True)) for row in cells[2:]]
 
 
+def parts(path: Path) -> tuple[str, str, str]:
+    """Return the text before, between and after the marks of a file."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    before, start, rest = text.partition(MARKS[0])
+    between, end, after = rest.partition(MARKS[1])
+    if text and not (start and end):
+        raise ValueError(f"{path} has no table: expected {' and '.join(MARKS)}")
+    return before, between, after
+
+
+def write_table(path: Path, table: str) -> None:
+    """Put `table` between the marks of a file, which is made if it is not there."""
+    before, _, after = parts(path)
+    text = f"{before}{MARKS[0]}\n{table}{MARKS[1]}{after}"
+    write_text(path, text if after else f"{text}\n")
+
+
 def render(runs: Iterable[str], rows: Iterable[Row]) -> str:
-    """Return the whole file."""
-    lines = [TITLE, "", EXPLANATION, "", *(f"- {run}" for run in runs), ""]
+    """Return what stands between the marks."""
+    lines = [EXPLANATION, "", *(f"- {run}" for run in runs), ""]
     table = [COLUMNS, ("---",) * len(COLUMNS)]
     table += [tuple(row[column] for column in COLUMNS) for row in rows]
     lines += [f"| {' | '.join(cells)} |" for cells in table]

@@ -2,6 +2,7 @@ import pytest
 
 from benchmarks.accuracy import (
     COLUMNS,
+    MARKS,
     NONE,
     cell,
     main,
@@ -9,6 +10,7 @@ from benchmarks.accuracy import (
     merged_runs,
     read_table,
     render,
+    write_table,
 )
 
 
@@ -49,7 +51,7 @@ def test_a_written_table_reads_back(tmp_path):
     path = tmp_path / "table.md"
     rows = [made_row(TPR="0.500"), made_row(limit=NONE, error=cell("a | b\nc"))]
     runs = ["`python -m benchmarks.accuracy d/c` (2 cores, a CPU)"]
-    path.write_text(render(runs, rows), encoding="utf-8")
+    write_table(path, render(runs, rows))
     assert read_table(path) == (runs, rows)
 
 
@@ -59,9 +61,23 @@ def test_no_table_is_an_empty_one(tmp_path):
 
 def test_a_table_with_other_columns_is_not_overwritten(tmp_path):
     path = tmp_path / "table.md"
-    path.write_text("| a | b |\n| --- | --- |\n", encoding="utf-8")
+    write_table(path, "| a | b |\n| --- | --- |\n")
     with pytest.raises(ValueError, match="other columns"):
         read_table(path)
+
+
+def test_the_text_around_the_table_stays(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(f"above\n{MARKS[0]}\nold\n{MARKS[1]}\nbelow\n", encoding="utf-8")
+    for _ in range(2):
+        write_table(path, render([], [made_row()]))
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(f"above\n{MARKS[0]}\n")
+    assert text.endswith(f"{MARKS[1]}\nbelow\n")
+    assert "old" not in text
+    path.write_text("no marks", encoding="utf-8")
+    with pytest.raises(ValueError, match="has no table"):
+        write_table(path, "x")
 
 
 def test_a_repeated_command_is_listed_once_and_last():
@@ -71,7 +87,7 @@ def test_a_repeated_command_is_listed_once_and_last():
 def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
     path, ran = tmp_path / "table.md", []
     rows = [made_row(TPR="0.500"), made_row(loss="l2", error="stopped")]
-    path.write_text(render([], rows), encoding="utf-8")
+    write_table(path, render([], rows))
 
     def measured(args, chosen):
         ran.append(chosen["loss"])
