@@ -24,7 +24,7 @@ def keep_freed_memory() -> bool:
     except AttributeError:  # another C library
         return False
     settings = ((TRIM_THRESHOLD, KEPT), (MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD))
-    return all([mallopt(parameter, value) == 1 for parameter, value in settings])
+    return all(mallopt(parameter, value) == 1 for parameter, value in settings)
 
 
 class KeepFreedMemory(keras.callbacks.Callback):
