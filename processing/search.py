@@ -9,10 +9,6 @@ import numpy.typing as npt
 from processing.decision import Decision, checked_labels
 from processing.regions import AreaCurve, BoolArray, FloatArray, IntArray, envelope
 
-# Margins are relative to the threshold, but to no less than this share of the range
-# of the validation maps: near 0 every distance would look large.
-MARGIN_SCALE_SHARE = 0.1
-
 # (method, dtype) -> (minimum, step) of the original's threshold grids.
 LEGACY_GRIDS = {
     ("l2", "float64"): (0.005, 0.0005),
@@ -31,8 +27,8 @@ class SearchResult:
         score: its (tpr + tnr) / 2, in [0, 1], higher is better.
         tpr: share of the anomalous images called defective.
         tnr: share of the good images called good.
-        margin: smallest distance of a rightly judged image from a change of verdict,
-            relative to the threshold; see `find_decision`.
+        margin: how much higher the threshold could be without losing one more
+            defect, in units of the maps; see `find_decision`.
         verdicts: (n,) bool, the verdict of the best pair on each finetuning image.
         min_areas: (k,) ascending areas at which anything changes, and the last area
             tried. Every area in between gives what the one before it gives.
@@ -67,10 +63,9 @@ def find_decision(
 
     Every area from 1 pixel to `max_area` is tried, with its smallest threshold t from
     which upward no validation image is called defective. Ties in score go to the
-    larger margin, then to the smaller area. The margin of a pair is the smallest
-    |critical threshold of the image - t| of the finetuning images that it judges
-    rightly, divided by t, or by `MARGIN_SCALE_SHARE` of the range of the validation
-    maps where that is more; 0 if it judges none rightly.
+    larger margin, then to the smaller area. The margin of a pair is the distance from
+    t to the lowest critical threshold of the anomalous images that it finds; 0 if it
+    finds none. Good images do not count: the threshold is next to one by its making.
 
     Args:
         validation: curves of good images, or their envelope.
@@ -92,12 +87,11 @@ def find_decision(
     min_areas = np.arange(1, max_area + 1)
     thresholds = good.critical_thresholds(max_area)
     tally = _tally(finetuning, anomalous, min_areas, thresholds)
-    margins = tally.nearest / _scale(good, thresholds)
     # Whole numbers, so that equal scores compare equal.
     points = tally.tps * (~anomalous).sum() + tally.tns * anomalous.sum()
     tied = np.flatnonzero(points == points.max())
-    best = int(tied[margins[tied].argmax()])
-    return _result(tally, best, float(margins[best]), clear_border)
+    best = int(tied[tally.margins[tied].argmax()])
+    return _result(tally, best, clear_border)
 
 
 def find_decision_legacy(
@@ -124,8 +118,7 @@ def find_decision_legacy(
         clear_border: whether the curves were made with cleared borders.
 
     Returns:
-        A `SearchResult`; its margin is relative to the threshold as in
-        `find_decision`, but takes no part in the choice.
+        A `SearchResult`; its margin takes no part in the choice.
     """
     anomalous = checked_labels(labels, np.size(labels))
     grid, areas = np.asarray(thresholds_grid, np.float64), np.asarray(min_areas)
@@ -134,8 +127,7 @@ def find_decision_legacy(
     thresholds = grid[np.where(safe.any(1), safe.argmax(1), len(grid) - 1)]
     tally = _tally(finetuning, anomalous, areas, thresholds)
     best = int(np.argmax(tally.tps / anomalous.sum() + tally.tns / (~anomalous).sum()))
-    margin = float((tally.nearest / _scale(good, thresholds))[best])
-    return _result(tally, best, margin, clear_border)
+    return _result(tally, best, clear_border)
 
 
 def legacy_thresholds(method: str, dtype: str, maximum: float) -> FloatArray:
@@ -168,7 +160,7 @@ class _Tally:
     anomalous: BoolArray  # (n,)
     tps: IntArray
     tns: IntArray
-    nearest: FloatArray  # smallest distance of a rightly judged image, 0 if none is
+    margins: FloatArray  # see `find_decision`
     verdicts: list[npt.NDArray[np.uint8]]  # n times k bits, packed
 
 
@@ -180,21 +172,20 @@ def _tally(
 ) -> _Tally:
     """Judge each image with every pair; one curve at a time is in memory."""
     tps, tns = np.zeros((2, len(min_areas)), np.int64)
-    nearest = np.full(len(min_areas), np.inf)
+    margins = np.full(len(min_areas), np.inf)
     verdicts = []
     for curve, is_anomalous in zip(finetuning, anomalous, strict=True):
         called = _verdicts(curve, min_areas, thresholds)
-        right = called == is_anomalous
         if is_anomalous:
-            tps += right
+            tps += called
+            critical = curve.critical_thresholds(int(min_areas.max()))[min_areas - 1]
+            distances = np.where(called, critical - thresholds, np.inf)
+            margins = np.minimum(margins, distances)
         else:
-            tns += right
-        critical = curve.critical_thresholds(int(min_areas.max()))[min_areas - 1]
-        distances = np.where(right, np.abs(critical - thresholds), np.inf)
-        nearest = np.minimum(nearest, distances)
+            tns += ~called
         verdicts.append(np.packbits(called))
-    nearest[np.isinf(nearest)] = 0
-    return _Tally(min_areas, thresholds, anomalous, tps, tns, nearest, verdicts)
+    margins[np.isinf(margins)] = 0
+    return _Tally(min_areas, thresholds, anomalous, tps, tns, margins, verdicts)
 
 
 def _verdicts(
@@ -206,17 +197,7 @@ def _verdicts(
     return np.repeat(areas, np.diff(starts, append=len(thresholds))) >= min_areas
 
 
-def _scale(good: AreaCurve, thresholds: FloatArray) -> FloatArray:
-    """Return what the margin at each threshold is relative to."""
-    floor = MARGIN_SCALE_SHARE * (good.levels[0] - good.levels[-1])
-    scale = np.maximum(np.abs(thresholds), floor)
-    scale[scale == 0] = 1.0  # constant validation maps of value 0
-    return scale
-
-
-def _result(
-    tally: _Tally, best: int, margin: float, clear_border: bool
-) -> SearchResult:
+def _result(tally: _Tally, best: int, clear_border: bool) -> SearchResult:
     tprs = tally.tps / tally.anomalous.sum()
     tnrs = tally.tns / (~tally.anomalous).sum()
     scores = (tprs + tnrs) / 2
@@ -229,7 +210,7 @@ def _result(
         score=float(scores[best]),
         tpr=float(tprs[best]),
         tnr=float(tnrs[best]),
-        margin=margin,
+        margin=float(tally.margins[best]),
         verdicts=np.array(bits, bool),
         min_areas=tally.min_areas[kept],
         thresholds=tally.thresholds[kept],

@@ -79,15 +79,13 @@ def test_ties_go_to_the_margin_then_to_the_smaller_area(seed):
     maps, labels = random_case(np.random.default_rng(seed), quantised=True)
     curves = curves_of(maps[3:])
     pairs = brute_force(maps[:3], maps[3:], labels, clear_border=False)
-    scale_floor = 0.1 * (maps[:3].max() - maps[:3].min())
     ranks = []
     for min_area, (threshold, verdicts) in pairs.items():
         right = verdicts == (labels == 1)
         score = (right[labels == 1].mean() + right[labels == 0].mean()) / 2
         critical = np.array([c.critical_thresholds(min_area)[-1] for c in curves])
-        distances = np.abs(critical - threshold)[right]
-        nearest = distances.min() if right.any() else 0.0
-        margin = nearest / (max(abs(threshold), scale_floor) or 1)
+        distances = (critical - threshold)[verdicts & (labels == 1)]
+        margin = distances.min(initial=np.inf) if len(distances) else 0.0
         ranks.append((round(score, 9), round(margin, 9), -min_area))
     result = find_decision(curves_of(maps[:3]), curves, labels)
     score, margin, min_area = max(ranks)
@@ -115,10 +113,10 @@ def test_known_best_pair_is_found():
     good = [square(0.9, 1), square(0.8, 1), square(0.2, 3)]
     finetuning = [square(0.85, 1), square(0.5, 4)]
     result = find_decision(curves_of(good), curves_of(finetuning), [0, 1])
-    # 1 pixel needs t = 0.9, which loses the defect; 2 to 9 need 0.2, distances 0.1
-    # and 0.3; 10 to 16 need 0.1, which the good background reaches: margin 0.
-    assert result.decision == Decision(0.2, 2)
-    assert result.margin == pytest.approx(0.5)
+    # 1 pixel needs t = 0.9, which loses the defect; 2 to 9 need 0.2, from which the
+    # defect is 0.3 away; 10 to 16 need 0.1, 0.4 away.
+    assert result.decision == Decision(0.1, 10)
+    assert result.margin == pytest.approx(0.4)
     assert (result.score, result.tpr, result.tnr) == (1.0, 1.0, 1.0)
 
 
@@ -126,11 +124,10 @@ def test_tie_of_score_goes_to_the_larger_margin():
     good = [square(0.4, 1), square(0.2, 2)]
     finetuning = [square(0.3, 1, background=0.0), square(0.5, 2, background=0.0)]
     result = find_decision(curves_of(good), curves_of(finetuning), [0, 1])
-    # 1 pixel: t = 0.4, distances 0.1 and 0.1, margin 0.25.
-    # 2 to 4: t = 0.2, distances 0.2 and 0.3, margin 1.
+    # 1 pixel: t = 0.4, margin 0.1. 2 to 4: t = 0.2, margin 0.3.
     # 5 and more: t = 0.1, the defect of 4 pixels is lost.
     assert result.decision == Decision(0.2, 2)
-    assert result.margin == pytest.approx(1.0)
+    assert result.margin == pytest.approx(0.3)
 
 
 def test_steps_for_the_plots_lose_nothing_and_behave(rng):
