@@ -14,7 +14,6 @@ from .augmentation import Augmentation
 from .fusion import fuse_upsampling
 from .learning_rate import FALLBACK, Sweep, find_learning_rate
 from .losses import LOSSES
-from .memory import KeepFreedMemory
 from .optimizer import ShapedAdam, compile_trainer, cosine
 from .progress import Progress
 
@@ -220,7 +219,6 @@ def _fit(trainer, batches, validation_set, settings, progress, hooks) -> None:
         epochs=last,
         callbacks=[
             progress,
-            KeepFreedMemory(),
             *(hooks.callbacks(settings) if hooks else []),
         ],
         verbose=0,

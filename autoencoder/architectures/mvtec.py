@@ -57,18 +57,20 @@ def mvtec_cae(image_shape, latent=None):
 def paper_cae(image_shape, latent=None):
     """Return the network of AE-SSIM (Bergmann et al. 2019, arXiv 1807.02011).
 
-    A valid convolution over the whole last feature map makes the code of `latent`
-    values: 500 by default, as for objects; the paper takes 100 for textures.
+    A valid convolution over the whole last feature map, 8x8 at 256x256 and, with one
+    strided convolution less, at 128x128, makes the code of `latent` values: 500 by
+    default, as for objects; the paper takes 100 for textures, on crops of 128x128.
     """
-    grid = grid_of("paperCAE", image_shape, 32)
+    encoder = ENCODER if min(image_shape[:2]) >= 256 else ENCODER[1:]
+    grid = grid_of("paperCAE", image_shape, 32 if encoder is ENCODER else 16)
 
     x = images = keras.Input(image_shape)
-    for filters, kernel, stride in ENCODER:
+    for filters, kernel, stride in encoder:
         x = layers.Conv2D(filters, kernel, stride, "same")(x)
         x = layers.LeakyReLU(0.2)(x)
     x = layers.Conv2D(latent or 500, grid, name="code")(x)  # (1, 1, latent)
     x = layers.Conv2DTranspose(32, grid)(x)
-    for filters, kernel, stride in reversed(ENCODER):
+    for filters, kernel, stride in reversed(encoder):
         x = layers.LeakyReLU(0.2)(x)
         layer = layers.Conv2DTranspose if stride > 1 else layers.Conv2D
         x = layer(filters, kernel, stride, "same")(x)

@@ -16,7 +16,7 @@ PARAMETERS = {
 }
 MULTIPLES = {
     "mvtecCAE": 32,
-    "paperCAE": 32,
+    "paperCAE": 16,
     "baselineCAE": 64,
     "inceptionCAE": 64,
     "resnetCAE": 32,
@@ -62,6 +62,13 @@ def test_latent_sets_the_size_of_the_code(name):
     side = MULTIPLES[name]
     network = ARCHITECTURES[name]((2 * side, side, 1), 24)
     assert math.prod(network.get_layer("code").output.shape[1:]) == 24
+
+
+@pytest.mark.parametrize("side", [128, 256])
+def test_paper_network_has_an_8x8_bottleneck(side):
+    code = ARCHITECTURES["paperCAE"]((side, side, 1), 100).get_layer("code")
+    assert code.kernel_size == (8, 8)
+    assert code.output.shape == (None, 1, 1, 100)
 
 
 def test_uneven_latent_is_refused():
