@@ -77,9 +77,11 @@ class TrainingRun:
         return [display, board]
 
     def finish(self, record: Mapping) -> None:
-        """Write info.json and drop the checkpoint, which is no longer needed."""
+        """Write info.json and drop the checkpoint, and what a kill left of one."""
         write_json(self.folder / INFO, record)
-        (self.folder / CHECKPOINT).unlink(missing_ok=True)
+        stem = Path(CHECKPOINT).stem
+        for left in (*self.folder.glob(CHECKPOINT), *self.folder.glob(f".{stem}-*")):
+            left.unlink()
 
 
 def read_json(path: Path, problem: str) -> dict[str, Any]:

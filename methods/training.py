@@ -50,7 +50,7 @@ def start_run(
     """
     method = methods.get(method_name)(name=method_name, **config)
     method.build()  # tells now if the image shape does not suit
-    category = scan_category(folder, image_shape=method.image_shape)
+    category = scan_category(folder, image_shape=method.image_shape, cache_bytes=0)
     good = check_readable(category.train, skip_unreadable)
     if len(good) < 2:
         raise UserError(
