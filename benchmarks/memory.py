@@ -24,7 +24,7 @@ DEFECT = "hole"
 MIB = 2**20
 FILES = {"finetune": "finetuning_result.json", "test": "test_result.json"}
 USED = {"finetune": ("validation_files", "finetuning_files"), "test": ("images",)}
-WIDTHS = (10, 12, 12, 10, 11, 11, 11)
+WIDTHS = (10, 13, 10, 11, 11)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,6 @@ class Measured:
         used: images that the script decoded and judged.
         peak: resident memory of the process, in bytes.
         seconds: from start to exit.
-        cached: bytes of the judged images as uint8, what `ImageSet` keeps of them.
     """
 
     script: str
@@ -45,7 +44,6 @@ class Measured:
     used: int
     peak: int
     seconds: float
-    cached: int
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -161,7 +159,7 @@ def measure(
     peak, seconds = run([*command, "--results", str(results)])
     (path,) = results.rglob(FILES[script])
     used = count(json.loads(path.read_text(encoding="utf-8")), script)
-    return Measured(script, images, used, peak, seconds, used * args.size**2)
+    return Measured(script, images, used, peak, seconds)
 
 
 def count(result: dict, script: str) -> int:
@@ -181,17 +179,14 @@ def print_table(runs: Sequence[Measured], args: argparse.Namespace) -> None:
         "test images",
         "judged",
         "peak MiB",
-        "cache MiB",
-        "others MiB",
         "img/s",
     )
     for one in runs:
-        peak, cached = one.peak / MIB, one.cached / MIB
-        numbers = [f"{peak:.0f}", f"{cached:.0f}", f"{peak - cached:.0f}"]
-        rate = f"{one.used / one.seconds:.1f}"
-        row(one.script, str(one.folder_images), str(one.used), *numbers, rate)
+        numbers = (str(one.folder_images), str(one.used), f"{one.peak / MIB:.0f}")
+        row(one.script, *numbers, f"{one.used / one.seconds:.1f}")
     print(
-        "\ncache: the judged images as uint8, kept up to 1 GiB; img/s: start included"
+        "\nimg/s: start included. Up to 64 MiB of decoded images are kept, sets that "
+        "are larger are read as they come"
     )
     for script in FILES:
         print_growth(script, [one for one in runs if one.script == script])
@@ -203,11 +198,9 @@ def print_growth(script: str, runs: Sequence[Measured]) -> None:
     more = most.used - fewest.used
     if more > 0:
         kib = (most.peak - fewest.peak) / more / 1024
-        cached = (most.cached - fewest.cached) / more / 1024
         seconds = (most.seconds - fewest.seconds) / more
         print(
-            f"{script}: an image more takes {kib:.0f} KiB, {cached:.0f} KiB of it "
-            f"cache, and {1000 * seconds:.1f} ms"
+            f"{script}: an image more takes {kib:.0f} KiB and {1000 * seconds:.1f} ms"
         )
 
 

@@ -183,7 +183,7 @@ def our_steps(
 ) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Return a training and an inference step on uint8 images (n, h, w, 1)."""
     from autoencoder.architectures import ARCHITECTURES
-    from autoencoder.optimizer import ShapedAdam, compile_trainer, triangle
+    from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine
     from autoencoder.training import Trainer, dtype_policy
 
     with dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision):
@@ -191,7 +191,7 @@ def our_steps(
         trainer = Trainer(network, loss, augmentation)
     if not fused:
         trainer.network = network
-    compile_trainer(trainer, ShapedAdam(1e-4, triangle(128)))
+    compile_trainer(trainer, ShapedAdam(1e-4, cosine(10_000)))
     inputs = images.astype("float32") / 255
     return (
         lambda: trainer.train_on_batch(images),
