@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             except KeyboardInterrupt:
                 return command.INTERRUPTED
             failed |= bool(row["error"])
-            runs, rows = merged_runs(runs, describe_run(argv)), merged(rows, row)
+            runs, rows = merged_runs(runs, describe_run(args)), merged(rows, row)
             write_table(args.out, render(runs, rows))
     print(f"table: {args.out}")
     return int(failed)
@@ -170,9 +170,15 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "/")
 
 
-def describe_run(argv: Sequence[str] | None) -> str:
-    """Return the command and the machine it ran on."""
-    options = shlex.join(sys.argv[1:] if argv is None else argv)
+def describe_run(args: argparse.Namespace) -> str:
+    """Return the command, but for where files go, and the machine it ran on."""
+    words = [str(args.folder), "--architectures", *args.architectures]
+    words += ["--losses", *args.losses]
+    if args.epochs:
+        words += ["--epochs", str(args.epochs)]
+    if args.train_options:
+        words.append(f"--train-options={shlex.join(args.train_options)}")
+    options = shlex.join(words)
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     names = [x.partition(":")[2].strip() for x in lines if x.startswith("model name")]
