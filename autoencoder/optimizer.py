@@ -25,7 +25,7 @@ class ShapedAdam(keras.optimizers.Adam):
         super().update_step(gradient, variable, learning_rate * factor)
 
 
-WARM_UP = 200  # steps; a full rate on fresh weights can silence ReLUs for good
+WARM_UP = 200  # steps
 
 
 def cosine(steps: int) -> Callable:

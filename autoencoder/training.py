@@ -18,7 +18,7 @@ from .optimizer import ShapedAdam, compile_trainer, cosine
 from .progress import Progress
 
 EPOCH_IMAGES = 1024  # smaller sets are seen several times an epoch
-EPOCHS = 60  # planned where no number is given; most trainings stop earlier
+EPOCHS = 60  # planned where no number is given
 
 
 @dataclass(frozen=True)
@@ -217,9 +217,6 @@ def _fit(trainer, batches, validation_set, settings, progress, hooks) -> None:
         validation_data=InOrder(load, count, settings.batch_size),
         initial_epoch=first,
         epochs=last,
-        callbacks=[
-            progress,
-            *(hooks.callbacks(settings) if hooks else []),
-        ],
+        callbacks=[progress, *(hooks.callbacks(settings) if hooks else [])],
         verbose=0,
     )

@@ -174,13 +174,7 @@ def print_table(runs: Sequence[Measured], args: argparse.Namespace) -> None:
         f"mvtecCAE at {args.size} x {args.size} grey, files {args.file} x {args.file}"
     )
     print("of N test images finetune.py judges a tenth, test.py the others\n")
-    row(
-        "script",
-        "test images",
-        "judged",
-        "peak MiB",
-        "img/s",
-    )
+    row("script", "test images", "judged", "peak MiB", "img/s")
     for one in runs:
         numbers = (str(one.folder_images), str(one.used), f"{one.peak / MIB:.0f}")
         row(one.script, *numbers, f"{one.used / one.seconds:.1f}")

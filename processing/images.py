@@ -131,7 +131,7 @@ class ImageSet:
         """Return what is wrong, by index, with each file that cannot be decoded.
 
         Images that the cache keeps are decoded; of a larger set PNG and JPEG files are
-        checked for header, length and checksums alone, which takes a tenth.
+        checked for header, length and checksums alone.
         """
         read = self._read if self._cache.limit else _fault
         decoded = self._decoded(range(len(self)), ahead=2 * _WORKERS, read=read)
