@@ -2,8 +2,12 @@
 
 import difflib
 import importlib
+from typing import TYPE_CHECKING
 
 from processing.errors import UsageError
+
+if TYPE_CHECKING:
+    from methods.base import Method
 
 METHODS = {
     "mvtecCAE": "methods.cae.CAE",
@@ -30,7 +34,7 @@ def canonical_name(name: str) -> str:
     )
 
 
-def get(name: str) -> type:
+def get(name: str) -> "type[Method]":
     """Import and return the class behind a method's name."""
     module, _, attribute = METHODS[canonical_name(name)].rpartition(".")
     return getattr(importlib.import_module(module), attribute)

@@ -1,7 +1,7 @@
 """What every method does: fit on good images, then map and score any image."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +40,7 @@ class Method(ABC):
     everything learned.
     """
 
+    size: int = 256  # default side of the images, in pixels
     image_shape: tuple[int, int, int]
     networks: dict[str, Any]
     arrays: dict[str, np.ndarray]
@@ -48,6 +49,11 @@ class Method(ABC):
     file_suffix: str = ""  # of the model file's name
     map_kinds: tuple[str, ...]  # what `map_kind` can be
     map_kind: str  # which maps `anomaly_map` gives
+
+    @classmethod
+    def color(cls, options: Mapping[str, Any]) -> str:
+        """Return "rgb" or "grayscale", the default for a method with `options`."""
+        return "rgb"
 
     @abstractmethod
     def fit(
@@ -97,6 +103,14 @@ class Method(ABC):
         """Return one float32 score an image (n,): the maximum of its blurred map."""
         return smooth(maps, SCORE_SIGMA).max(axis=(1, 2))
 
+    def judge_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return maps (n, h, w) and scores (n,) of images (n, h, w, c).
+
+        For a method that finds both at once to override.
+        """
+        maps = self.anomaly_map(images)
+        return maps, self.score(images, maps)
+
     def check_fitted(self) -> None:
         """Raise `NotFittedError` unless fitted or loaded."""
         if not self.networks and not self.arrays:
@@ -109,5 +123,4 @@ class Method(ABC):
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield (images, maps, scores) batch by batch, in order."""
         for batch in images.batches(batch_size):
-            maps = self.anomaly_map(batch)
-            yield batch, maps, self.score(batch, maps)
+            yield batch, *self.judge_batch(batch)

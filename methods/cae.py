@@ -1,5 +1,6 @@
 """The convolutional autoencoders as a method: residuals of reconstructions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,10 @@ class CAE(Method):
         self.arrays: dict[str, np.ndarray] = {}
         self.history: list[dict[str, float]] = []
         self.variant = loss
+
+    @classmethod
+    def color(cls, options: Mapping[str, Any]) -> str:
+        return "rgb" if options.get("loss") == "mssim" else "grayscale"
 
     @property
     def highest(self) -> float:

@@ -1,6 +1,7 @@
 """`train.py` behind its command line: images in, model file out."""
 
 import importlib.metadata
+import inspect
 import logging
 import platform
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import numpy as np
 import methods
 from processing import plots
 from processing.dataset import Category, check_readable, scan_category
-from processing.errors import UserError
+from processing.errors import UsageError, UserError
 from processing.images import ImageSet
 from processing.splits import split_validation
 
@@ -36,19 +37,44 @@ def versions() -> dict[str, str]:
     return found
 
 
+def configure(name: str, options: Mapping[str, tuple[str, Any]]) -> Method:
+    """Return the unfitted method `name` with the options that a user gave.
+
+    Args:
+        name: a key of `METHODS`.
+        options: by parameter of the method's class, the flag that the user knows it
+            by and its value; besides "size" (side in pixels) and "color" ("grayscale"
+            or "rgb"), which make the image shape.
+
+    Raises:
+        UsageError: an option that the method does not have.
+    """
+    kind = methods.get(name)
+    values = {key: value for key, (_, value) in options.items()}
+    size, color = values.pop("size", kind.size), values.pop("color", None)
+    known = inspect.signature(kind).parameters
+    for key in values:
+        if key not in known:
+            raise UsageError(f"{name} has no option {options[key][0]}")
+    channels = {"grayscale": 1, "rgb": 3}[color or kind.color(values)]
+    values |= {"name": name, "image_shape": (size, size, channels)}
+    return kind(**values)
+
+
 def start_run(
     folder: Path,
     method_name: str,
-    config: Mapping[str, Any],
+    options: Mapping[str, tuple[str, Any]],
     *,
     root: Path = Path("saved_models"),
     skip_unreadable: bool = False,
 ) -> tuple[TrainingRun, dict[str, Any]]:
     """Check everything, split the good images, and create the run folder.
 
+    `options` are those of `configure`.
     Returns the run and its record: what `resume` needs to train, JSON-able.
     """
-    method = methods.get(method_name)(name=method_name, **config)
+    method = configure(method_name, options)
     method.build()  # tells now if the image shape does not suit
     category = scan_category(folder, image_shape=method.image_shape, cache_bytes=0)
     good = check_readable(category.train, skip_unreadable)

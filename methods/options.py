@@ -1,0 +1,63 @@
+"""The command line options of methods: what their constructors take.
+
+Every option is None unless given, for each method has its own defaults. Its `dest` is
+the constructor's parameter, or `size` and `color`, which make the image shape.
+"""
+
+import argparse
+from typing import Any
+
+from processing import command
+
+LOSSES = ("ssim", "mssim", "l2")
+
+
+def add_method_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of all methods to `parser`, in groups."""
+    _add_common(parser.add_argument_group("images and maps"))
+    _add_autoencoders(parser.add_argument_group("autoencoders"))
+    _add_training(parser.add_argument_group("training"))
+
+
+def _add_common(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    help_ = "default: grayscale for autoencoders, but rgb with the mssim loss"
+    add("-c", "--color", choices=("grayscale", "rgb"), help=help_)
+    side, help_ = command.at_least(1), "side that images are resized to; default: 256"
+    add("--size", type=side, metavar="PIXELS", help=help_)
+    sigma, help_ = command.at_least(0, float), "blur of the anomaly maps; default: 4"
+    add("--sigma", type=sigma, metavar="PIXELS", help=help_)
+    seed = command.at_least(0)
+    add("--seed", type=seed, metavar="N", help="of all draws; default: 42")
+
+
+def _add_autoencoders(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    name, help_ = command.one_of(LOSSES), "ssim (the default), mssim or l2"
+    add("-l", "--loss", type=name, metavar="NAME", help=help_)
+    help_ = "values of the code; default: the architecture's own number"
+    add("--latent", type=command.at_least(1), metavar="N", help=help_)
+
+
+def _add_training(group: argparse._ArgumentGroup) -> None:
+    add, positive = group.add_argument, command.at_least(1)
+    help_ = "images a step; default: 8"
+    add("-b", "--batch", dest="batch_size", type=positive, metavar="N", help=help_)
+    help_ = "cap on the epochs; default: 60, fewer where validation stops improving"
+    add("--epochs", type=positive, metavar="N", help=help_)
+    rate, help_ = command.at_least(1e-9, float), "peak learning rate; default: searched"
+    add("--lr", dest="learning_rate", type=rate, metavar="RATE", help=help_)
+    choices = ("auto", "float32", "bfloat16")
+    help_ = "auto, the default, takes bfloat16 if it is faster"
+    add("--precision", choices=choices, help=help_)
+
+
+def given(options: argparse.Namespace) -> dict[str, tuple[str, Any]]:
+    """Return flag and value of every method option that was given, by name."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_method_options(parser)
+    return {
+        action.dest: (action.option_strings[-1], getattr(options, action.dest))
+        for action in parser._actions
+        if getattr(options, action.dest) is not None
+    }
