@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from processing import plots
-from processing.dataset import check_readable, scan_category
+from processing.dataset import check_readable
 from processing.decision import Decision, bootstrap_interval, decision_from_good
 from processing.errors import UsageError, UserError
 from processing.files import write_json
@@ -26,6 +26,7 @@ from processing.search import (
 from processing.splits import split_finetuning
 
 from .base import Method
+from .detector import Detector
 from .storage import load_model
 from .training import named, versions
 
@@ -82,25 +83,25 @@ def decision_maps(method: Method, maps: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def curves(
-    method: Method, images: ImageSet, dtype: str, clear_border: bool
+    detector: Detector, images: ImageSet, dtype: str, clear_border: bool
 ) -> Iterator[AreaCurve]:
     """Yield the area curve of each image, one batch of maps in memory at a time."""
-    for _, maps, _ in method.judge(images):
-        for anomaly_map in decision_maps(method, maps, dtype):
+    for judged in detector.judge(images):
+        for anomaly_map in decision_maps(detector.method, judged.maps, dtype):
             yield area_curve(anomaly_map, clear_border=clear_border)
 
 
 def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
     """Find the decision of a model; return the result's folder and content."""
-    method, record = load_model(model)
-    kind = choose_maps(method, options.kind, options.legacy)
+    detector, record = load_model(model)
+    kind = choose_maps(detector.method, options.kind, options.legacy)
     clear_border = options.clear_border or options.legacy
     seed = record["config"]["seed"]
-    validation, finetuning = _image_sets(method, record, options)
+    validation, finetuning = _image_sets(detector, record, options)
 
     start = time.perf_counter()
-    good = envelope(curves(method, validation, options.dtype, clear_border))
-    tried = curves(method, finetuning, options.dtype, clear_border)
+    good = envelope(curves(detector, validation, options.dtype, clear_border))
+    tried = curves(detector, finetuning, options.dtype, clear_border)
     found = _search(good, tried, finetuning, kind, options)
     log.info(
         "%d validation and %d finetuning images in %.1f s",
@@ -108,7 +109,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
         len(finetuning),
         time.perf_counter() - start,
     )
-    decision = found.decision if found else _from_good(good, method, clear_border)
+    decision = found.decision if found else _from_good(good, detector, clear_border)
     result = {
         "best_min_area": decision.min_area,
         "best_threshold": decision.threshold,
@@ -134,14 +135,10 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
 
 
 def _image_sets(
-    method: Method, record: Mapping[str, Any], options: Options
+    detector: Detector, record: Mapping[str, Any], options: Options
 ) -> tuple[ImageSet, ImageSet]:
     """Return the validation images of the training and the finetuning images."""
-    category = scan_category(
-        options.folder or Path(record["folder"]),
-        image_shape=method.image_shape,
-        cache_bytes=CACHE_BYTES,
-    )
+    category = detector.category(options.folder or Path(record["folder"]), CACHE_BYTES)
     validation = named(category.train, record["splits"]["validation"])
     labels, classes = category.test.labels, category.test.classes
     chosen, _ = split_finetuning(labels, classes, seed=record["config"]["seed"])
@@ -184,8 +181,8 @@ def _search(
     )
 
 
-def _from_good(good: AreaCurve, method: Method, clear_border: bool) -> Decision:
-    return decision_from_good(good, method.image_shape, clear_border=clear_border)
+def _from_good(good: AreaCurve, detector: Detector, clear_border: bool) -> Decision:
+    return decision_from_good(good, detector.image_shape, clear_border=clear_border)
 
 
 def _figures(found: SearchResult, labels: np.ndarray, seed: int) -> dict[str, Any]:
