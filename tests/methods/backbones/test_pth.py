@@ -37,10 +37,10 @@ def torch(monkeypatch):
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
     torch.FloatStorage = type("FloatStorage", (), {"__module__": "torch"})
     torch.Tensor = type("Tensor", (), {"__module__": "torch"})
-    exec_name = "_rebuild_tensor_v2"
-    torch.rebuild = types.FunctionType((lambda: None).__code__, {}, exec_name)
-    torch.rebuild.__module__, torch.rebuild.__qualname__ = "torch._utils", exec_name
-    setattr(utils, exec_name, torch.rebuild)
+    rebuild = "_rebuild_tensor_v2"
+    torch.rebuild = types.FunctionType((lambda: None).__code__, {}, rebuild)
+    torch.rebuild.__module__, torch.rebuild.__qualname__ = "torch._utils", rebuild
+    setattr(utils, rebuild, torch.rebuild)
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setitem(sys.modules, "torch._utils", utils)
     return torch
