@@ -55,11 +55,29 @@ class Options:
 
 @dataclass(frozen=True)
 class Report:
-    """One judged set: where its files are, the figures, and a row for each image."""
+    """One judged set.
+
+    Attributes:
+        folder: where its files are.
+        result: the content of test_result.json. Its figures, None where undefined:
+            TPR, TNR, score (balanced), image_auroc, image_ap, image_f1max;
+            pixel_auroc, pixel_ap, pixel_f1max, aupro (FPR limit 0.3), aupro_05
+            (0.05), iou, dice (the last two at the decision). Further:
+            confusion: true_positives, false_positives, ... of the verdicts;
+            intervals_95: {figure: [low, high]} of the first six, where defined;
+            undefined: {figure: "because ..."}, for a class {"CLASS/figure": ...};
+            classes: {class: {images, called_defective, and the figures above but
+            for TPR, TNR and score}}; "good" has the first two alone.
+        rows: one for each image, the columns of scores.csv.
+        curves: (k, 2) float, k <= 1000, without those that are undefined:
+            image_roc and pixel_roc (FPR, TPR), image_pr and pixel_pr (recall,
+            precision), pro (FPR, mean region overlap).
+    """
 
     folder: Path
     result: dict[str, Any]
     rows: list[dict[str, Any]]
+    curves: dict[str, np.ndarray]
 
 
 def test(model: Path, options: Options) -> list[Report]:
@@ -154,7 +172,7 @@ def _judge(
     write_json(folder / "test_result.json", result)
     write_table(folder / "scores.csv", rows)
     write_text(folder / "classification.txt", classification(result, rows))
-    return Report(folder, result, rows)
+    return Report(folder, result, rows, curves={})
 
 
 def _rows(
