@@ -48,18 +48,15 @@ def print_figures(report: "Report") -> None:
 
 
 def class_table(report: "Report") -> Table:
-    """Return a row for each class: how many were judged how, and its figures."""
-    names = ("images", "called defective", "judged right", *CLASS_FIGURES.values())
-    table = Table("class")
-    for name in names:
+    """Return a row for each class: how many were called defective, and its figures."""
+    table = Table()
+    table.add_column("class", overflow="fold")
+    for name in ("images", "called defective", *CLASS_FIGURES.values()):
         table.add_column(name, justify="right")
     for name, of_class in report.result["classes"].items():
-        rows = [row for row in report.rows if row["class"] == name]
-        right = sum(row["verdict"] == row["label"] for row in rows)
-        cells = [str(of_class["images"]), str(of_class["called_defective"])]
-        cells.append(f"{right} ({right / len(rows):.0%})")
-        cells += [_number(of_class.get(key), "") for key in CLASS_FIGURES]
-        table.add_row(name, *cells)
+        images, called = of_class["images"], of_class["called_defective"]
+        figures = [_number(of_class.get(key), "") for key in CLASS_FIGURES]
+        table.add_row(name, f"{images}", f"{called} ({called / images:.0%})", *figures)
     return table
 
 
@@ -73,7 +70,9 @@ def figure_lines(result: Mapping[str, Any]) -> list[str]:
     if intervals:
         lines.append(f"[ ]: 95 % of {ROUNDS:,} draws of the images (bootstrap)")
     if any(low == high for low, high in intervals.values()):
-        lines.append("where they all gave one value, it is not certain for that")
+        lines.append(
+            "one value twice: no draw differed, which does not make it certain"
+        )
     return lines + undefined_lines(result["undefined"])
 
 

@@ -1,74 +1,39 @@
 """Counts of pixels by their score, in memory that does not grow with their number."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .pixel_scores import Regions, ScoreList, check_finite
 from .ranking import FloatArray, count_ranked
+
+IntArray = npt.NDArray[np.int64]
 
 PAGE_BITS = 16  # a page is the scores that share their upper 16 bits
 PAGES = 1 << PAGE_BITS
+LOWER = PAGES - 1  # the bits of a score within its page
+SIGN = 1 << 31
 # Twice this, and scores without locality no longer find their bin in the L2 cache.
 BINS = 1 << 18
+SEVERAL = 1 << PAGE_BITS + 1  # in place of the lower bits of the only score of a bin
 EXPONENT = 0x7F80  # bits of a page that are all set for NaN and infinity
-GOOD, ANOMALOUS, OVERLAP = range(3)  # rows of the counts
-
-
-@dataclass(frozen=True)
-class Regions:
-    """The 8-connected regions of a mask, in the smallest box that holds all of them.
-
-    Attributes:
-        corner: (y, x) of the box in the mask.
-        labels: (h, w) int32 of the box: number of the region, 0 outside of any.
-        shares: (n + 1,) float64: what a pixel of each region is of it, 1 / area; 0
-            for label 0.
-    """
-
-    corner: tuple[int, int]
-    labels: npt.NDArray[np.int32]
-    shares: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.shares) - 1
-
-    @classmethod
-    def of(cls, mask: npt.NDArray[np.bool_]) -> "Regions":
-        """Find the regions of an (h, w) mask."""
-        x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-        if not width:
-            return cls((0, 0), np.zeros((0, 0), np.int32), np.zeros(1))
-        box = np.ascontiguousarray(mask[y : y + height, x : x + width])
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(
-            box.view(np.uint8), connectivity=8
-        )
-        areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
-        areas[0] = np.inf
-        return cls((y, x), np.asarray(labels, np.int32), 1 / areas)
-
-    def shares_in(self, shape: tuple[int, ...]) -> FloatArray:
-        """Return what each pixel of a mask of that shape (h, w) is of its region."""
-        shares = np.zeros(shape)
-        (y, x), (height, width) = self.corner, self.labels.shape
-        shares[y : y + height, x : x + width] = self.shares[self.labels]
-        return shares
 
 
 class ScoreHistogram:
     """Scores in bins of their own bits as float32.
 
-    Scores that share their upper 16 bits are a page. Only pages that occur take
-    memory, and all have the same number of bins: 65,536, one for each float32, until
-    `bins` are used up; then neighbouring bins are joined in all pages. So scores in a
-    narrow range, whatever its offset, few distinct ones, and outliers beside either
-    are counted exactly or nearly so. Scores that spread over all magnitudes of a
-    Gaussian or Cauchy distribution keep 4,096 bins for each power of two. Scores in
-    one bin count as tied.
+    Scores that share their upper 16 bits are a page, and only pages that occur take
+    memory. Each has a power of two of bins, up to 65,536: one for each float32. Pages
+    begin with as many as there is room for, or by a plan: many where many scores are
+    (see `of`). When `bins` are used up, neighbouring bins are joined in all pages. So
+    scores in a narrow range, whatever its offset, few distinct ones, and outliers
+    beside either are counted exactly or nearly so. Scores that spread over all
+    magnitudes of a Gaussian or Cauchy distribution keep about 2,000 bins for each power
+    of two, and several times as many where most of them are. Scores in one bin count
+    as tied.
 
     Args:
         bins: at most, for each group and row of its counts; 2 ** 16 or more.
@@ -76,97 +41,126 @@ class ScoreHistogram:
 
     def __init__(self, bins: int = BINS) -> None:
         self.bins = bins
-        self.shift = 0
-        self.pages = np.full(PAGES, -1, np.int32)  # the first bin of each page
-        self.used = np.zeros(1, np.int64)  # pages in use
-        self.groups: dict[str, FloatArray] = {}  # (3, bins): GOOD, ANOMALOUS, OVERLAP
+        self.starts = np.full(PAGES, -1, np.int32)  # the first bin of each page
+        self.shifts = np.zeros(PAGES, np.uint8)  # a page has PAGES >> shift bins
+        self.next = np.zeros(2, np.int64)  # the first bin, and the shift, of a new page
+        self.only = np.zeros(bins, np.int32)  # 1 + lower bits, 0 without, or SEVERAL
+        self.groups: dict[str, FloatArray] = {}  # (3, bins), see `counts`
+
+    @classmethod
+    def of(cls, kept: ScoreList) -> "ScoreHistogram":
+        """Return a histogram of `kept`, planned for more scores like these."""
+        histogram, pixels = cls(), np.zeros((2, PAGES))
+        for _, scores, regions in kept.maps:
+            pages = _bits(scores) >> PAGE_BITS
+            marked = regions.shares_in(scores.shape) > 0
+            for kind, chosen in enumerate((pages[~marked], pages[marked])):
+                pixels[kind] += np.bincount(chosen, minlength=PAGES)
+        shares = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
+        histogram._plan(shares.mean(axis=0))  # good and anomalous ones weigh the same
+        for group, scores, regions in kept.maps:
+            histogram.add(group, scores, regions)
+        return histogram
 
     def add(self, group: str, scores: npt.NDArray[Any], regions: Regions) -> None:
         """Count the pixels of one map (h, w), finite, into a group."""
-        with np.errstate(over="ignore"):  # infinity is told below
-            scores = np.ascontiguousarray(scores, np.float32)
-        bits = scores.view(np.uint32)
+        bits, done = _bits(scores), 0
         count, move = _compiled()
-        flat, done = bits.ravel(), 0
+        flat, pages = bits.ravel(), (self.starts, self.shifts)
         while done < flat.size:
-            counts = self._counts(group)[GOOD]
-            done += count(flat[done:], self.pages, self.used, counts, self.shift)
+            counts = self._counts(group)[0]
+            done += count(flat[done:], *pages, self.next, self.only, counts)
             if done < flat.size:
-                check_finite(scores)
+                check_finite(bits.view(np.float32))
                 self._join_bins()
-        corner, shares = np.array(regions.corner), regions.shares
-        counts = self._counts(group)
-        move(bits, corner, regions.labels, shares, self.pages, counts, self.shift)
+        counts, corner = self._counts(group), np.array(regions.corner)
+        move(bits, *pages, corner, regions.labels, regions.shares, counts)
 
     def counts(self, groups: Collection[str]) -> FloatArray:
-        """Return (3, k): the good pixels, the anomalous ones, and the latter's shares.
+        """Return (4, k), of each bin that holds a pixel, the highest first.
 
-        Summed over `groups`, of each bin that holds a pixel, the highest first.
+        The good pixels, the anomalous ones, and the latter's shares, summed over
+        `groups`; then whether the bin holds several scores.
         """
         known = [self.groups[group] for group in groups if group in self.groups]
         if not known:
-            return np.zeros((3, 0))
-        total = sum(known[1:], known[0])
-        size = 1 << (PAGE_BITS - self.shift)
-        pages = np.flatnonzero(self.pages >= 0)
-        columns = self.pages[pages][:, None] + np.arange(size)
-        lowest = pages[:, None] * size + np.arange(size)  # as if all pages were there
-        negative = lowest >= PAGES // 2 * size
-        lowest[negative] = PAGES // 2 * size - lowest[negative]  # -0.0 ties with 0.0
-        counts = total[:, columns.ravel()]
+            return np.zeros((4, 0))
+        counts = sum(known[1:], known[0])[:, : self.next[0]]
         held = counts[:2].any(axis=0)
-        return count_ranked(lowest.ravel()[held], counts[:, held])
+        pages, sizes, within = self._layout()
+        bits = (pages << PAGE_BITS).repeat(sizes)  # of the lowest score of each bin
+        bits += within << self.shifts[pages].repeat(sizes)
+        negative = bits >= SIGN
+        bits[negative] = SIGN - bits[negative]  # in order, and -0.0 ties with 0.0
+        several = self.only[: self.next[0]][held] == SEVERAL
+        return count_ranked(bits[held], np.stack([*counts[:, held], several]))
 
     def _counts(self, group: str) -> FloatArray:
         if group not in self.groups:
             self.groups[group] = np.zeros((3, self.bins))
         return self.groups[group]
 
+    def _plan(self, weights: FloatArray) -> None:
+        """Give pages of some weight their bins; the weights sum to 1 at most.
+
+        Half of the room goes evenly to all pages and half by weight, rounded down to
+        powers of two. A quarter of the bins is for pages to come.
+        """
+        pages, room = np.flatnonzero(weights), self.bins * 3 // 4
+        even = room / 2 / len(pages)
+        sizes = 1 << _log2(even + weights[pages] * room / 2)
+        while (twice := np.minimum(2 * sizes, PAGES)).sum() <= room:
+            if (sizes == twice).all():
+                break
+            sizes = twice
+        self.shifts[pages] = PAGE_BITS - _log2(sizes)
+        self.starts[pages] = np.cumsum(sizes) - sizes
+        self.next[:] = sizes.sum(), PAGE_BITS - _log2(even)
+
     def _join_bins(self) -> None:
-        """Make room for as many pages again: each gets half the bins."""
-        self.shift += 1
-        self.pages[self.pages >= 0] //= 2
+        """Make room: give every page half its bins, but one at least."""
+        pages, sizes, within = self._layout()
+        halved = sizes > 1
+        fewer = sizes >> halved
+        starts = np.cumsum(fewer) - fewer
+        joined = starts.repeat(sizes) + (within >> halved.repeat(sizes))
+        firsts = np.flatnonzero(np.diff(joined, prepend=-1))
         for group, counts in self.groups.items():
-            joined = np.zeros((3, self.bins))
-            joined[:, : self.bins // 2] = counts[:, ::2] + counts[:, 1::2]
-            self.groups[group] = joined
+            self.groups[group] = np.zeros((3, self.bins))
+            self.groups[group][:, : firsts.size] = np.add.reduceat(
+                counts[:, : within.size], firsts, axis=1
+            )
+        self.only = _joined_scores(self.only, firsts)
+        self.starts[pages] = starts
+        self.shifts[pages] += halved
+        self.next[:] = firsts.size, min(self.next[1] + 1, PAGE_BITS)
+
+    def _layout(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Return pages in the order of their bins, their sizes, each bin's place."""
+        known = np.flatnonzero(self.starts >= 0).astype(np.int64)
+        pages = known[np.argsort(self.starts[known])]
+        sizes = np.right_shift(PAGES, self.shifts[pages], dtype=np.int64)
+        starts = self.starts[pages].astype(np.int64)
+        return pages, sizes, np.arange(self.next[0]) - starts.repeat(sizes)
 
 
-class ScoreList:
-    """All scores, for exact figures; takes and returns what `ScoreHistogram` does."""
-
-    def __init__(self) -> None:
-        self.pixels = 0
-        self.maps: list[tuple[str, npt.NDArray[Any], Regions]] = []
-
-    def add(self, group: str, scores: npt.NDArray[Any], regions: Regions) -> None:
-        """Keep the pixels of one map (h, w), finite, in its own precision."""
-        check_finite(scores)
-        self.maps.append((group, scores.copy(), regions))
-        self.pixels += scores.size
-
-    def counts(self, groups: Collection[str]) -> FloatArray:
-        """Return (3, k) as `ScoreHistogram.counts` does, for each distinct score."""
-        kept = [
-            (x, y.shares_in(x.shape)) for group, x, y in self.maps if group in groups
-        ]
-        if not kept:
-            return np.zeros((3, 0))
-        scores, shares = (
-            np.concatenate([array.ravel() for array in part])
-            for part in zip(*kept, strict=True)
-        )
-        return count_ranked(scores, np.stack([shares == 0, shares > 0, shares]))
+def _bits(scores: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    with np.errstate(over="ignore"):  # too large for float32 is told as infinite
+        return np.ascontiguousarray(scores, np.float32).view(np.uint32)
 
 
-def check_finite(scores: npt.NDArray[Any]) -> None:
-    """Raise `ValueError` for scores that are no numbers or infinite."""
-    broken = scores.size - np.count_nonzero(np.isfinite(scores))
-    if broken:
-        raise ValueError(
-            "scores must be finite. "
-            f"Received: {broken} of {scores.size} are NaN or infinite"
-        )
+def _joined_scores(only: npt.NDArray[np.int32], firsts: IntArray) -> npt.NDArray:
+    """Return the only score in the bins from one of `firsts` to the next."""
+    joined = np.zeros_like(only)
+    highest = np.maximum.reduceat(only, firsts)
+    lowest = np.minimum.reduceat(np.where(only, only, SEVERAL), firsts)
+    joined[: firsts.size] = np.where(highest > lowest, SEVERAL, highest)
+    return joined
+
+
+def _log2(bins: npt.ArrayLike) -> Any:
+    """Return logarithms of numbers of bins of a page, rounded down to what fits."""
+    return np.log2(np.clip(bins, 1, PAGES)).astype(np.int64)
 
 
 @cache
@@ -179,38 +173,42 @@ def _compiled() -> tuple[Any, Any]:
 
 def _count(
     bits: npt.NDArray[np.uint32],
-    pages: npt.NDArray[np.int32],
-    used: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int32],
+    shifts: npt.NDArray[np.uint8],
+    following: IntArray,
+    only: npt.NDArray[np.int32],
     counts: FloatArray,
-    shift: int,
 ) -> int:
     """Count scores until one has no page and there is no room; return how many.
 
     What is no number never gets a page.
     """
-    size = PAGES >> shift
     for i in range(bits.size):
         page = bits[i] >> PAGE_BITS
-        start = pages[page]
+        start = starts[page]
         if start < 0:
-            full = (used[0] + 1) * size > counts.size
-            if full or page & EXPONENT == EXPONENT:
+            start, shift = following
+            size = PAGES >> shift
+            if start + size > counts.size or page & EXPONENT == EXPONENT:
                 return i
-            start = used[0] * size
-            pages[page] = start
-            used[0] += 1
-        counts[start + ((bits[i] & PAGES - 1) >> shift)] += 1
+            starts[page], shifts[page] = start, shift
+            following[0] += size
+        lower = bits[i] & LOWER
+        column = start + (lower >> shifts[page])
+        counts[column] += 1
+        if only[column] != SEVERAL and only[column] != lower + 1:
+            only[column] = SEVERAL if only[column] else lower + 1
     return bits.size
 
 
 def _move(
     bits: npt.NDArray[np.uint32],
-    corner: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int32],
+    shifts: npt.NDArray[np.uint8],
+    corner: IntArray,
     labels: npt.NDArray[np.int32],
     shares: FloatArray,
-    pages: npt.NDArray[np.int32],
     counts: FloatArray,
-    shift: int,
 ) -> None:
     """Move the pixels that have a label from good to anomalous."""
     for y in range(labels.shape[0]):
@@ -218,7 +216,8 @@ def _move(
             label = labels[y, x]
             if label:
                 score = bits[corner[0] + y, corner[1] + x]
-                column = pages[score >> PAGE_BITS] + ((score & PAGES - 1) >> shift)
+                page = score >> PAGE_BITS
+                column = starts[page] + ((score & LOWER) >> shifts[page])
                 counts[0, column] -= 1
                 counts[1, column] += 1
                 counts[2, column] += shares[label]

@@ -1,5 +1,6 @@
 """Figures of merit of anomaly maps against ground truth masks, in one pass."""
 
+import math
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .decoding import resize, resize_mask
-from .histogram import Regions, ScoreHistogram, ScoreList
+from .histogram import ScoreHistogram
 from .metrics import Figure
+from .pixel_scores import Regions, ScoreList
 from .ranking import (
     FloatArray,
     aupro,
     auroc,
-    average_precision,
+    average_precision_of_bins,
     decimated,
     f1_max,
     precision_recall_curve,
@@ -82,7 +84,7 @@ class PixelMetrics:
     """
 
     def __init__(self, *, exact: bool = False) -> None:
-        self.exact = exact
+        self.kept = math.inf if exact else EXACT_PIXELS
         self._scores: ScoreList | ScoreHistogram = ScoreList()
         self._regions: Counter[str] = Counter()
         self._overlaps: dict[str, Overlap] = {}
@@ -109,8 +111,8 @@ class PixelMetrics:
         regions = Regions.of(mask)
         self._scores.add(group, resize(anomaly_map, height, width), regions)
         self._regions[group] += len(regions)
-        if isinstance(self._scores, ScoreList) and not self.exact:
-            self._scores = _binned(self._scores)
+        if isinstance(self._scores, ScoreList) and self._scores.pixels > self.kept:
+            self._scores = ScoreHistogram.of(self._scores)
         if decided is not None:
             overlap = self._overlaps.setdefault(group, Overlap())
             overlap.add(resize_mask(decided, height, width), mask)
@@ -121,7 +123,7 @@ class PixelMetrics:
         One that is not defined is a text instead: "because ...". IoU and Dice are
         there if `decided` was given.
         """
-        good, anomalous, overlap = self._counts(groups)
+        good, anomalous, overlap, several = self._counts(groups)
         missing = _missing(good, anomalous)
         decided = self._decided(groups)
         if missing:
@@ -130,7 +132,7 @@ class PixelMetrics:
             )
         found: dict[str, Figure] = {
             "pixel_auroc": float(auroc(good, anomalous)),
-            "pixel_ap": float(average_precision(good, anomalous)),
+            "pixel_ap": average_precision_of_bins(good, anomalous, several),
             "pixel_f1max": float(f1_max(good, anomalous)),
         }
         found |= {name: aupro(good, overlap, limit) for name, limit in LIMITS.items()}
@@ -140,7 +142,7 @@ class PixelMetrics:
 
     def curves(self) -> dict[str, FloatArray]:
         """Return pixel_roc, pixel_pr and pro of all groups, (k, 2) with few points."""
-        good, anomalous, overlap = self._counts(None)
+        good, anomalous, overlap, _ = self._counts(None)
         if _missing(good, anomalous):
             return {}
         points = {
@@ -150,29 +152,20 @@ class PixelMetrics:
         }
         return {name: decimated(curve) for name, curve in points.items()}
 
-    def _counts(
-        self, groups: Collection[str] | None
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return good and anomalous pixels, and what is added to the mean overlap."""
+    def _counts(self, groups: Collection[str] | None) -> FloatArray:
+        """Return (4, k): good and anomalous pixels, what is added to the mean overlap.
+
+        The last row tells where a column stands for several scores.
+        """
         chosen = self._regions.keys() if groups is None else groups
-        good, anomalous, shares = self._scores.counts(chosen)
-        regions = sum(self._regions[group] for group in chosen)
-        return good, anomalous, shares / max(regions, 1)
+        counts = self._scores.counts(chosen)
+        counts[2] /= max(sum(self._regions[group] for group in chosen), 1)
+        return counts
 
     def _decided(self, groups: Collection[str] | None) -> Overlap | None:
         chosen = self._overlaps.keys() if groups is None else groups
         found = [self._overlaps[group] for group in chosen if group in self._overlaps]
         return sum(found, Overlap()) if found else None
-
-
-def _binned(kept: ScoreList) -> ScoreList | ScoreHistogram:
-    """Return the scores in bins once there are many."""
-    if kept.pixels <= EXACT_PIXELS:
-        return kept
-    histogram = ScoreHistogram()
-    for group, scores, regions in kept.maps:
-        histogram.add(group, scores, regions)
-    return histogram
 
 
 def _missing(good: FloatArray, anomalous: FloatArray) -> str | None:

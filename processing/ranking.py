@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import digamma
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -47,6 +48,32 @@ def average_precision(good: FloatArray, anomalous: FloatArray) -> FloatArray:
     called = np.cumsum(good + anomalous, axis=-1)
     precision = found / np.maximum(called, 1)  # 0 / 0 above the first score drawn
     return (anomalous * precision).sum(axis=-1) / found[..., -1]
+
+
+def average_precision_of_bins(
+    good: FloatArray, anomalous: FloatArray, several: FloatArray
+) -> float:
+    """Return the average precision of scores that are known by their bins alone.
+
+    Where a bin holds several scores it is the mean over all orders of what is in it.
+    To count them as tied would be too low by half a bin's step in precision.
+
+    Args:
+        good: (k,) good ones in each bin, the highest bin first.
+        anomalous: (k,) anomalous ones.
+        several: (k,) nonzero where not all in a bin have one score.
+    """
+    found, called = np.cumsum(anomalous), np.cumsum(good + anomalous)
+    precision = found / called
+    mixed = (several > 0) & (anomalous > 0) & (good > 0)
+    a, n = anomalous[mixed], (good + anomalous)[mixed]
+    before, called_before = found[mixed] - a, called[mixed] - n
+    # At place i of n, an anomalous one has (i - 1) * share others before it.
+    share = (a - 1) / (n - 1)
+    places = digamma(called_before + n + 1) - digamma(called_before + 1)
+    total = n * share + (before + 1 - share * (called_before + 1)) * places
+    precision[mixed] = total / n
+    return float((anomalous * precision).sum() / found[-1])
 
 
 def f1_max(good: FloatArray, anomalous: FloatArray) -> FloatArray:

@@ -40,7 +40,7 @@ def test_figures_are_printed_with_intervals_and_reasons(capsys):
     assert "image AUROC    1.000 [1.000, 1.000]" in lines
     assert "pixel AUROC    undefined" in lines
     assert "[ ]: 95 % of 1,000 draws of the images (bootstrap)" in lines
-    assert "where they all gave one value, it is not certain for that" in lines
+    assert "one value twice: no draw differed, which does not make it certain" in lines
     [reason] = [line for line in lines if line.startswith("undefined")]
     assert reason.startswith("undefined, because hole has no masks: pixel AUROC, ")
     assert reason.endswith("IoU, Dice")

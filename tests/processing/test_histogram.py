@@ -1,27 +1,10 @@
 import numpy as np
 import pytest
-from skimage.measure import label, regionprops
 
-from processing.histogram import BINS, Regions, ScoreHistogram, ScoreList
+from processing.histogram import BINS, ScoreHistogram
+from processing.pixel_scores import Regions, ScoreList
 
 NONE = Regions.of(np.zeros((1, 1), bool))
-
-
-def test_regions_equal_scikit_image(rng):
-    mask = rng.random((40, 50)) < 0.2
-    mask[:5] = mask[:, -7:] = False
-    regions = Regions.of(mask)
-    expected = np.zeros(mask.shape)
-    for region in (found := regionprops(label(mask, connectivity=2))):
-        expected[tuple(region.coords.T)] = 1 / region.area
-    assert len(regions) == len(found)
-    np.testing.assert_allclose(regions.shares_in(mask.shape), expected)
-
-
-def test_an_empty_mask_has_no_region():
-    regions = Regions.of(np.zeros((4, 5), bool))
-    assert len(regions) == 0
-    assert not regions.shares_in((4, 5)).any()
 
 
 def counted(scores, mask=None, store=None):
@@ -95,7 +78,7 @@ def test_memory_does_not_grow_with_the_maps(rng):
     for _ in range(20):
         counted(rng.standard_cauchy(10_000), store=store)
     assert store.counts([""])[0].sum() == 200_000
-    assert store.groups[""].nbytes + store.pages.nbytes < 7e6
+    assert store.groups[""].nbytes + store.starts.nbytes < 7e6
 
 
 @pytest.mark.parametrize("make", [ScoreHistogram, ScoreList])
@@ -109,3 +92,49 @@ def test_too_large_for_float32_raises():
     with pytest.raises(ValueError, match="infinite"):
         ScoreHistogram().add("", np.full((1, 1), 1e300), NONE)
     ScoreList().add("", np.full((1, 1), 1e300), NONE)
+
+
+def kept(row):
+    """Return a `ScoreList` of a row of scores without anomalies."""
+    scores = ScoreList()
+    counted(row, store=scores)
+    return scores
+
+
+def page(score):
+    return np.float32(score).view(np.uint32) >> 16
+
+
+def test_bins_go_where_the_scores_are(rng):
+    """Scores crowded around 1000 keep their bits beside ones of any magnitude."""
+    crowd = (1000 + rng.uniform(-1, 1, 5000)).astype(np.float32)
+    spread = rng.standard_cauchy(5000).astype(np.float32)
+    store = ScoreHistogram.of(kept(np.concatenate([crowd, spread])))
+    shifts = store.shifts[store.starts >= 0]
+    assert store.shifts[page(1000)] <= 2
+    assert np.median(shifts) > 8
+    assert store.counts([""])[0].sum() == 10_000
+
+
+def test_rare_anomalies_get_as_many_bins_as_the_good_pixels(rng):
+    scores = ScoreList()
+    values = rng.standard_normal(100_000).astype(np.float32)
+    values[:200] = 10 + rng.random(200)
+    mask = np.arange(100_000) < 200
+    counted(values, mask, scores)
+    store = ScoreHistogram.of(scores)
+    assert store.shifts[page(10.5)] < store.shifts[page(0.01)]
+    assert store.counts([""])[1].sum() == 200
+
+
+def test_scores_unlike_those_planned_for_are_counted_in_order(rng):
+    first = rng.uniform(1, 2, 1000).astype(np.float32)
+    store = ScoreHistogram.of(kept(first))
+    later = np.geomspace(1e-30, 1e30, 50_000).astype(np.float32)
+    later = np.concatenate([-later, later])
+    good, anomalous, _ = counted(later, later > 4, store)
+    assert anomalous.sum() == (later > 4).sum()
+    assert good.sum() == 1000 + (later <= 4).sum()
+    highest_good = np.flatnonzero(good)[0]
+    assert not anomalous[highest_good:].any()
+    assert (store.shifts[store.starts >= 0] > 0).all()  # bins were joined
