@@ -17,7 +17,9 @@ PAGES = 1 << PAGE_BITS
 LOWER = PAGES - 1  # the bits of a score within its page
 SIGN = 1 << 31
 # Twice this, and scores without locality no longer find their bin in the L2 cache.
-BINS = 1 << 18
+BINS = 1 << 18  # of a group; more than PAGES, so that there is room for all
+NEW_SHIFT = 8
+NEW = PAGES >> NEW_SHIFT  # bins of a page that comes later
 SEVERAL = 1 << PAGE_BITS + 1  # in place of the lower bits of the only score of a bin
 EXPONENT = 0x7F80  # bits of a page that are all set for NaN and infinity
 
@@ -26,41 +28,36 @@ class ScoreHistogram:
     """Scores in bins of their own bits as float32.
 
     Scores that share their upper 16 bits are a page, and only pages that occur take
-    memory. Each has a power of two of bins, up to 65,536: one for each float32. Pages
-    begin with as many as there is room for, or by a plan: many where many scores are
-    (see `of`). When `bins` are used up, neighbouring bins are joined in all pages. So
-    scores in a narrow range, whatever its offset, few distinct ones, and outliers
-    beside either are counted exactly or nearly so. Scores that spread over all
-    magnitudes of a Gaussian or Cauchy distribution keep about 2,000 bins for each power
-    of two, and several times as many where most of them are. Scores in one bin count
-    as tied.
+    memory. Each has a power of two of bins, up to 65,536: one for each float32. Half
+    of the bins go evenly to all pages and half to where many good or anomalous pixels
+    are. When `BINS` are used up, bins are joined by the same rule. So scores in a
+    narrow range, whatever its offset, few distinct ones, and outliers beside either
+    are counted exactly or nearly so. Scores that spread over all magnitudes of a
+    Gaussian or Cauchy distribution keep about 2,000 bins for each power of two, and
+    several times as many where most of them are.
 
     Args:
-        bins: at most, for each group and row of its counts; 2 ** 16 or more.
+        kept: the first scores, which tell where more will be.
     """
 
-    def __init__(self, bins: int = BINS) -> None:
-        self.bins = bins
+    def __init__(self, kept: ScoreList) -> None:
         self.starts = np.full(PAGES, -1, np.int32)  # the first bin of each page
         self.shifts = np.zeros(PAGES, np.uint8)  # a page has PAGES >> shift bins
-        self.next = np.zeros(2, np.int64)  # the first bin, and the shift, of a new page
-        self.only = np.zeros(bins, np.int32)  # 1 + lower bits, 0 without, or SEVERAL
-        self.groups: dict[str, FloatArray] = {}  # (3, bins), see `counts`
-
-    @classmethod
-    def of(cls, kept: ScoreList) -> "ScoreHistogram":
-        """Return a histogram of `kept`, planned for more scores like these."""
-        histogram, pixels = cls(), np.zeros((2, PAGES))
+        self.used = np.zeros(1, np.int64)  # bins
+        self.only = np.zeros(BINS, np.int32)  # 1 + lower bits, 0 without, or SEVERAL
+        self.groups: dict[str, FloatArray] = {}  # (3, BINS), see `counts`
+        pixels = np.zeros((2, PAGES))
         for _, scores, regions in kept.maps:
-            pages = _bits(scores) >> PAGE_BITS
+            bits = _bits(scores)
+            check_finite(bits.view(np.float32))
+            pages = bits >> PAGE_BITS
             marked = regions.shares_in(scores.shape) > 0
             for kind, chosen in enumerate((pages[~marked], pages[marked])):
                 pixels[kind] += np.bincount(chosen, minlength=PAGES)
-        shares = pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)
-        histogram._plan(shares.mean(axis=0))  # good and anomalous ones weigh the same
+        found = np.flatnonzero(pixels.any(axis=0))
+        self._give(found, _planned(pixels[:, found]))
         for group, scores, regions in kept.maps:
-            histogram.add(group, scores, regions)
-        return histogram
+            self.add(group, scores, regions)
 
     def add(self, group: str, scores: npt.NDArray[Any], regions: Regions) -> None:
         """Count the pixels of one map (h, w), finite, into a group."""
@@ -69,7 +66,7 @@ class ScoreHistogram:
         flat, pages = bits.ravel(), (self.starts, self.shifts)
         while done < flat.size:
             counts = self._counts(group)[0]
-            done += count(flat[done:], *pages, self.next, self.only, counts)
+            done += count(flat[done:], *pages, self.used, self.only, counts)
             if done < flat.size:
                 check_finite(bits.view(np.float32))
                 self._join_bins()
@@ -85,55 +82,44 @@ class ScoreHistogram:
         known = [self.groups[group] for group in groups if group in self.groups]
         if not known:
             return np.zeros((4, 0))
-        counts = sum(known[1:], known[0])[:, : self.next[0]]
+        counts = sum(known[1:], known[0])[:, : self.used[0]]
         held = counts[:2].any(axis=0)
         pages, sizes, within = self._layout()
         bits = (pages << PAGE_BITS).repeat(sizes)  # of the lowest score of each bin
         bits += within << self.shifts[pages].repeat(sizes)
         negative = bits >= SIGN
         bits[negative] = SIGN - bits[negative]  # in order, and -0.0 ties with 0.0
-        several = self.only[: self.next[0]][held] == SEVERAL
+        several = self.only[: self.used[0]][held] == SEVERAL
         return count_ranked(bits[held], np.stack([*counts[:, held], several]))
 
     def _counts(self, group: str) -> FloatArray:
         if group not in self.groups:
-            self.groups[group] = np.zeros((3, self.bins))
+            self.groups[group] = np.zeros((3, BINS))
         return self.groups[group]
 
-    def _plan(self, weights: FloatArray) -> None:
-        """Give pages of some weight their bins; the weights sum to 1 at most.
-
-        Half of the room goes evenly to all pages and half by weight, rounded down to
-        powers of two. A quarter of the bins is for pages to come.
-        """
-        pages, room = np.flatnonzero(weights), self.bins * 3 // 4
-        even = room / 2 / len(pages)
-        sizes = 1 << _log2(even + weights[pages] * room / 2)
-        while (twice := np.minimum(2 * sizes, PAGES)).sum() <= room:
-            if (sizes == twice).all():
-                break
-            sizes = twice
-        self.shifts[pages] = PAGE_BITS - _log2(sizes)
+    def _give(self, pages: IntArray, sizes: IntArray) -> None:
+        """Give pages their bins, one page behind the other."""
         self.starts[pages] = np.cumsum(sizes) - sizes
-        self.next[:] = sizes.sum(), PAGE_BITS - _log2(even)
+        self.shifts[pages] = PAGE_BITS - _log2(sizes)
+        self.used[0] = sizes.sum()
 
     def _join_bins(self) -> None:
-        """Make room: give every page half its bins, but one at least."""
+        """Make room: plan anew, by what is counted, no page getting more bins."""
         pages, sizes, within = self._layout()
-        halved = sizes > 1
-        fewer = sizes >> halved
-        starts = np.cumsum(fewer) - fewer
-        joined = starts.repeat(sizes) + (within >> halved.repeat(sizes))
+        starts = self.starts[pages]
+        counted = sum(counts[:2, : within.size] for counts in self.groups.values())
+        pixels = np.add.reduceat(np.asarray(counted), starts, axis=1)
+        fewer = np.minimum(sizes, _planned(pixels))
+        self._give(pages, fewer)
+        joined = within >> (_log2(sizes) - _log2(fewer)).repeat(sizes)
+        joined += self.starts[pages].repeat(sizes)
         firsts = np.flatnonzero(np.diff(joined, prepend=-1))
+        self.only = _joined_scores(self.only[: within.size], firsts)
         for group, counts in self.groups.items():
-            self.groups[group] = np.zeros((3, self.bins))
+            self.groups[group] = np.zeros((3, BINS))
             self.groups[group][:, : firsts.size] = np.add.reduceat(
                 counts[:, : within.size], firsts, axis=1
             )
-        self.only = _joined_scores(self.only, firsts)
-        self.starts[pages] = starts
-        self.shifts[pages] += halved
-        self.next[:] = firsts.size, min(self.next[1] + 1, PAGE_BITS)
 
     def _layout(self) -> tuple[IntArray, IntArray, IntArray]:
         """Return pages in the order of their bins, their sizes, each bin's place."""
@@ -141,7 +127,7 @@ class ScoreHistogram:
         pages = known[np.argsort(self.starts[known])]
         sizes = np.right_shift(PAGES, self.shifts[pages], dtype=np.int64)
         starts = self.starts[pages].astype(np.int64)
-        return pages, sizes, np.arange(self.next[0]) - starts.repeat(sizes)
+        return pages, sizes, np.arange(self.used[0]) - starts.repeat(sizes)
 
 
 def _bits(scores: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
@@ -149,16 +135,36 @@ def _bits(scores: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
         return np.ascontiguousarray(scores, np.float32).view(np.uint32)
 
 
+def _planned(pixels: FloatArray) -> IntArray:
+    """Return how many bins each of k pages should have, a power of two.
+
+    Half of the room goes evenly to all pages and half by their pixels, rounded down.
+    A quarter of the bins is for pages to come.
+
+    Args:
+        pixels: (2, k) good and anomalous ones; both kinds weigh the same.
+    """
+    room = BINS * 3 // 4
+    shares = (pixels / np.maximum(pixels.sum(axis=1, keepdims=True), 1)).sum(axis=0)
+    shares = shares / max(shares.sum(), 1) + 1 / max(shares.size, 1)
+    sizes = 1 << _log2(shares * room / 2)
+    while (twice := np.minimum(2 * sizes, PAGES)).sum() <= room:
+        if (sizes == twice).all():
+            break
+        sizes = twice
+    return sizes
+
+
 def _joined_scores(only: npt.NDArray[np.int32], firsts: IntArray) -> npt.NDArray:
     """Return the only score in the bins from one of `firsts` to the next."""
-    joined = np.zeros_like(only)
+    joined = np.zeros(BINS, np.int32)
     highest = np.maximum.reduceat(only, firsts)
     lowest = np.minimum.reduceat(np.where(only, only, SEVERAL), firsts)
     joined[: firsts.size] = np.where(highest > lowest, SEVERAL, highest)
     return joined
 
 
-def _log2(bins: npt.ArrayLike) -> Any:
+def _log2(bins: npt.ArrayLike) -> IntArray:
     """Return logarithms of numbers of bins of a page, rounded down to what fits."""
     return np.log2(np.clip(bins, 1, PAGES)).astype(np.int64)
 
@@ -175,7 +181,7 @@ def _count(
     bits: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int32],
     shifts: npt.NDArray[np.uint8],
-    following: IntArray,
+    used: IntArray,
     only: npt.NDArray[np.int32],
     counts: FloatArray,
 ) -> int:
@@ -187,12 +193,11 @@ def _count(
         page = bits[i] >> PAGE_BITS
         start = starts[page]
         if start < 0:
-            start, shift = following
-            size = PAGES >> shift
-            if start + size > counts.size or page & EXPONENT == EXPONENT:
+            start = used[0]
+            if start + NEW > counts.size or page & EXPONENT == EXPONENT:
                 return i
-            starts[page], shifts[page] = start, shift
-            following[0] += size
+            starts[page], shifts[page] = start, NEW_SHIFT
+            used[0] += NEW
         lower = bits[i] & LOWER
         column = start + (lower >> shifts[page])
         counts[column] += 1

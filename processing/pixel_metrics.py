@@ -112,7 +112,7 @@ class PixelMetrics:
         self._scores.add(group, resize(anomaly_map, height, width), regions)
         self._regions[group] += len(regions)
         if isinstance(self._scores, ScoreList) and self._scores.pixels > self.kept:
-            self._scores = ScoreHistogram.of(self._scores)
+            self._scores = ScoreHistogram(self._scores)
         if decided is not None:
             overlap = self._overlaps.setdefault(group, Overlap())
             overlap.add(resize_mask(decided, height, width), mask)

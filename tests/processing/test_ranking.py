@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -7,6 +9,7 @@ from processing.ranking import (
     aupro,
     auroc,
     average_precision,
+    average_precision_of_bins,
     count_ranked,
     decimated,
     f1_max,
@@ -39,6 +42,35 @@ def test_areas_equal_scikit_learn(ranked):
     assert auroc(*counts) == pytest.approx(expected, abs=1e-12)
     expected = metrics.average_precision_score(labels, scores)
     assert average_precision(*counts) == pytest.approx(expected, abs=1e-12)
+
+
+def test_average_precision_of_bins_is_the_mean_over_all_orders():
+    """Two good and two anomalous things in a bin, behind one of each kind."""
+    orders = set(itertools.permutations([0, 0, 1, 1]))
+    scores = np.arange(6, 0, -1)
+    expected = np.mean(
+        [metrics.average_precision_score([1, 0, *order], scores) for order in orders]
+    )
+    good, anomalous = np.array([0.0, 1, 2]), np.array([1.0, 0, 2])
+    found = average_precision_of_bins(good, anomalous, np.array([0, 0, 1]))
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_average_precision_of_bins_with_one_score_each(ranked):
+    counts = ranked[2]
+    found = average_precision_of_bins(*counts, np.zeros(counts.shape[1]))
+    assert found == pytest.approx(average_precision(*counts), abs=1e-12)
+
+
+def test_average_precision_of_wide_bins_is_near(rng):
+    labels = rng.random(200_000) < 0.1
+    scores = rng.standard_normal(200_000) + labels
+    bins = np.floor(scores * 10)
+    counts = count_ranked(bins, np.stack([~labels, labels]))
+    found = average_precision_of_bins(*counts, np.ones(counts.shape[1]))
+    expected = metrics.average_precision_score(labels, scores)
+    assert found == pytest.approx(expected, abs=5e-4)
+    assert abs(average_precision(*counts) - expected) > 5e-3
 
 
 def test_f1_max_is_the_best_of_all_thresholds(ranked):
