@@ -16,8 +16,7 @@ PAGE_BITS = 16  # a page is the scores that share their upper 16 bits
 PAGES = 1 << PAGE_BITS
 LOWER = PAGES - 1  # the bits of a score within its page
 SIGN = 1 << 31
-# Twice this, and scores without locality no longer find their bin in the L2 cache.
-BINS = 1 << 18  # of a group; more than PAGES, so that there is room for all
+BINS = 1 << 17  # of a group; more than PAGES, so that there is room for all
 NEW_SHIFT = 8
 NEW = PAGES >> NEW_SHIFT  # bins of a page that comes later
 SEVERAL = 1 << PAGE_BITS + 1  # in place of the lower bits of the only score of a bin
@@ -33,7 +32,7 @@ class ScoreHistogram:
     are. When `BINS` are used up, bins are joined by the same rule. So scores in a
     narrow range, whatever its offset, few distinct ones, and outliers beside either
     are counted exactly or nearly so. Scores that spread over all magnitudes of a
-    Gaussian or Cauchy distribution keep about 2,000 bins for each power of two, and
+    Gaussian or Cauchy distribution keep about 1,000 bins for each power of two, and
     several times as many where most of them are.
 
     Args:

@@ -71,7 +71,7 @@ class PixelMetrics:
 
     Maps are counted as they come and not kept. Up to `EXACT_PIXELS` pixels, or always
     if `exact`, the figures are exact. From then on scores are counted in bins of their
-    own bits (see `ScoreHistogram`): memory is about 6 MB for each group, however many
+    own bits (see `ScoreHistogram`): memory is about 3 MB for each group, however many
     maps there are.
 
     Each map belongs to a group, such as its image's class. The figures of some groups
@@ -80,7 +80,7 @@ class PixelMetrics:
     images and the pixels around the scratches.
 
     Args:
-        exact: keep all scores, 4 bytes a pixel and about 60 while they are sorted.
+        exact: keep all scores, 4 bytes a pixel, and about 60 while they are sorted.
     """
 
     def __init__(self, *, exact: bool = False) -> None:
