@@ -15,17 +15,17 @@ from processing.decision import Decision
 from processing.errors import UserError
 from processing.files import new_folder, write_json, write_text
 from processing.images import ImageSet
-from processing.metrics import Confusion, PixelAuroc, auroc
 from processing.overlays import write_overlay
+from processing.pixel_metrics import PixelMetrics
 from processing.regions import area_curve
 
 from .detector import Detector
+from .figures import VERDICTS, Pixels, curves, figures, native_mask, pixel_metrics
 from .finetuning import CACHE_BYTES, decision_maps, read_results
 from .runs import write_table
 from .storage import load_model
+from .tables import classification
 from .training import versions
-
-VERDICTS = ("good", "defective")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Options:
         folder: the category, where it is not where it was at training.
         results: root of the results.
         skip_unreadable: leave out files that cannot be decoded.
+        exact: keep the scores of all pixels, for figures without any rounding.
     """
 
     images: Path | None = None
@@ -51,15 +52,34 @@ class Options:
     folder: Path | None = None
     results: Path = Path("results")
     skip_unreadable: bool = False
+    exact: bool = False
 
 
 @dataclass(frozen=True)
 class Report:
-    """One judged set: where its files are, the figures, and a row for each image."""
+    """One judged set.
+
+    Attributes:
+        folder: where its files are.
+        result: the content of test_result.json. Its figures, None where undefined:
+            TPR, TNR, score (balanced), image_auroc, image_ap, image_f1max;
+            pixel_auroc, pixel_ap, pixel_f1max, aupro (FPR limit 0.3), aupro_05
+            (0.05), iou, dice (the last two at the decision). Further:
+            confusion: true_positives, false_positives, ... of the verdicts;
+            intervals_95: {figure: [low, high]} of the first six, where defined;
+            undefined: {figure: "because ..."}, for a class {"CLASS/figure": ...};
+            classes: {class: {images, called_defective, and the figures above but
+            for TPR, TNR and score}}; "good" has the first two alone.
+        rows: one for each image, the columns of scores.csv.
+        curves: (k, 2) float, k <= 1000, without those that are undefined:
+            image_roc and pixel_roc (FPR, TPR), image_pr and pixel_pr (recall,
+            precision), pro (FPR, mean region overlap).
+    """
 
     folder: Path
     result: dict[str, Any]
     rows: list[dict[str, Any]]
+    curves: dict[str, np.ndarray]
 
 
 def test(model: Path, options: Options) -> list[Report]:
@@ -83,7 +103,7 @@ def test(model: Path, options: Options) -> list[Report]:
             )
         images = check_readable(images, options.skip_unreadable)
         folder = options.results / record["run"] / "test" / path.name
-        reports.append(_judge(folder, detector, images, finetuned, model, options.save))
+        reports.append(_judge(folder, detector, images, finetuned, model, options))
     return reports
 
 
@@ -98,7 +118,7 @@ def predict(model: Path, options: Options) -> Report:
     )
     stamp = datetime.now().strftime("%d-%m-%Y_%H-%M-%S")
     folder = new_folder(options.results / record["run"] / "predict" / stamp)
-    return _judge(folder, detector, images, finetuned, model, options.save)
+    return _judge(folder, detector, images, finetuned, model, options)
 
 
 def without(images: ImageSet, names: Sequence[str]) -> ImageSet:
@@ -115,7 +135,7 @@ def _judge(
     images: ImageSet,
     finetuned: Mapping[str, Any],
     model: Path,
-    save: bool,
+    options: Options,
 ) -> Report:
     """Judge `images` and write all files of a report."""
     detector.method.map_kind = finetuned["method"]
@@ -124,19 +144,9 @@ def _judge(
         finetuned["best_min_area"],
         finetuned["clear_border"],
     )
-    pixels = PixelAuroc() if images.has_masks else None
-    rows = list(
-        _rows(
-            detector,
-            images,
-            decision,
-            finetuned["dtype"],
-            pixels,
-            finetuned.get("calibration", {}).get("good_scores", ()),
-            folder,
-            save,
-        )
-    )
+    pixels = pixel_metrics(images, options.exact)
+    pictures = folder / "segmentation" if options.save else None
+    rows = list(_rows(detector, images, decision, finetuned, pixels, pictures))
     result = {
         "min_area": decision.min_area,
         "threshold": decision.threshold,
@@ -144,7 +154,7 @@ def _judge(
         "decided_by": finetuned["source"],
         "method": finetuned["method"],
         "dtype": finetuned["dtype"],
-        **figures(rows, pixels),
+        **figures(rows, pixels, finetuned["seed"]),
         "images": len(rows),
         "finetuning_files_left_out": finetuned["finetuning_files"],
         "seed": finetuned["seed"],
@@ -154,34 +164,30 @@ def _judge(
     write_json(folder / "test_result.json", result)
     write_table(folder / "scores.csv", rows)
     write_text(folder / "classification.txt", classification(result, rows))
-    return Report(folder, result, rows)
+    return Report(folder, result, rows, curves(rows, pixels))
 
 
 def _rows(
     detector: Detector,
     images: ImageSet,
     decision: Decision,
-    dtype: str,
-    pixels: PixelAuroc | None,
-    good_scores: Sequence[float],
-    folder: Path,
-    save: bool,
+    finetuned: Mapping[str, Any],
+    pixels: Pixels,
+    pictures: Path | None,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each image; count its pixels and write its pictures."""
-    pictures, names = folder / "segmentation", picture_names(images.names)
+    good_scores = finetuned.get("calibration", {}).get("good_scores", ())
+    names = picture_names(images.names)
     index = 0
-    for judged in detector.judge(images):
-        maps, scores = judged.maps, judged.scores
-        if pixels:
-            masks = [images.mask(index + i) for i in range(len(maps))]
-            pixels.update(np.stack(masks), maps)
-        for score, decided_on in zip(
-            scores, decision_maps(detector.method, maps, dtype), strict=True
-        ):
-            mask = decision.mask(decided_on)
-            if save:
-                path = images.paths[index]
-                write_overlay(pictures, names[index], path, mask)
+    for _, maps, scores in detector.judge(images):
+        decided_on = decision_maps(detector.method, maps, finetuned["dtype"])
+        for anomaly_map, score, judged in zip(maps, scores, decided_on, strict=True):
+            mask = decision.mask(judged)
+            if isinstance(pixels, PixelMetrics):
+                truth, group = native_mask(images, index), images.classes[index]
+                pixels.update(anomaly_map, truth, mask, group)
+            if pictures:
+                write_overlay(pictures, names[index], images.paths[index], mask)
             yield {
                 "file": images.names[index],
                 "class": images.classes[index],
@@ -189,7 +195,7 @@ def _rows(
                 "verdict": VERDICTS[int(mask.any())],
                 "score": float(score),
                 "defect_area": int(mask.sum()),
-                **_p_value(decided_on, decision, good_scores),
+                **_p_value(judged, decision, good_scores),
             }
             index += 1
 
@@ -222,40 +228,3 @@ def picture_names(names: Sequence[str]) -> list[str]:
 
 def _label(label: int) -> str:
     return VERDICTS[label] if label >= 0 else ""
-
-
-def figures(rows: list[dict[str, Any]], pixels: PixelAuroc | None) -> dict[str, Any]:
-    """Return the figures of merit; None where they are not defined."""
-    labelled = [row for row in rows if row["label"]]
-    labels = [row["label"] == "defective" for row in labelled]
-    counts = Confusion.count(
-        labels, [row["verdict"] == "defective" for row in labelled]
-    )
-    return {
-        "TPR": counts.tpr,
-        "TNR": counts.tnr,
-        "score": counts.balanced,
-        "image_auroc": auroc(labels, [row["score"] for row in labelled]),
-        "pixel_auroc": pixels.result() if pixels else None,
-        "confusion": vars(counts),
-    }
-
-
-def classification(result: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
-    """Return the original's table: file, prediction, truth, whether they agree."""
-    keys = ("min_area", "threshold", "method", "dtype")
-    head = ", ".join(f"{key} = {result[key]}" for key in keys)
-    width = max(len(row["file"]) for row in rows)
-    lines = [head, ""]
-    names = ("filename", "prediction", "truth", "accurate")
-    table = [names] + [
-        (
-            row["file"],
-            row["verdict"],
-            row["label"] or "unknown",
-            str(row["verdict"] == row["label"]) if row["label"] else "",
-        )
-        for row in rows
-    ]
-    lines += [f"{a:<{width}}  {b:<10}  {c:<10}  {d}".rstrip() for a, b, c, d in table]
-    return "\n".join(lines) + "\n"

@@ -39,7 +39,7 @@ def read_image(path: Path, *, shape: tuple[int, int, int]) -> NDArray[Any]:
         Array (h, w, c): uint8 from a file of 8 bits, float32 in [0, 1] from 16.
     """
     height, width, channels = shape
-    pixels = _resize(_to_channels(_decode(path), channels), height, width)
+    pixels = resize(_to_channels(_decode(path), channels), height, width)
     pixels = pixels.reshape(shape)  # OpenCV leaves a single channel out
     if pixels.dtype == np.uint8:
         return pixels
@@ -65,13 +65,9 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bo
         pixels = pixels.max(axis=2)
     middle = np.iinfo(pixels.dtype).max // 2
     mask = pixels > (middle if pixels.max() > 1 else 0)
-    if shape is None or mask.shape == tuple(shape):
+    if shape is None:
         return mask
-    height, width = shape
-    resized = cv2.resize(
-        mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
-    )
-    return resized.astype(bool)
+    return resize_mask(mask, *shape)
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -86,6 +82,30 @@ def read_size(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise _unreadable(path, error.strerror or "not an image, or damaged") from error
     return (width, height) if orientation >= 5 else (height, width)
+
+
+def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Shrink by area, without aliasing, then enlarge bilinearly what is too small.
+
+    Takes (h, w) or (h, w, c); a single channel is left out by OpenCV.
+    """
+    old_height, old_width = pixels.shape[:2]
+    smaller = (min(width, old_width), min(height, old_height))
+    if smaller != (old_width, old_height):
+        pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
+    if smaller != (width, height):
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    return pixels
+
+
+def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
+    """Return an (h, w) mask at another size, by nearest neighbour."""
+    if mask.shape == (height, width):
+        return mask
+    resized = cv2.resize(
+        mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    return resized.view(np.bool_)
 
 
 def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -182,17 +202,6 @@ def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
         return pixels if grey else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
     return cv2.cvtColor(pixels, code)
-
-
-def _resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """Shrink by area, without aliasing, then enlarge bilinearly what is too small."""
-    old_height, old_width = pixels.shape[:2]
-    smaller = (min(width, old_width), min(height, old_height))
-    if smaller != (old_width, old_height):
-        pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
-    if smaller != (width, height):
-        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-    return pixels
 
 
 def _header(image: Image.Image) -> tuple[int, int, int]:

@@ -13,6 +13,8 @@ import pytest
 import finetune
 import test as script
 import train
+from processing.metrics import RANKED
+from processing.pixel_metrics import PIXEL_FIGURES, PixelMetrics
 
 ROOT = Path(__file__).parent.parent
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
@@ -118,7 +120,14 @@ def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
     found_defects = sum(row["verdict"] == "defective" for row in defective)
     assert result["TPR"] == found_defects / len(defective)
     assert 0 <= result["image_auroc"] <= 1
-    assert 0 <= result["pixel_auroc"] <= 1
+    assert result["undefined"] == {}
+    for key in (*RANKED, *PIXEL_FIGURES):
+        assert 0 <= result[key] <= 1
+        for name, of_class in result["classes"].items():
+            assert (key in of_class) == (name != "good")
+    for key, (low, high) in result["intervals_95"].items():
+        assert 0 <= low <= high <= 1, key
+    assert sum(row["images"] for row in result["classes"].values()) == len(rows)
     for row in rows:
         stem = row["file"].removeprefix("test/").removesuffix(".png").replace("/", "_")
         mask = cv2.imread(str(found / "segmentation" / f"{stem}_seg.png"), 0)
@@ -137,6 +146,21 @@ def test_include_finetuning_judges_all(trained, monkeypatch, tmp_path, capsys):
     assert run(script.main, options, folder, monkeypatch) == 0
     found = results_of(folder, model, "test")
     assert json.loads((found / "test_result.json").read_text())["images"] == 16
+
+
+def test_exact_keeps_all_scores(trained, monkeypatch, capsys):
+    folder, model = trained
+    kept = []
+
+    class Metrics(PixelMetrics):
+        def __init__(self, *, exact):
+            super().__init__(exact=exact)
+            kept.append(self.kept)
+
+    monkeypatch.setattr("methods.figures.PixelMetrics", Metrics)
+    for options in ([], ["--exact"]):
+        assert run(script.main, ["-p", model, *options], folder, monkeypatch) == 0
+    assert kept[0] < kept[1] == float("inf")
 
 
 @pytest.mark.parametrize("single", [False, True])
@@ -198,6 +222,7 @@ def test_without_defective_images(samples, trained, monkeypatch, tmp_path, capsy
     assert run(script.main, options, folder, monkeypatch) == 0
     printed = capsys.readouterr().out
     assert "image AUROC    undefined" in printed
+    assert "undefined, because there are no defective images: TPR, " in printed
     assert "on 4 good images" in printed  # none was used up
 
 
