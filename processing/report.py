@@ -91,20 +91,18 @@ def verdict(result: Result, rows: Rows) -> str:
 
 
 def figure_groups(result: Result) -> dict[str, list[dict[str, Any]]]:
-    """Return the figures that the result has, by group, with interval or reason."""
+    """Return the figures of a result by group, with interval or reason."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for key, kind in FIGURES.items():
-        if key in result:
-            value = result[key]
-            groups.setdefault(kind.group, []).append(
-                {
-                    "key": key,
-                    "kind": kind,
-                    "value": value,
-                    "interval": result["intervals_95"].get(key),
-                    "reason": result["undefined"].get(key, ""),
-                }
-            )
+        groups.setdefault(kind.group, []).append(
+            {
+                "key": key,
+                "kind": kind,
+                "value": result[key],
+                "interval": result["intervals_95"].get(key),
+                "reason": result["undefined"].get(key, ""),
+            }
+        )
     return groups
 
 
