@@ -88,6 +88,7 @@ def test_files_of_a_finetuning(trained):
     result = json.loads((found / "finetuning_result.json").read_text())
     assert result["best_min_area"] >= 1
     assert 0 <= result["best_score"] <= 1
+    assert result["good_level"] < result["best_threshold"]
     low, high = result["score_interval_95"]
     assert low <= result["best_score"] <= high
     assert result["seed"] == 42
