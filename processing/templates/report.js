@@ -22,7 +22,7 @@
   const PANELS = [
     ["image", "image", []],
     ["map", "anomaly map", []],
-    ["mask", "decided mask", ["mask"]],
+    ["mask", "decided mask", ["mask"], "thin lines: above the threshold, but dropped"],
     ...(data.labelled ? [["truth", "ground truth", ["truth"]]] : []),
   ];
   let shown = [], page = 0, open = 0, zoomed = "";
@@ -34,7 +34,9 @@
   }
 
   function absence(it, kind) {
-    if (kind === "mask" && !it.pictures.mask) return "no defect";
+    if (kind === "mask" && it.verdict === "good") {
+      return it.pictures.mask ? "too small" : "no defect";
+    }
     if (kind === "truth" && !it.pictures.truth) {
       return it.label === "good" ? "good" : "no mask file";
     }
@@ -123,7 +125,7 @@
       button.parentNode.classList.add("chosen");
     });
     return make("figure", { className: kind[0] === zoomed ? "chosen" : "" }, button,
-      make("figcaption", { textContent: kind[1] }));
+      make("figcaption", { textContent: kind[3] ? `${kind[1]} (${kind[3]})` : kind[1] }));
   }
 
   function show(index) {

@@ -104,7 +104,7 @@ def judged(tmp_path, rng):
                 mask[:4, :4] = row["verdict"] == "defective"
                 truth = np.zeros(size, bool)
                 truth[:9, :9] = row["label"] == "defective"
-                gallery.add(source, rng.random((16, 16)), mask, truth)
+                gallery.add(source, mask + 0.4 * rng.random((16, 16)), mask, truth)
         return SimpleNamespace(
             folder=folder,
             rows=rows,

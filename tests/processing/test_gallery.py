@@ -7,6 +7,7 @@ import pytest
 from processing.errors import UserError
 from processing.gallery import (
     FOLDER,
+    INSIDE,
     LARGEST,
     MASK_COLOUR,
     THUMBNAIL,
@@ -56,7 +57,8 @@ def test_pictures_have_the_proportions_of_the_image(image):
     regions = np.zeros((16, 16), bool)
     regions[4:8, 4:8] = True
     painted = np.zeros((16, 16, 3), np.uint8)
-    pictures = draw(image, painted, regions, None)
+    nothing = np.zeros((16, 16), bool)
+    pictures = draw(image, painted, regions, nothing, None)
     assert set(pictures) == {"image", "map", "mask"}
     assert decoded(pictures["image"]).shape == (60, 40, 3)
     assert decoded(pictures["map"]).shape == (16, 11, 3)
@@ -73,7 +75,7 @@ def test_large_images_are_shrunk_and_get_a_thumbnail(tmp_path):
     path = tmp_path / "large.png"
     write_png(path, np.full((400, 1000, 3), 90, np.uint8))
     nothing, painted = np.zeros((16, 16), bool), np.zeros((16, 16, 3), np.uint8)
-    pictures = draw(path, painted, nothing, nothing)
+    pictures = draw(path, painted, nothing, nothing, nothing)
     assert set(pictures) == {"image", "map", "thumbnail"}
     assert decoded(pictures["image"]).shape == (307, LARGEST, 3)
     assert decoded(pictures["thumbnail"]).shape == (102, THUMBNAIL, 3)
@@ -82,8 +84,22 @@ def test_large_images_are_shrunk_and_get_a_thumbnail(tmp_path):
 def test_the_smallest_region_of_a_large_mask_is_drawn(image):
     truth = np.zeros((2000, 1300), bool)
     truth[1001, 601] = True
-    pictures = draw(image, np.zeros((8, 8, 3), np.uint8), truth[:8, :8], truth)
+    nothing = truth[:8, :8]
+    pictures = draw(image, np.zeros((8, 8, 3), np.uint8), nothing, nothing, truth)
     assert (decoded(pictures["truth"])[..., 3] > 0).sum() >= 9
+
+
+def test_regions_that_do_not_count_are_outlined_thinly(image, tmp_path):
+    anomaly_map, mask = np.zeros((16, 16)), np.zeros((16, 16), bool)
+    anomaly_map[2:14, 2:6] = anomaly_map[2:14, 10:14] = 2
+    mask[2:14, 2:6] = True
+    with Gallery(tmp_path / "report", ColourScale.around(1, 0)) as gallery:
+        gallery.add(image, anomaly_map, mask)
+    opacity = decoded(base64.b64decode(gallery.urls[0]["mask"].split(",")[1]))[..., 3]
+    left, right = np.hsplit(opacity, 2)
+    assert (left == 255).mean() > 1.5 * (right == 255).mean() > 0
+    assert set(np.unique(left)) == {0, INSIDE, 255}
+    assert set(np.unique(right)) == {0, 255}
 
 
 def test_scaled_keeps_a_pixel():
