@@ -64,6 +64,7 @@ def _row(record: Mapping[str, Any], report: Report, options: Options) -> dict[st
     """Return a row of the tables; `report` is relative to the summary."""
     dataset, category, method, *variant, stamp = record["run"].split("/")
     result = report.result
+    report_path = (report.folder / REPORT).relative_to(options.results)
     return {
         "dataset": dataset,
         "category": category,
@@ -77,7 +78,7 @@ def _row(record: Mapping[str, Any], report: Report, options: Options) -> dict[st
         "threshold": result["threshold"],
         "decided_by": result["decided_by"],
         "model": result["model"],
-        "report": (report.folder / REPORT).relative_to(options.results).as_posix(),
+        "report": report_path.as_posix() if options.report else "",
     }
 
 

@@ -1,5 +1,6 @@
 """The report of one judged set: report.html and its plots as PNG files."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from .gallery import FOLDER, ColourScale
 from .pages import FIGURES, count, figure, number, render
 
 REPORT = "report.html"
+PLOTS = ("roc", "pr", "pro", "histogram")
 PRO_LIMIT = 0.3  # false positive rate up to which AUPRO is measured
 OUTCOMES = {  # of (label, verdict)
     ("defective", "defective"): "found",
@@ -64,9 +66,22 @@ def write_report(
     }
     write_text(folder / REPORT, render("report.html", content))
     for plot in lines:
-        plots.curves(folder / f"{plot.name}_plot.png", plot)
-    plots.histogram(folder / "histogram_plot.png", scores)
+        plots.curves(_plot_path(folder, plot.name), plot)
+    plots.histogram(_plot_path(folder, "histogram"), scores)
+    for name in {*PLOTS} - {"histogram", *(plot.name for plot in lines)}:
+        _plot_path(folder, name).unlink(missing_ok=True)  # of an earlier report
     return folder / REPORT
+
+
+def remove_report(folder: Path) -> None:
+    """Remove what `write_report` and the `Gallery` write, so far as it is there."""
+    for path in (folder / REPORT, *(_plot_path(folder, name) for name in PLOTS)):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
+def _plot_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}_plot.png"
 
 
 def _urls(pictures: Sequence[Mapping[str, str]]) -> list[str]:

@@ -25,7 +25,7 @@ def test_a_score_beyond_the_threshold_is_a_pixel_beyond_it():
 
 def test_description():
     method = CAE(image_shape=(32, 32, 1), loss="l2")
-    about = describe(RECORD, method, FINETUNED)
+    about = describe(RECORD, method, {"threshold": 12, "dtype": "uint8"})
     assert about["title"] == "mvtec / bottle"
     assert about["method"] == "mvtecCAE, l2"
     assert about["score_threshold"] == pytest.approx(1.25)
