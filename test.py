@@ -83,7 +83,7 @@ def compare(options: argparse.Namespace, settings: "Options") -> None:
     page, failures = summarise(options.path, settings)
     print(f"results: {page}")
     if failures:
-        raise UserError(f"{len(failures)} models could not be tested, see {page}")
+        raise UserError(f"models that could not be tested: {len(failures)}, see {page}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -72,6 +72,7 @@ class Axis:
     start: float
     end: float
     logarithmic: bool = False
+    whole: bool = False  # ticks at whole numbers alone
 
     def at(self, value: float) -> float:
         """Return the position of a value, in tenths of a unit."""
@@ -84,7 +85,8 @@ class Axis:
         if self.logarithmic:
             locator: Any = LogLocator(10, subs=(1, 2, 5), numticks=12)
         else:
-            locator = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
+            steps = [1, 2, 2.5, 5, 10]
+            locator = MaxNLocator(most, steps=steps, integer=self.whole)
         slack = 1e-9 * (self.high - self.low)
         values = [
             float(value)
@@ -173,7 +175,8 @@ def histogram_chart(plot: ScorePlot) -> Chart:
     edges, logarithmic = plot.edges()
     x = Axis(edges[0], edges[-1], LEFT, RIGHT, logarithmic)
     counts = {name: np.histogram(s, edges)[0] for name, s in plot.groups.items()}
-    y = Axis(0, max(1, *(int(c.max()) for c in counts.values())), BOTTOM, TOP)
+    highest = max(int(c.max()) for c in counts.values())
+    y = Axis(0, highest, BOTTOM, TOP, whole=True)
     legend = [(name, f"{name} ({len(s)})") for name, s in plot.groups.items()]
     return Chart(
         plot.title,

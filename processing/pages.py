@@ -34,7 +34,7 @@ FIGURES = {  # by key in test_result.json
         "average precision: area under the precision-recall curve of the images",
     ),
     "image_f1max": Figure(
-        "image F1-max",
+        "image F1max",
         "Images by score",
         "best F1 score of any threshold on the image scores",
     ),
@@ -49,7 +49,7 @@ FIGURES = {  # by key in test_result.json
         "average precision: area under the precision-recall curve of all pixels",
     ),
     "pixel_f1max": Figure(
-        "pixel F1-max",
+        "pixel F1max",
         "Pixels of the maps",
         "best F1 score of any threshold on the pixels",
     ),
@@ -60,7 +60,7 @@ FIGURES = {  # by key in test_result.json
         "divided by 0.3; every defect counts alike",
     ),
     "aupro_05": Figure(
-        "AUPRO 0.05",
+        "AUPRO to 0.05",
         "Regions of the maps",
         "the same up to a false positive rate of 0.05, divided by 0.05",
     ),
@@ -101,5 +101,5 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=figure, number=number)
+    environment.filters.update(figure=figure, number=number, count=count)
     return environment.get_template(template).render(content)

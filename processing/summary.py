@@ -92,6 +92,11 @@ def method_of(row: Row) -> str:
     return f"{row['method']} {row['variant']}"
 
 
+def _order(row: Row) -> tuple[str, ...]:
+    keys = ("dataset", "category", "method", "variant", "trained")
+    return tuple(row[key] for key in keys)
+
+
 def _mean(column: Sequence[float | None]) -> Mean:
     known = [value for value in column if value is not None]
     value = sum(known) / len(known) if known else None
@@ -113,7 +118,9 @@ def write_summary(
     comparisons = {key: tables for key in COMPARED if (tables := compare(rows, key))}
     content = {
         "comparisons": comparisons,
-        "rows": [{**row, "url": quote(row["report"])} for row in rows],
+        "rows": [
+            {**row, "url": quote(row["report"])} for row in sorted(rows, key=_order)
+        ],
         "failures": failures,
         "figures": FIGURES,
         "written": datetime.now().strftime("%d %b %Y, %H:%M"),
