@@ -120,3 +120,21 @@ def test_ties_are_all_marked(tmp_path):
     write_summary(tmp_path / "summary.html", rows, [])
     cells = marked((tmp_path / "summary.html").read_text(encoding="utf-8"))
     assert cells["bottle"] == cells["mean"] == [("best", "0.900"), ("best", "0.900")]
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_page_in_a_browser(browser, tmp_path, width):
+    names = [f"method{i}" for i in range(12)]
+    rows = [row("bottle", name, 0.9, aupro=0.8) for name in names]
+    write_summary(tmp_path / "summary.html", rows, [])
+    browser.get_log("browser")  # of an earlier page
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        browser.get((tmp_path / "summary.html").as_uri())
+        inside = "return document.documentElement.scrollWidth <= innerWidth"
+        assert browser.execute_script(inside)
+        assert browser.execute_script("return document.links.length") == len(rows)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert browser.get_log("browser") == []
