@@ -3,7 +3,6 @@
 import base64
 import io
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +86,7 @@ class Gallery:
         self.urls: list[dict[str, str]] = []
         self._held: list[dict[str, bytes]] = []
         self._bytes = 0
-        self._temporary: Path | None = None
+        self._temporary = folder / f".{FOLDER}"
 
     def add(
         self,
@@ -128,37 +127,34 @@ class Gallery:
                     for pictures in self._held
                 ]
                 shutil.rmtree(final, ignore_errors=True)
-                if self._temporary:
-                    self._temporary.chmod(self.folder.stat().st_mode & 0o777)
+                if self._temporary.exists():
                     self._temporary.replace(final)
         except OSError as failure:
             raise UserError(f"cannot write {final}: {failure.strerror}") from failure
         finally:
             self._held.clear()
-            if self._temporary:
-                shutil.rmtree(self._temporary, ignore_errors=True)
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _spill(self) -> None:
         """Write what is held to disk."""
         try:
-            if self._temporary is None:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                made = tempfile.mkdtemp(dir=self.folder, prefix=f".{FOLDER}-")
-                self._temporary = Path(made)
+            if not self.urls:  # a folder can be left of a killed process
+                shutil.rmtree(self._temporary, ignore_errors=True)
+                self._temporary.mkdir(parents=True)
             for pictures in self._held:
-                self.urls.append(self._write(self._temporary, pictures))
+                self.urls.append(self._write(pictures, len(self.urls)))
         except OSError as failure:
             raise UserError(
                 f"cannot write {self.folder / FOLDER}: {failure.strerror}"
             ) from failure
         self._held.clear()
 
-    def _write(self, root: Path, pictures: Mapping[str, bytes]) -> dict[str, str]:
+    def _write(self, pictures: Mapping[str, bytes], number: int) -> dict[str, str]:
         urls = {}
         for kind, data in pictures.items():
-            (root / kind).mkdir(exist_ok=True)
-            file = f"{kind}/{len(self.urls):06d}.{_SUFFIXES[kind]}"
-            (root / file).write_bytes(data)
+            (self._temporary / kind).mkdir(exist_ok=True)
+            file = f"{kind}/{number:06d}.{_SUFFIXES[kind]}"
+            (self._temporary / file).write_bytes(data)
             urls[kind] = f"{FOLDER}/{file}"
         return urls
 

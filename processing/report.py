@@ -60,6 +60,7 @@ def write_report(
         "groups": figure_groups(result),
         "charts": [*map(curve_chart, lines), histogram_chart(scores)],
         "classes": class_table(result, rows),
+        "certain": any(low == high for low, high in result["intervals_95"].values()),
         "scale": scale,
         "beside": any(url.startswith(FOLDER) for url in _urls(pictures)),
         "data": gallery_data(rows, pictures, about["score_threshold"]),

@@ -141,6 +141,8 @@ def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
     assert len(table.splitlines()) == len(rows) + 3
     page = (found / "report.html").read_text(encoding="utf-8")
     assert f"Found {counts['true_positives']} of {len(defective)} defects" in page
+    for key in ("TPR", "TNR", "score", "image_auroc", "pixel_auroc", "aupro", "iou"):
+        assert f'data-figure="{key}">{result[key]:.3f}<' in page
     for name in ("roc", "pr", "pro", "histogram"):
         assert (found / f"{name}_plot.png").stat().st_size > 10_000
 

@@ -122,6 +122,9 @@ def test_few_pictures_are_data_uris(image, tmp_path):
 
 def test_many_pictures_are_files(image, tmp_path):
     folder = tmp_path / "report"
+    killed = folder / f".{FOLDER}/map/000009.jpg"  # of a process that was killed
+    killed.parent.mkdir(parents=True)
+    killed.touch()
     with Gallery(folder, ColourScale.around(1, 0), embedded=3000) as gallery:
         for _ in range(5):
             gallery.add(image, np.zeros((8, 8)), np.ones((8, 8), bool))
@@ -129,6 +132,7 @@ def test_many_pictures_are_files(image, tmp_path):
     assert [set(urls) for urls in gallery.urls] == [{"image", "map", "mask"}] * 5
     files = [url for urls in gallery.urls for url in urls.values()]
     assert len(set(files)) == 15
+    assert sum(path.is_file() for path in folder.rglob("*")) == 15
     for file in files:
         assert decoded((folder / file).read_bytes()) is not None
 

@@ -85,6 +85,14 @@ def test_numbers_are_those_of_the_result(judged):
     assert "test/good/009.png" in page.text
 
 
+@pytest.mark.parametrize("interval", [[0.5, 0.9], [1, 1]])
+def test_intervals_without_width_are_explained(judged, interval):
+    made = judged(CASES)
+    made.result["intervals_95"]["TPR"] = interval
+    text = written(made).read_text(encoding="utf-8")
+    assert ("does not make it" in text) == (interval == [1, 1])
+
+
 def test_one_file_without_a_network(judged):
     path = written(judged(CASES))
     page = Page(path)
