@@ -63,7 +63,7 @@ def write_report(
         "certain": any(low == high for low, high in result["intervals_95"].values()),
         "scale": scale,
         "beside": any(url.startswith(FOLDER) for url in _urls(pictures)),
-        "data": gallery_data(rows, pictures, about["score_threshold"]),
+        "data": gallery_data(result, rows, pictures, about["score_threshold"]),
     }
     write_text(folder / REPORT, render("report.html", content))
     for plot in lines:
@@ -203,11 +203,15 @@ def class_table(result: Result, rows: Rows) -> dict[str, Any]:
 
 
 def gallery_data(
-    rows: Rows, pictures: Sequence[Mapping[str, str]], threshold: float
+    result: Result,
+    rows: Rows,
+    pictures: Sequence[Mapping[str, str]],
+    threshold: float,
 ) -> dict[str, Any]:
     """Return what the page's script shows of every image, JSON-able."""
     return {
         "threshold": threshold,
+        "dropped": "too small or at border" if result["clear_border"] else "too small",
         "labelled": any(row["label"] for row in rows),
         "images": [
             {

@@ -35,7 +35,7 @@
 
   function absence(it, kind) {
     if (kind === "mask" && it.verdict === "good") {
-      return it.pictures.mask ? "too small" : "no defect";
+      return it.pictures.mask ? data.dropped : "no defect";
     }
     if (kind === "truth" && !it.pictures.truth) {
       return it.label === "good" ? "good" : "no mask file";
