@@ -5,14 +5,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from processing import command
+
+if TYPE_CHECKING:
+    from methods.testing import Options
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of test.py."""
     parser = command.parser(__doc__)
-    images = command.add_model(parser, "model file that finetune.py was run on")
+    images = command.add_model(
+        parser, "model file that finetune.py was run on, or a folder of them to compare"
+    )
     add = images.add_argument
     help_ = "folder or file of new images; default: the category's test images"
     add("-d", "--input-dir", type=Path, metavar="IMAGES", help=help_)
@@ -31,6 +37,8 @@ def build_parser() -> argparse.ArgumentParser:
     help_ = "figures of pixels from all scores, kept in memory, instead of bins"
     add("--exact", action="store_true", help=help_)
     add("-s", "--save", action="store_true", help="write decided masks and overlays")
+    help_ = "write no report.html and none of its pictures"
+    add("--no-report", dest="report", action="store_false", help=help_)
     return parser
 
 
@@ -51,12 +59,31 @@ def test(options: argparse.Namespace) -> None:
         results=options.results,
         skip_unreadable=options.skip_unreadable,
         exact=options.exact,
+        report=options.report,
     )
-    if options.input_dir:
+    if options.path.is_dir():
+        compare(options, settings)
+    elif options.input_dir:
         tables.print_verdicts(testing.predict(options.path, settings))
-        return
-    for report in testing.test(options.path, settings):
-        tables.print_figures(report)
+    else:
+        for report in testing.test(options.path, settings):
+            tables.print_figures(report)
+
+
+def compare(options: argparse.Namespace, settings: "Options") -> None:
+    """Judge with every model of a folder and write tables that compare them."""
+    from methods.summary import summarise
+    from processing.errors import UsageError, UserError
+
+    if options.input_dir or options.category:
+        raise UsageError(
+            f"{options.path} is a folder of models, each with its own category: "
+            "expected a model file with -d or --category"
+        )
+    page, failures = summarise(options.path, settings)
+    print(f"results: {page}")
+    if failures:
+        raise UserError(f"models that could not be tested: {len(failures)}, see {page}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

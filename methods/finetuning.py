@@ -137,6 +137,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
         "split": 0.1,
         "seed": seed,
         "clear_border": decision.clear_border,
+        "good_level": float(good.typical[-1]),
         **how,
         "validation_files": list(validation.names),
         "finetuning_files": list(finetuning.names) if found else [],

@@ -6,26 +6,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from processing import pages
 from processing.metrics import ROUNDS
 
 if TYPE_CHECKING:
     from .testing import Report
 
-FIGURES = {  # key in test_result.json: as people read it
-    "TPR": "TPR",
-    "TNR": "TNR",
-    "score": "balanced score",
-    "image_auroc": "image AUROC",
-    "image_ap": "image AP",
-    "image_f1max": "image F1max",
-    "pixel_auroc": "pixel AUROC",
-    "pixel_ap": "pixel AP",
-    "pixel_f1max": "pixel F1max",
-    "aupro": "AUPRO",
-    "aupro_05": "AUPRO to 0.05",
-    "iou": "IoU",
-    "dice": "Dice",
-}
+FIGURES = {key: kind.name for key, kind in pages.FIGURES.items()}
 CLASS_FIGURES = {key: FIGURES[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
 SHOWN = 20  # unlabelled images in the printed table
 

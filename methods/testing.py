@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -14,14 +15,16 @@ from processing.dataset import check_readable
 from processing.decision import Decision
 from processing.errors import UserError
 from processing.files import new_folder, write_json, write_text
+from processing.gallery import Gallery
 from processing.images import ImageSet
 from processing.overlays import write_overlay
 from processing.pixel_metrics import PixelMetrics
 from processing.regions import area_curve
 
 from .detector import Detector
-from .figures import VERDICTS, Pixels, curves, figures, native_mask, pixel_metrics
+from .figures import VERDICTS, Pixels, curves, figures, pixel_metrics
 from .finetuning import CACHE_BYTES, decision_maps, read_results
+from .reporting import finish_report, known_mask, open_gallery
 from .runs import write_table
 from .storage import load_model
 from .tables import classification
@@ -42,6 +45,7 @@ class Options:
         results: root of the results.
         skip_unreadable: leave out files that cannot be decoded.
         exact: keep the scores of all pixels, for figures without any rounding.
+        report: write report.html.
     """
 
     images: Path | None = None
@@ -53,6 +57,7 @@ class Options:
     results: Path = Path("results")
     skip_unreadable: bool = False
     exact: bool = False
+    report: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,8 @@ def test(model: Path, options: Options) -> list[Report]:
             )
         images = check_readable(images, options.skip_unreadable)
         folder = options.results / record["run"] / "test" / path.name
-        reports.append(_judge(folder, detector, images, finetuned, model, options))
+        report = _judge(folder, detector, record, images, finetuned, model, options)
+        reports.append(report)
     return reports
 
 
@@ -118,7 +124,7 @@ def predict(model: Path, options: Options) -> Report:
     )
     stamp = datetime.now().strftime("%d-%m-%Y_%H-%M-%S")
     folder = new_folder(options.results / record["run"] / "predict" / stamp)
-    return _judge(folder, detector, images, finetuned, model, options)
+    return _judge(folder, detector, record, images, finetuned, model, options)
 
 
 def without(images: ImageSet, names: Sequence[str]) -> ImageSet:
@@ -132,6 +138,7 @@ def without(images: ImageSet, names: Sequence[str]) -> ImageSet:
 def _judge(
     folder: Path,
     detector: Detector,
+    record: Mapping[str, Any],
     images: ImageSet,
     finetuned: Mapping[str, Any],
     model: Path,
@@ -146,7 +153,11 @@ def _judge(
     )
     pixels = pixel_metrics(images, options.exact)
     pictures = folder / "segmentation" if options.save else None
-    rows = list(_rows(detector, images, decision, finetuned, pixels, pictures))
+    drawn = open_gallery(folder, finetuned) if options.report else nullcontext()
+    with drawn as gallery:
+        rows = list(
+            _rows(detector, images, decision, finetuned, pixels, pictures, gallery)
+        )
     result = {
         "min_area": decision.min_area,
         "threshold": decision.threshold,
@@ -164,7 +175,9 @@ def _judge(
     write_json(folder / "test_result.json", result)
     write_table(folder / "scores.csv", rows)
     write_text(folder / "classification.txt", classification(result, rows))
-    return Report(folder, result, rows, curves(rows, pixels))
+    report = Report(folder, result, rows, curves(rows, pixels))
+    finish_report(report, gallery, record, detector.method)
+    return report
 
 
 def _rows(
@@ -174,6 +187,7 @@ def _rows(
     finetuned: Mapping[str, Any],
     pixels: Pixels,
     pictures: Path | None,
+    gallery: Gallery | None,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each image; count its pixels and write its pictures."""
     good_scores = finetuned.get("calibration", {}).get("good_scores", ())
@@ -182,16 +196,18 @@ def _rows(
     for _, maps, scores in detector.judge(images):
         decided_on = decision_maps(detector.method, maps, finetuned["dtype"])
         for anomaly_map, score, judged in zip(maps, scores, decided_on, strict=True):
-            mask = decision.mask(judged)
-            if isinstance(pixels, PixelMetrics):
-                truth, group = native_mask(images, index), images.classes[index]
-                pixels.update(anomaly_map, truth, mask, group)
+            mask, label = decision.mask(judged), images.labels[index]
+            truth = known_mask(images, index)
+            if isinstance(pixels, PixelMetrics) and truth is not None:
+                pixels.update(anomaly_map, truth, mask, images.classes[index])
+            if gallery:
+                gallery.add(images.paths[index], judged, mask, truth)
             if pictures:
                 write_overlay(pictures, names[index], images.paths[index], mask)
             yield {
                 "file": images.names[index],
                 "class": images.classes[index],
-                "label": _label(int(images.labels[index])),
+                "label": VERDICTS[label] if label >= 0 else "",
                 "verdict": VERDICTS[int(mask.any())],
                 "score": float(score),
                 "defect_area": int(mask.sum()),
@@ -224,7 +240,3 @@ def picture_names(names: Sequence[str]) -> list[str]:
         (name.removeprefix("test/") if stem in repeated else stem).replace("/", "_")
         for name, stem in zip(names, stems, strict=True)
     ]
-
-
-def _label(label: int) -> str:
-    return VERDICTS[label] if label >= 0 else ""

@@ -167,12 +167,13 @@ def run(body: Callable[[], None], *, debug: bool = False) -> int:
     except Exception as error:
         if debug:
             raise
-        print(f"error: {_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     return 0
 
 
-def _line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Return what a person is told of an error."""
     text = " ".join(str(error).split())
     if isinstance(error, UserError):
         return text
