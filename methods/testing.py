@@ -17,6 +17,7 @@ from processing.files import new_folder, write_json, write_text
 from processing.images import ImageSet
 from processing.metrics import Confusion, PixelAuroc, auroc
 from processing.overlays import write_overlay
+from processing.placement import Prepared
 from processing.regions import area_curve
 
 from .detector import Detector
@@ -175,10 +176,11 @@ def _rows(
         if pixels:
             masks = [images.mask(index + i) for i in range(len(maps))]
             pixels.update(np.stack(masks), maps)
-        for score, decided_on in zip(
-            scores, decision_maps(detector.method, maps, dtype), strict=True
+        decided_on = decision_maps(detector.method, maps, dtype)
+        for view, score, anomaly_map in zip(
+            judged.views, scores, decided_on, strict=True
         ):
-            mask = decision.mask(decided_on)
+            mask = decision.mask(anomaly_map)
             if save:
                 path = images.paths[index]
                 write_overlay(pictures, names[index], path, mask)
@@ -189,7 +191,8 @@ def _rows(
                 "verdict": VERDICTS[int(mask.any())],
                 "score": float(score),
                 "defect_area": int(mask.sum()),
-                **_p_value(decided_on, decision, good_scores),
+                **_p_value(anomaly_map, decision, good_scores),
+                **_registration(view),
             }
             index += 1
 
@@ -203,6 +206,12 @@ def _p_value(
     curve = area_curve(anomaly_map, clear_border=decision.clear_border)
     score = curve.critical_thresholds(decision.min_area)[-1]
     return {"p_value": float(p_values(score, good_scores))}
+
+
+def _registration(view: Prepared) -> dict[str, bool]:
+    """Return the entry of a row that tells whether an image was registered."""
+    registered = view.placement.registered
+    return {} if registered is None else {"registered": registered}
 
 
 def picture_names(names: Sequence[str]) -> list[str]:

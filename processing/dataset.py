@@ -102,7 +102,7 @@ def check_readable(images: ImageSet, skip_unreadable: bool = False) -> ImageSet:
     faults = images.unreadable()
     if not faults:
         return images
-    named = _some(map(str, faults.values()), separator="; ")
+    named = some(map(str, faults.values()), separator="; ")
     summary = f"{len(faults)} of {len(images)} images cannot be read: {named}"
     if not skip_unreadable:
         raise UserError(f"{summary} (--skip-unreadable leaves them out)")
@@ -190,7 +190,7 @@ def _masks_of_class(folder: Path, images: list[Path]) -> dict[Path, Path]:
     if masks and missing:
         raise UserError(
             f"masks missing in {folder}: expected one for each of {len(images)} "
-            f"images, or none; found {len(masks)}, none for {_some(missing)}"
+            f"images, or none; found {len(masks)}, none for {some(missing)}"
         )
     return masks
 
@@ -253,10 +253,11 @@ def _no_images(folder: Path) -> UserError:
 
 
 def _listing(folder: Path) -> str:
-    return _some(path.name for path in _entries(folder)) or "nothing"
+    return some(path.name for path in _entries(folder)) or "nothing"
 
 
-def _some(names: Iterable[str], separator: str = ", ") -> str:
+def some(names: Iterable[str], separator: str = ", ") -> str:
+    """Return the first names, and how many more there are."""
     names = list(names)
     rest = len(names) - _NAMED
     shown = separator.join(names[:_NAMED])

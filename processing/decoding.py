@@ -39,11 +39,28 @@ def read_image(path: Path, *, shape: tuple[int, int, int]) -> NDArray[Any]:
         Array (h, w, c): uint8 from a file of 8 bits, float32 in [0, 1] from 16.
     """
     height, width, channels = shape
-    pixels = _resize(_to_channels(_decode(path), channels), height, width)
-    pixels = pixels.reshape(shape)  # OpenCV leaves a single channel out
-    if pixels.dtype == np.uint8:
-        return pixels
-    return np.divide(pixels, 65535, dtype=np.float32)
+    return to_unit(resize(read_pixels(path, channels), height, width))
+
+
+def read_pixels(
+    path: Path, channels: int, span: tuple[float, float] | None = None
+) -> NDArray[Any]:
+    """Decode one image file at its own size.
+
+    Args:
+        path: see `read_image`.
+        channels: 1 (grey) or 3 (RGB).
+        span: stored values that become 0 and 1; what lies beyond is clipped. Default:
+            0 and the largest that the type holds.
+
+    Returns:
+        Array (h, w, c): uint8, uint16, or float32 in [0, 1] with a span.
+    """
+    pixels = _to_channels(_decode(path), channels)
+    if span:
+        low, high = span
+        pixels = ((pixels - np.float32(low)) / np.float32(high - low)).clip(0, 1)
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bool_]:
@@ -86,6 +103,13 @@ def read_size(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise _unreadable(path, error.strerror or "not an image, or damaged") from error
     return (width, height) if orientation >= 5 else (height, width)
+
+
+def to_unit(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return 16 bits as float32 in [0, 1], and other pixels as they are."""
+    if pixels.dtype == np.uint16:
+        return np.divide(pixels, 65535, dtype=np.float32)
+    return pixels
 
 
 def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -184,15 +208,19 @@ def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
     return cv2.cvtColor(pixels, code)
 
 
-def _resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """Shrink by area, without aliasing, then enlarge bilinearly what is too small."""
-    old_height, old_width = pixels.shape[:2]
+def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Return an image (h, w, c) at another height and width.
+
+    It is shrunk by area, without aliasing, and what is then too small is enlarged
+    bilinearly.
+    """
+    old_height, old_width, channels = pixels.shape
     smaller = (min(width, old_width), min(height, old_height))
     if smaller != (old_width, old_height):
         pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
     if smaller != (width, height):
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-    return pixels
+    return pixels.reshape(height, width, channels)  # OpenCV leaves a single one out
 
 
 def _header(image: Image.Image) -> tuple[int, int, int]:
