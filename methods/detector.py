@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from processing.dataset import Category, scan_category, scan_images, some
+from processing.dataset import Category, scan_category, scan_images
 from processing.decoding import to_float
 from processing.images import CACHE_BYTES, ImageSet
+from processing.listing import some
 from processing.placement import Mask, Prepared, lowered
 from processing.preparation import Preparation
 from processing.tiling import TileSet
 
-from .base import Method, Run
+from .base import Method
 
 
 class Judged(NamedTuple):
@@ -69,12 +70,10 @@ class Detector:
         found = scan_images(source, self.image_shape, cache_bytes)
         return found.prepared(self.preparation)
 
-    def fit(self, train: ImageSet, validation: ImageSet, run: Run | None) -> None:
-        """Fit the method to prepared good images, or to their tiles."""
+    def seen(self, images: ImageSet) -> ImageSet:
+        """Return prepared images as the method is to see them, perhaps in tiles."""
         tiling = self.preparation.tiling
-        if len(tiling) > 1:
-            train, validation = TileSet(train, tiling), TileSet(validation, tiling)
-        self.method.fit(train, validation, run)
+        return TileSet(images, tiling) if len(tiling) > 1 else images
 
     def judge(self, images: ImageSet, batch_size: int = 16) -> Iterator[Judged]:
         """Yield prepared images, maps and scores batch by batch, in order.

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from processing.decision import Decision
 from processing.errors import UserError
 from processing.files import new_folder, write_json, write_text
 from processing.images import ImageSet
+from processing.listing import bare_name
 from processing.metrics import Confusion, PixelAuroc, auroc
 from processing.overlays import write_overlay
 from processing.placement import Prepared
@@ -219,9 +220,7 @@ def picture_names(names: Sequence[str]) -> list[str]:
 
     Images whose names differ only in their suffix keep it.
     """
-    stems = [
-        str(PurePosixPath(name.removeprefix("test/")).with_suffix("")) for name in names
-    ]
+    stems = [bare_name(name.removeprefix("test/")) for name in names]
     repeated = {stem for stem, count in Counter(stems).items() if count > 1}
     return [
         (name.removeprefix("test/") if stem in repeated else stem).replace("/", "_")

@@ -17,6 +17,7 @@ from processing.dataset import Category, check_readable, scan_category
 from processing.decoding import to_float
 from processing.errors import UsageError, UserError
 from processing.images import ImageSet
+from processing.listing import bare_name
 from processing.preparation import Preparation
 from processing.reference import learn, registrable
 from processing.splits import split_validation
@@ -95,7 +96,9 @@ def start_run(
             f"{folder}/train/good needs at least 2 images, one to fit and one to "
             f"validate. Received: {len(good)}"
         )
-    fit, validation = split_validation(len(good), seed=method.get_config()["seed"])
+    fit, validation = split_validation(
+        len(good), seed=method.get_config()["seed"], groups=good.groups
+    )
     record = {
         "method": method_name,
         "config": method.get_config(),
@@ -127,7 +130,7 @@ def train_run(
     )
     log.info("%d images to fit, %d to validate", len(fit), len(validation))
     log.info("run folder: %s", run.folder)
-    detector.fit(fit, validation, run)
+    method.fit(detector.seen(fit), detector.seen(validation), run)
     record = {**record, "training": method.summary()}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
     save_model(path, detector, record)
@@ -176,4 +179,4 @@ def write_inspections(
 
 def inspection_name(name: str) -> str:
     """Return the flat file name of an image's inspection picture."""
-    return f"{Path(name).with_suffix('').as_posix().replace('/', '_')}_inspection.png"
+    return f"{bare_name(name).replace('/', '_')}_inspection.png"

@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from processing import medical
 from processing.errors import UserError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
+    *medical.SUFFIXES,
+)
 
 # Grey stays grey, alpha is dropped, 16 bit is kept, EXIF orientation is applied.
 _FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
@@ -32,11 +36,12 @@ def read_image(path: Path, *, shape: tuple[int, int, int]) -> NDArray[Any]:
     Grey is 0.299 R + 0.587 G + 0.114 B. Of several frames or pages the first is read.
 
     Args:
-        path: png, jpg, bmp, tif or webp of 8 or 16 bits a channel.
+        path: png, jpg, bmp, tif or webp of 8 or 16 bits a channel, or a slice of a
+            medical image, see `processing.medical`.
         shape: (h, w, c) of the result, c 1 (grey) or 3 (RGB).
 
     Returns:
-        Array (h, w, c): uint8 from a file of 8 bits, float32 in [0, 1] from 16.
+        Array (h, w, c): uint8 from a file of 8 bits, float32 in [0, 1] from others.
     """
     height, width, channels = shape
     return to_unit(resize(read_pixels(path, channels), height, width))
@@ -51,11 +56,15 @@ def read_pixels(
         path: see `read_image`.
         channels: 1 (grey) or 3 (RGB).
         span: stored values that become 0 and 1; what lies beyond is clipped. Default:
-            0 and the largest that the type holds.
+            0 and the largest that the type holds, or what `read_slice` takes.
 
     Returns:
-        Array (h, w, c): uint8, uint16, or float32 in [0, 1] with a span.
+        Array (h, w, c): uint8, uint16, or float32 in [0, 1] of a medical image or with
+        a span.
     """
+    if medical.is_medical(path):
+        pixels = _to_channels(medical.read_slice(path, span), channels)
+        return pixels.reshape(*pixels.shape[:2], channels)
     pixels = _to_channels(_decode(path), channels)
     if span:
         low, high = span
@@ -67,8 +76,8 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bo
     """Decode one ground truth mask, True where a pixel is anomalous.
 
     A pixel is anomalous above half of the range of its type (from 128 on in 8 bits);
-    in a mask whose largest value is 1, where it is 1. Of colours the brightest
-    channel counts.
+    in a mask whose largest value is 1, where it is 1; in a medical image above 0. Of
+    colours the brightest channel counts.
 
     Args:
         path: an image file.
@@ -77,11 +86,7 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bo
     Returns:
         Boolean array (h, w).
     """
-    pixels = _decode(path)
-    if pixels.ndim == 3:
-        pixels = pixels.max(axis=2)
-    middle = np.iinfo(pixels.dtype).max // 2
-    mask = pixels > (middle if pixels.max() > 1 else 0)
+    mask = medical.read_labels(path) if medical.is_medical(path) else _marked(path)
     if shape is None or mask.shape == tuple(shape):
         return mask
     height, width = shape
@@ -91,8 +96,18 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bo
     return resized.astype(bool)
 
 
+def _marked(path: Path) -> NDArray[np.bool_]:
+    pixels = _decode(path)
+    if pixels.ndim == 3:
+        pixels = pixels.max(axis=2)
+    middle = np.iinfo(pixels.dtype).max // 2
+    return pixels > (middle if pixels.max() > 1 else 0)
+
+
 def read_size(path: Path) -> tuple[int, int]:
     """Return an image's (h, w), after EXIF orientation, from the header alone."""
+    if medical.is_medical(path):
+        return medical.slice_size(path)
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("ignore")
@@ -132,7 +147,9 @@ def check_image(path: Path) -> None:
     PNG and JPEG files are not decoded: their length, header and, for PNG, checksums
     tell.
     """
-    if _whole_data(path).startswith((_PNG, _JPEG)):
+    if medical.is_medical(path):
+        medical.read_slice(path)
+    elif _whole_data(path).startswith((_PNG, _JPEG)):
         read_size(path)
     else:
         _decode(path)
@@ -209,18 +226,18 @@ def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
 
 
 def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """Return an image (h, w, c) at another height and width.
+    """Return an image (h, w) or (h, w, c) at another height and width.
 
     It is shrunk by area, without aliasing, and what is then too small is enlarged
     bilinearly.
     """
-    old_height, old_width, channels = pixels.shape
+    old_height, old_width, *channels = pixels.shape
     smaller = (min(width, old_width), min(height, old_height))
     if smaller != (old_width, old_height):
         pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
     if smaller != (width, height):
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-    return pixels.reshape(height, width, channels)  # OpenCV leaves a single one out
+    return pixels.reshape(height, width, *channels)  # OpenCV leaves a single one out
 
 
 def _header(image: Image.Image) -> tuple[int, int, int]:

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from processing.decoding import check_image, read_image, read_mask, to_float, to_uint8
 from processing.errors import UserError
-from processing.placement import Placement, Prepared, Preparer
+from processing.medical import file_of
+from processing.placement import Cache, Placement, Prepared, Preparer
 
 GOOD, ANOMALOUS, UNKNOWN = 0, 1, -1
 CACHE_BYTES = 2**30
@@ -70,6 +71,11 @@ class ImageSet:
     def frame(self) -> tuple[int, int]:
         """The (h, w) of whole images, resized: of their maps and masks."""
         return self.preparation.size if self.preparation else self.image_shape[:2]
+
+    @property
+    def groups(self) -> tuple[Path, ...]:
+        """The file of each image: slices of a volume belong together."""
+        return tuple(map(file_of, self.paths))
 
     @property
     def has_masks(self) -> bool:
@@ -203,9 +209,9 @@ class ImageSet:
         # NumPy's indexing: negative and boolean indices work, others raise IndexError.
         return np.arange(len(self))[list(indices)].tolist()
 
-    def _new_cache(self) -> "_Cache":
-        fits = len(self) * math.prod(self.image_shape) <= self.cache_bytes
-        return _Cache(self.cache_bytes if fits else 0)
+    def _new_cache(self) -> Cache:
+        size = len(self) * math.prod(self.image_shape)
+        return Cache(self.cache_bytes if size <= self.cache_bytes else 0)
 
     def _check(self) -> None:
         lengths = {
@@ -235,17 +241,3 @@ def _fault(path: Path) -> UserError | None:
     except UserError as error:
         return error
     return None
-
-
-class _Cache:
-    """Decoded images of one shape by path, up to `limit` bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.images: dict[Path, Prepared] = {}
-
-    def keep(self, path: Path, view: Prepared) -> None:
-        # Counted, not summed: threads need no lock. Images of 16 bits take 4 bytes.
-        if (len(self.images) + 1) * view.nbytes <= self.limit:
-            view.pixels.setflags(write=False)
-            self.images[path] = view

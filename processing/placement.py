@@ -138,3 +138,18 @@ def lowered(anomaly_map: NDArray[np.float32], judged: Mask) -> NDArray[np.float3
     """Return the map with its lowest judged value wherever it is not judged."""
     lowest = anomaly_map[judged].min() if judged.any() else anomaly_map.min()
     return np.where(judged, anomaly_map, lowest)
+
+
+class Cache:
+    """Prepared images of one shape by path, up to `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.images: dict[Path, Prepared] = {}
+
+    def keep(self, path: Path, view: Prepared) -> None:
+        """Keep an image if there is room."""
+        # Counted, not summed: threads need no lock. Images of 16 bits take 4 bytes.
+        if (len(self.images) + 1) * view.nbytes <= self.limit:
+            view.pixels.setflags(write=False)
+            self.images[path] = view

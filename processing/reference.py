@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.dataset import some
 from processing.decoding import read_pixels, to_uint8
 from processing.errors import UsageError, UserError
 from processing.foreground import SEPARATE, foreground
 from processing.images import ImageSet
+from processing.listing import some
 from processing.placement import Mask
 from processing.preparation import Preparation, grey
 

@@ -27,7 +27,6 @@ class Bright(Method):
         self.shown = []
 
     def fit(self, train, validation, run=None):
-        self.fitted_on = [len(train), len(validation), train.image_shape]
         return self
 
     def anomaly_map(self, images):
@@ -135,11 +134,10 @@ def test_batches_change_nothing_and_are_bounded(noise, batch_size, tile):
 def test_methods_are_fitted_to_tiles(noise):
     made = detector(tile=16, stride=16)
     images = noise.prepared(made.preparation)
-    made.fit(images.subset(range(5)), images.subset([5, 6]), None)
-    assert made.method.fitted_on == [5 * 12, 2 * 12, (16, 16, 1)]
-    whole = detector()
-    whole.fit(images.subset(range(5)), images.subset([5, 6]), None)
-    assert whole.method.fitted_on == [5, 2, (*SIZE, 1)]
+    tiles = made.seen(images.subset([5, 6]))
+    assert len(tiles) == 2 * 12
+    assert tiles.image_shape == made.method.image_shape == (16, 16, 1)
+    assert detector().seen(noise) is noise
 
 
 @pytest.mark.parametrize("tile", [None, 16])
