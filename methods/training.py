@@ -96,9 +96,8 @@ def start_run(
             f"{folder}/train/good needs at least 2 images, one to fit and one to "
             f"validate. Received: {len(good)}"
         )
-    fit, validation = split_validation(
-        len(good), seed=method.get_config()["seed"], groups=good.groups
-    )
+    seed = method.get_config()["seed"]
+    fit, validation = split_validation(len(good), seed=seed, groups=good.groups)
     record = {
         "method": method_name,
         "config": method.get_config(),

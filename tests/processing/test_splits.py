@@ -1,3 +1,5 @@
+import string
+
 import numpy as np
 import pytest
 
@@ -118,7 +120,8 @@ def test_lengths_must_agree():
 
 def volumes(*lengths):
     """Return the group of each image."""
-    return [name for name, length in zip("abcdefgh", lengths) for _ in range(length)]
+    letters = zip(string.ascii_lowercase, lengths, strict=False)
+    return [letter for letter, length in letters for _ in range(length)]
 
 
 def test_validation_keeps_groups_together():
@@ -145,7 +148,7 @@ def test_groups_of_one_change_nothing():
 
 
 def test_finetuning_keeps_groups_together():
-    """A volume with a defective slice is a defective one; half of each kind is drawn."""
+    """A volume with a defective slice is defective; half of each kind is drawn."""
     groups = volumes(3, 5, 2, 4, 3, 6, 2, 2)
     labels = np.zeros(len(groups), int)
     labels[[4, 9, 20, 26]] = 1  # in b, c, f and h; good: a, d, e and g
