@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from processing.dataset import GOOD_CLASS
+from processing.listing import GOOD_CLASS
 from processing.decoding import read_size
 from processing.images import ANOMALOUS, ImageSet
 from processing.metrics import (

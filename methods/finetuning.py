@@ -159,8 +159,10 @@ def _image_sets(
     """Return the validation images of the training and the finetuning images."""
     category = detector.category(options.folder or Path(record["folder"]), CACHE_BYTES)
     validation = named(category.train, record["splits"]["validation"])
-    labels, classes = category.test.labels, category.test.classes
-    chosen, _ = split_finetuning(labels, classes, seed=record["config"]["seed"])
+    test, seed = category.test, record["config"]["seed"]
+    chosen, _ = split_finetuning(
+        test.labels, test.classes, seed=seed, groups=test.groups
+    )
     chosen = chosen[:0] if options.rule else chosen
     return (
         check_readable(validation, options.skip_unreadable),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,10 @@ from processing.errors import UserError
 from processing.files import new_folder, write_json, write_text
 from processing.gallery import Gallery
 from processing.images import ImageSet
+from processing.listing import bare_name
 from processing.overlays import write_overlay
 from processing.pixel_metrics import PixelMetrics
+from processing.placement import Prepared
 from processing.regions import area_curve
 
 from .detector import Detector
@@ -193,15 +195,17 @@ def _rows(
     good_scores = finetuned.get("calibration", {}).get("good_scores", ())
     names = picture_names(images.names)
     index = 0
-    for _, maps, scores in detector.judge(images):
-        decided_on = decision_maps(detector.method, maps, finetuned["dtype"])
-        for anomaly_map, score, judged in zip(maps, scores, decided_on, strict=True):
-            mask, label = decision.mask(judged), images.labels[index]
+    for judged in detector.judge(images):
+        decided_on = decision_maps(detector.method, judged.maps, finetuned["dtype"])
+        for view, anomaly_map, score, decided in zip(
+            judged.views, judged.maps, judged.scores, decided_on, strict=True
+        ):
+            mask, label = decision.mask(decided), images.labels[index]
             truth = known_mask(images, index)
             if isinstance(pixels, PixelMetrics) and truth is not None:
                 pixels.update(anomaly_map, truth, mask, images.classes[index])
             if gallery:
-                gallery.add(images.paths[index], judged, mask, truth)
+                gallery.add(images.paths[index], decided, mask, truth)
             if pictures:
                 write_overlay(pictures, names[index], images.paths[index], mask)
             yield {
@@ -211,7 +215,8 @@ def _rows(
                 "verdict": VERDICTS[int(mask.any())],
                 "score": float(score),
                 "defect_area": int(mask.sum()),
-                **_p_value(judged, decision, good_scores),
+                **_p_value(decided, decision, good_scores),
+                **_registration(view),
             }
             index += 1
 
@@ -227,14 +232,18 @@ def _p_value(
     return {"p_value": float(p_values(score, good_scores))}
 
 
+def _registration(view: Prepared) -> dict[str, bool]:
+    """Return the entry of a row that tells whether an image was registered."""
+    registered = view.placement.registered
+    return {} if registered is None else {"registered": registered}
+
+
 def picture_names(names: Sequence[str]) -> list[str]:
     """Return a flat name for each image: its class, or folder, and its stem.
 
     Images whose names differ only in their suffix keep it.
     """
-    stems = [
-        str(PurePosixPath(name.removeprefix("test/")).with_suffix("")) for name in names
-    ]
+    stems = [bare_name(name.removeprefix("test/")) for name in names]
     repeated = {stem for stem, count in Counter(stems).items() if count > 1}
     return [
         (name.removeprefix("test/") if stem in repeated else stem).replace("/", "_")

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import logging
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -104,6 +105,30 @@ def at_least(lowest: float, kind: type = int) -> Callable[[str], float]:
         return value
 
     return convert
+
+
+def sides(text: str) -> tuple[int, int]:
+    """Return (h, w) of `N` or `HxW`, an argparse type."""
+    numbers = text.lower().split("x")
+    if len(numbers) > 2 or not all(x.isdecimal() and int(x) > 0 for x in numbers):
+        raise argparse.ArgumentTypeError(
+            f"expected pixels, or height x width, such as 256 or 192x256. "
+            f"Received: {text}"
+        )
+    return int(numbers[0]), int(numbers[-1])
+
+
+def span(text: str) -> tuple[float, float]:
+    """Return the two numbers of `LOW,HIGH`, an argparse type."""
+    try:
+        low, high = (float(number) for number in text.split(","))
+    except ValueError:
+        low, high = 0.0, 0.0
+    if not -math.inf < low < high < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"expected two numbers LOW,HIGH, such as 0,4095. Received: {text}"
+        )
+    return low, high
 
 
 def parse(
