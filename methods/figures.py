@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from processing.listing import GOOD_CLASS
 from processing.decoding import read_size
+from processing.ground_truth import GOOD_CLASS
 from processing.images import ANOMALOUS, ImageSet
 from processing.metrics import (
     Confusion,
