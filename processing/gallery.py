@@ -25,7 +25,7 @@ QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 85]
 MASK_COLOUR = (255, 96, 0)
 TRUTH_COLOUR = (0, 214, 170)
 OVERLAY = 512  # pixels, the longer side of drawn regions
-OUTLINE, THIN = 4, 2  # pixels of `OVERLAY`; thin: regions that do not count
+OUTLINE, THIN = 4, 1  # pixels of `OVERLAY`; thin: regions that do not count
 INSIDE = 80  # opacity of 255 inside a region, whose outline is opaque
 _SUFFIXES = {
     "image": "jpg",
