@@ -8,6 +8,13 @@ from pathlib import Path
 
 from processing import command
 
+NUMBERS = {  # rule: flag, what stands for its number, default, and its meaning
+    "quantile": ("--quantile", "Q", 0.99, "share of good images to pass"),
+    "ksigma": ("--sigmas", "K", 3.0, "standard deviations above the mean"),
+    "conformal": ("--false-alarm", "RATE", 0.01, "share of good images to refuse"),
+}
+RULES = ("max", *NUMBERS)
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of finetune.py."""
@@ -26,16 +33,49 @@ def build_parser() -> argparse.ArgumentParser:
     add("--clear-border", action="store_true", help=help_)
     help_ = "the original's raw maps, grid of thresholds and areas, and border rule"
     add("--legacy", action="store_true", help=help_)
+    _add_calibration(parser)
     command.add_results(parser)
     return parser
 
 
-def finetune(options: argparse.Namespace) -> None:
-    """Find the decision and print it."""
+def _add_calibration(parser: argparse.ArgumentParser) -> None:
+    """Add how to decide without defective images."""
+    group = parser.add_argument_group("decision from good validation images alone")
+    add, number = group.add_argument, command.at_least(0, float)
+    help_ = "instead of searching: max, quantile, ksigma or conformal"
+    add("--calibrate", type=command.one_of(RULES), metavar="RULE", help=help_)
+    for rule, (flag, metavar, default, help_) in NUMBERS.items():
+        help_ = f"of {rule}: {help_}; default: {default}"
+        add(flag, dest=rule, type=number, metavar=metavar, help=help_)
+    help_ = "smallest defect; default: 0.05 %% of the image"
+    add("--min-area", type=command.at_least(1), metavar="PIXELS", help=help_)
+
+
+def rule_and_number(
+    parser: argparse.ArgumentParser, options: argparse.Namespace
+) -> tuple[str | None, float | None]:
+    """Return what to decide by; a usage error for the number of another rule."""
+    rule = options.calibrate
+    for other, (flag, *_) in NUMBERS.items():
+        if getattr(options, other) is not None and other != rule:
+            parser.error(f"{flag} goes with --calibrate {other}")
+    if options.min_area and not rule:
+        parser.error("--min-area goes with --calibrate: the search finds the area")
+    if rule not in NUMBERS:
+        return rule, None
+    given = getattr(options, rule)
+    return rule, NUMBERS[rule][2] if given is None else given
+
+
+def finetune(
+    options: argparse.Namespace, rule: str | None, number: float | None
+) -> None:
+    """Find the decision, by a rule if one is given, and print it."""
     from methods.backend import load_backend
 
     load_backend()
     from methods import finetuning
+    from processing.calibration import Rule
 
     folder, result = finetuning.finetune(
         options.path,
@@ -44,6 +84,8 @@ def finetune(options: argparse.Namespace) -> None:
             dtype=options.dtype,
             clear_border=options.clear_border,
             legacy=options.legacy,
+            rule=Rule(rule, number) if rule else None,
+            min_area=options.min_area,
             folder=options.input_dir,
             results=options.results,
             skip_unreadable=options.skip_unreadable,
@@ -58,13 +100,17 @@ def finetune(options: argparse.Namespace) -> None:
             f"{result['TNR']:.3f}; 95 % interval {low:.3f} to {high:.3f}, on "
             f"{len(result['finetuning_files'])} images)"
         )
+    else:
+        print(f"decided by:   {result['source']}")
     print(f"results: {folder}\nnext:    python3 test.py -p {options.path} -s")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    options = command.parse(build_parser(), argv)
-    return command.run(lambda: finetune(options), debug=options.debug)
+    parser = build_parser()
+    options = command.parse(parser, argv)
+    rule = rule_and_number(parser, options)
+    return command.run(lambda: finetune(options, *rule), debug=options.debug)
 
 
 if __name__ == "__main__":

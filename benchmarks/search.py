@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 from skimage.measure import label, regionprops
 
+from processing.calibration import GoodImages
 from processing.regions import AreaCurve, area_curve
 from processing.search import SearchResult, find_decision
 
@@ -37,9 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     warm_up = perf_counter() - start
 
     curves, curve_seconds = timed(partial(make_curves, maps, args.threads), args.repeat)
-    search = partial(
-        find_decision, curves[: args.validation], curves[args.validation :], labels
-    )
+    good, tried = curves[: args.validation], curves[args.validation :]
+
+    def search() -> SearchResult:
+        return find_decision(GoodImages.of(good, maps[0].size), tried, labels)
+
     result, search_seconds = timed(search, args.repeat)
     ours = curve_seconds + search_seconds
     areas, labelling = timed(partial(label_all, maps, grid), 1)

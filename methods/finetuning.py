@@ -3,19 +3,20 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from processing import plots
+from processing.calibration import GoodImages, Rule, smallest_defect
 from processing.dataset import check_readable, scan_category
-from processing.decision import Decision, bootstrap_interval, decision_from_good
+from processing.decision import Decision, bootstrap_interval
 from processing.errors import UsageError, UserError
 from processing.files import write_json
 from processing.images import ANOMALOUS, GOOD, ImageSet
-from processing.regions import AreaCurve, area_curve, envelope
+from processing.regions import AreaCurve, area_curve
 from processing.residuals import quantise
 from processing.search import (
     SearchResult,
@@ -49,6 +50,8 @@ class Options:
         dtype: "float64" leaves maps alone, "uint8" rounds them to 256 steps.
         clear_border: leave out regions that touch the border.
         legacy: the original's maps, grid and border rule.
+        rule: to decide from good validation images alone; None to search.
+        min_area: smallest defect of a rule, in pixels; None for a share of the image.
         folder: the category, where it is not where it was at training.
         results: root of the results.
     """
@@ -57,6 +60,8 @@ class Options:
     dtype: str = "float64"
     clear_border: bool = False
     legacy: bool = False
+    rule: Rule | None = None
+    min_area: int | None = None
     folder: Path | None = None
     results: Path = Path("results")
     skip_unreadable: bool = False
@@ -99,33 +104,46 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
     validation, finetuning = _image_sets(method, record, options)
 
     start = time.perf_counter()
-    good = envelope(curves(method, validation, options.dtype, clear_border))
+    height, width, _ = method.image_shape
+    min_area = options.min_area or smallest_defect(method.image_shape)
+    if min_area > height * width:
+        raise UsageError(
+            f"--min-area must be at most the {height * width} pixels of the maps. "
+            f"Received: {min_area}"
+        )
+    good = GoodImages.of(
+        curves(method, validation, options.dtype, clear_border),
+        max_area=max(min_area, height * width // LARGEST_AREA),
+        min_area=min_area,
+    )
     tried = curves(method, finetuning, options.dtype, clear_border)
     found = _search(good, tried, finetuning, kind, options)
     log.info(
         "%d validation and %d finetuning images in %.1f s",
         len(validation),
-        len(finetuning),
+        len(finetuning) if found else 0,
         time.perf_counter() - start,
     )
-    decision = found.decision if found else _from_good(good, method, clear_border)
+    if found:
+        decision, how = _from_search(found, finetuning.labels, seed)
+    else:
+        decision, how = _from_good(good, options.rule or Rule(), clear_border)
     result = {
         "best_min_area": decision.min_area,
         "best_threshold": decision.threshold,
-        "best_score": found.score if found else None,
         "method": kind,
         "dtype": options.dtype,
         "split": 0.1,
         "seed": seed,
         "clear_border": decision.clear_border,
-        "source": "finetuning images" if found else "good validation images alone",
-        **(_figures(found, finetuning.labels, seed) if found else {}),
+        **how,
         "validation_files": list(validation.names),
         "finetuning_files": list(finetuning.names) if found else [],
         "model": str(model),
         "versions": versions(),
     }
-    folder = options.results / record["run"] / "finetuning" / f"{kind}_{options.dtype}"
+    name = f"{kind}_{options.dtype}" + (f"_{options.rule.name}" if options.rule else "")
+    folder = options.results / record["run"] / "finetuning" / name
     write_json(folder / RESULT, result)
     if found:
         plots.thresholds(folder / "min_area_threshold_plot.png", found)
@@ -145,6 +163,7 @@ def _image_sets(
     validation = named(category.train, record["splits"]["validation"])
     labels, classes = category.test.labels, category.test.classes
     chosen, _ = split_finetuning(labels, classes, seed=record["config"]["seed"])
+    chosen = chosen[:0] if options.rule else chosen
     return (
         check_readable(validation, options.skip_unreadable),
         check_readable(category.test.subset(chosen), options.skip_unreadable),
@@ -152,13 +171,15 @@ def _image_sets(
 
 
 def _search(
-    good: AreaCurve,
+    good: GoodImages,
     tried: Iterator[AreaCurve],
     finetuning: ImageSet,
     kind: str,
     options: Options,
 ) -> SearchResult | None:
-    """Return the best pair, or None where there is too little to search with."""
+    """Return the best pair, or None where good images alone are to decide."""
+    if options.rule:
+        return None
     labels = finetuning.labels
     counts = [int((labels == label).sum()) for label in (GOOD, ANOMALOUS)]
     if min(counts) < FEWEST:
@@ -171,26 +192,36 @@ def _search(
         return None
     if options.legacy:
         grid = legacy_thresholds(
-            kind.removeprefix("legacy-"), options.dtype, float(good.levels.max())
+            kind.removeprefix("legacy-"),
+            options.dtype,
+            float(good.envelope.levels.max()),
         )
-        return find_decision_legacy([good], tried, labels, grid)
-    height, width, _ = finetuning.image_shape
-    return find_decision(
-        good,
-        tried,
-        labels,
-        max_area=max(1, height * width // LARGEST_AREA),
-        clear_border=options.clear_border,
-    )
+        return find_decision_legacy(good, tried, labels, grid)
+    return find_decision(good, tried, labels, clear_border=options.clear_border)
 
 
-def _from_good(good: AreaCurve, method: Method, clear_border: bool) -> Decision:
-    return decision_from_good(good, method.image_shape, clear_border=clear_border)
+def _from_good(
+    good: GoodImages, rule: Rule, clear_border: bool
+) -> tuple[Decision, dict[str, Any]]:
+    """Return the decision of a rule on good images, and what to record of it."""
+    if shortfall := rule.shortfall(len(good.scores)):
+        log.warning("warning: %s", shortfall)
+    threshold = rule.threshold(good.scores)
+    return Decision(threshold, good.min_area, clear_border), {
+        "best_score": None,
+        "source": f"good validation images alone: {rule}",
+        "calibration": {**asdict(rule), "good_scores": sorted(good.scores.tolist())},
+    }
 
 
-def _figures(found: SearchResult, labels: np.ndarray, seed: int) -> dict[str, Any]:
+def _from_search(
+    found: SearchResult, labels: np.ndarray, seed: int
+) -> tuple[Decision, dict[str, Any]]:
+    """Return the best pair of a search, and what to record of it."""
     interval = bootstrap_interval(found.verdicts, labels, seed=seed)
-    return {
+    return found.decision, {
+        "best_score": found.score,
+        "source": "finetuning images",
         "TPR": found.tpr,
         "TNR": found.tnr,
         "margin": found.margin,

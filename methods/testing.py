@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from processing.calibration import p_values
 from processing.dataset import check_readable, scan_category, scan_images
 from processing.decision import Decision
 from processing.errors import UserError
@@ -16,6 +17,7 @@ from processing.files import new_folder, write_json, write_text
 from processing.images import ImageSet
 from processing.metrics import Confusion, PixelAuroc, auroc
 from processing.overlays import write_overlay
+from processing.regions import area_curve
 
 from .base import Method
 from .finetuning import CACHE_BYTES, decision_maps, read_results
@@ -129,7 +131,16 @@ def _judge(
     )
     pixels = PixelAuroc() if images.has_masks else None
     rows = list(
-        _rows(method, images, decision, finetuned["dtype"], pixels, folder, save)
+        _rows(
+            method,
+            images,
+            decision,
+            finetuned["dtype"],
+            pixels,
+            finetuned.get("calibration", {}).get("good_scores", ()),
+            folder,
+            save,
+        )
     )
     result = {
         "min_area": decision.min_area,
@@ -157,6 +168,7 @@ def _rows(
     decision: Decision,
     dtype: str,
     pixels: PixelAuroc | None,
+    good_scores: Sequence[float],
     folder: Path,
     save: bool,
 ) -> Iterator[dict[str, Any]]:
@@ -181,8 +193,20 @@ def _rows(
                 "verdict": VERDICTS[int(mask.any())],
                 "score": float(score),
                 "defect_area": int(mask.sum()),
+                **_p_value(judged, decision, good_scores),
             }
             index += 1
+
+
+def _p_value(
+    anomaly_map: np.ndarray, decision: Decision, good_scores: Sequence[float]
+) -> dict[str, float]:
+    """Return how unusual a map is among those of good images, where they are known."""
+    if not good_scores:
+        return {}
+    curve = area_curve(anomaly_map, clear_border=decision.clear_border)
+    score = curve.critical_thresholds(decision.min_area)[-1]
+    return {"p_value": float(p_values(score, good_scores))}
 
 
 def picture_names(names: Sequence[str]) -> list[str]:

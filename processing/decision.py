@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from processing.regions import AreaCurve, BoolArray, segment
-
-# Smallest defect without examples: 0.05 % of the image, 33 pixels of 256 x 256.
-AREA_SHARE = 0.0005
+from processing.regions import BoolArray, segment
 
 KEYS = ("threshold", "min_area", "clear_border")
 
@@ -79,27 +76,6 @@ class Decision:
         return cls(
             values["threshold"], values["min_area"], values.get("clear_border", False)
         )
-
-
-def decision_from_good(
-    envelope_of_good: AreaCurve,
-    image_shape: tuple[int, ...],
-    *,
-    clear_border: bool = False,
-) -> Decision:
-    """Return a decision where there are too few defective images to search with.
-
-    The area is `AREA_SHARE` of the image, at least 1 pixel, and the threshold the
-    smallest from which upward no good validation image is called defective.
-
-    Args:
-        envelope_of_good: envelope of the curves of the good validation images.
-        image_shape: (h, w) or (h, w, c) of the maps.
-        clear_border: whether the curves were made with cleared borders.
-    """
-    min_area = max(1, round(AREA_SHARE * image_shape[0] * image_shape[1]))
-    threshold = envelope_of_good.critical_thresholds(min_area)[-1]
-    return Decision(threshold, min_area, clear_border)
 
 
 def bootstrap_interval(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from processing.calibration import GoodImages
 from processing.decision import Decision, checked_labels
-from processing.regions import AreaCurve, BoolArray, FloatArray, IntArray, envelope
+from processing.regions import AreaCurve, BoolArray, FloatArray, IntArray
 
 # (method, dtype) -> (minimum, step) of the original's threshold grids.
 LEGACY_GRIDS = {
@@ -27,8 +28,8 @@ class SearchResult:
         score: its (tpr + tnr) / 2, in [0, 1], higher is better.
         tpr: share of the anomalous images called defective.
         tnr: share of the good images called good.
-        margin: how much higher the threshold could be without losing one more
-            defect, in units of the maps; see `find_decision`.
+        margin: how far the weakest of the defects found lies above what is typical
+            of good images, in units of the maps; see `find_decision`.
         verdicts: (n,) bool, the verdict of the best pair on each finetuning image.
         min_areas: (k,) ascending areas at which anything changes, and the last area
             tried. Every area in between gives what the one before it gives.
@@ -52,41 +53,35 @@ class SearchResult:
 
 
 def find_decision(
-    validation: AreaCurve | Iterable[AreaCurve],
+    good: GoodImages,
     finetuning: Iterable[AreaCurve],
     labels: npt.ArrayLike,
     *,
-    max_area: int | None = None,
     clear_border: bool = False,
 ) -> SearchResult:
     """Return the best of all pairs that call every good validation image good.
 
-    Every area from 1 pixel to `max_area` is tried, with its smallest threshold t from
-    which upward no validation image is called defective. Ties in score go to the
-    larger margin, then to the smaller area. The margin of a pair is the distance from
-    t to the lowest critical threshold of the anomalous images that it finds; 0 if it
-    finds none. Good images do not count: the threshold is next to one by its making.
+    Every area from 1 pixel to that of the last `good.typical` is tried, with its
+    smallest threshold from which upward no validation image is called defective. Ties
+    in score go to the larger margin, then to the smaller area. The margin of a pair is
+    the distance from the mean critical threshold of the good validation images to the
+    lowest of the anomalous images that it finds; 0 if it finds none. The mean of the
+    good ones, not their maximum, since that one depends on a single image.
 
     Args:
-        validation: curves of good images, or their envelope.
-        finetuning: n curves of images of both kinds; with `max_area` given each one
-            is let go before the next is taken.
+        good: the good validation images.
+        finetuning: n curves of images of both kinds, each let go before the next.
         labels: (n,) 0 = good, 1 = anomalous.
-        max_area: largest area to try, in pixels; None for the largest region of any
-            curve.
         clear_border: whether the curves were made with cleared borders.
 
     Returns:
         A `SearchResult`, exact over all areas and thresholds.
     """
     anomalous = checked_labels(labels, np.size(labels))
-    good = validation if isinstance(validation, AreaCurve) else envelope(validation)
-    if max_area is None:
-        finetuning = list(finetuning)
-        max_area = max(1, *(int(curve.areas.max()) for curve in (good, *finetuning)))
+    max_area = len(good.typical)
     min_areas = np.arange(1, max_area + 1)
-    thresholds = good.critical_thresholds(max_area)
-    tally = _tally(finetuning, anomalous, min_areas, thresholds)
+    thresholds = good.envelope.critical_thresholds(max_area)
+    tally = _tally(finetuning, anomalous, min_areas, thresholds, good.typical)
     # Whole numbers, so that equal scores compare equal.
     points = tally.tps * (~anomalous).sum() + tally.tns * anomalous.sum()
     tied = np.flatnonzero(points == points.max())
@@ -95,7 +90,7 @@ def find_decision(
 
 
 def find_decision_legacy(
-    validation: Iterable[AreaCurve],
+    good: GoodImages,
     finetuning: Iterable[AreaCurve],
     labels: npt.ArrayLike,
     thresholds_grid: npt.ArrayLike,
@@ -110,7 +105,7 @@ def find_decision_legacy(
     images. Ties in score go to the first, smallest area.
 
     Args:
-        validation: curves of good images.
+        good: the good validation images.
         finetuning: n curves of images of both kinds.
         labels: (n,) 0 = good, 1 = anomalous.
         thresholds_grid: ascending thresholds, see `legacy_thresholds`.
@@ -122,10 +117,10 @@ def find_decision_legacy(
     """
     anomalous = checked_labels(labels, np.size(labels))
     grid, areas = np.asarray(thresholds_grid, np.float64), np.asarray(min_areas)
-    good = envelope(validation)
-    safe = good.area_at(grid)[None] < areas[:, None]  # (areas, thresholds)
+    safe = good.envelope.area_at(grid)[None] < areas[:, None]  # (areas, thresholds)
     thresholds = grid[np.where(safe.any(1), safe.argmax(1), len(grid) - 1)]
-    tally = _tally(finetuning, anomalous, areas, thresholds)
+    typical = good.typical[np.minimum(areas, len(good.typical)) - 1]
+    tally = _tally(finetuning, anomalous, areas, thresholds, typical)
     best = int(np.argmax(tally.tps / anomalous.sum() + tally.tns / (~anomalous).sum()))
     return _result(tally, best, clear_border)
 
@@ -169,6 +164,7 @@ def _tally(
     anomalous: BoolArray,
     min_areas: IntArray,
     thresholds: FloatArray,
+    typical: FloatArray,
 ) -> _Tally:
     """Judge each image with every pair; one curve at a time is in memory."""
     tps, tns = np.zeros((2, len(min_areas)), np.int64)
@@ -179,7 +175,7 @@ def _tally(
         if is_anomalous:
             tps += called
             critical = curve.critical_thresholds(int(min_areas.max()))[min_areas - 1]
-            distances = np.where(called, critical - thresholds, np.inf)
+            distances = np.where(called, critical - typical, np.inf)
             margins = np.minimum(margins, distances)
         else:
             tns += ~called

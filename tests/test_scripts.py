@@ -234,6 +234,58 @@ def test_resumed_run_ends_like_an_uninterrupted_one(
     assert run(train.main, ["--resume", stopped], tmp_path, monkeypatch) == 2
 
 
+def test_calibration_on_good_images_alone(trained, monkeypatch, tmp_path, capsys):
+    folder, model = trained
+    options = ["-p", model, "--results", tmp_path, "--calibrate", "conformal"]
+    options += ["--false-alarm", "0.2", "--min-area", "7"]
+    assert run(finetune.main, options, folder, monkeypatch) == 0
+    printed = capsys.readouterr().out
+    assert "takes at least 4 good validation images, there are 1" in printed
+    [path] = tmp_path.glob("**/finetuning_result.json")
+    assert path.parent.name == "ssim_float64_conformal"
+    result = json.loads(path.read_text())
+    assert result["best_min_area"] == 7
+    assert result["finetuning_files"] == []
+    assert result["calibration"]["name"] == "conformal"
+    assert result["calibration"]["good_scores"] == [result["best_threshold"]]
+    options = ["-p", model, "--results", tmp_path]
+    assert run(script.main, options, folder, monkeypatch) == 0
+    [path] = tmp_path.glob("**/test/ssim_float64_conformal/scores.csv")
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 16  # finetuning took none of them
+    for row in rows:  # of two: at or above the only good score, or below it
+        assert float(row["p_value"]) == (0.5 if row["verdict"] == "defective" else 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--false-alarm", "0.1"], "--false-alarm goes with --calibrate conformal"),
+        (["--min-area", "9"], "--min-area goes with --calibrate"),
+        (["--calibrate", "maximum"], "did you mean max?"),
+        (["--calibrate", "quantile", "--sigmas", "2"], "goes with --calibrate ksigma"),
+    ],
+)
+def test_numbers_without_their_rule(options, message, tmp_path, monkeypatch, capsys):
+    assert run(finetune.main, ["-p", "x", *options], tmp_path, monkeypatch) == 2
+    assert message in usage_error(capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["conformal", "--false-alarm", "3"], "between 0 and 1. Received: 3"),
+        (["max", "--min-area", "5000"], "at most the 4096 pixels of the maps"),
+    ],
+)
+def test_numbers_out_of_range(trained, options, message, monkeypatch, capsys):
+    folder, model = trained
+    options = ["-p", model, "--calibrate", *options]
+    assert run(finetune.main, options, folder, monkeypatch) == 2
+    assert message in error_line(capsys)
+
+
 def test_config_file_gives_defaults(
     samples, short_epochs, monkeypatch, tmp_path, capsys
 ):

@@ -4,8 +4,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from processing.decision import Decision, bootstrap_interval, decision_from_good
-from processing.regions import area_curve, envelope
+from processing.decision import Decision, bootstrap_interval
+from processing.regions import area_curve
 
 
 @pytest.fixture
@@ -86,20 +86,6 @@ def test_dict_without_clear_border_counts_the_border():
 def test_dict_with_wrong_keys_raises(values):
     with pytest.raises(ValueError, match="keys threshold, min_area, clear_border"):
         Decision.from_dict(values)
-
-
-def test_decision_from_good_is_the_tightest_safe_one(rng):
-    maps = rng.random((5, 64, 64))
-    decision = decision_from_good(envelope(map(area_curve, maps)), (64, 64, 3))
-    assert decision.min_area == 2  # 0.05 % of 4096 pixels
-    assert not any(decision.verdict(m) for m in maps)
-    tighter = Decision(np.nextafter(decision.threshold, 0), decision.min_area)
-    assert any(tighter.verdict(m) for m in maps)
-
-
-def test_decision_from_good_on_a_tiny_image_asks_for_a_pixel():
-    curve = area_curve(np.array([[0.1, 0.4]]))
-    assert decision_from_good(curve, (1, 2)) == Decision(0.4, 1)
 
 
 def test_bootstrap_interval_holds_the_score_and_is_seeded():
