@@ -8,12 +8,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from processing.errors import UsageError
-
 from . import backbones
+from .backbones import weights as weight_files
 from .base import Method
 
 BATCH = 16  # images that a backbone takes at once
+ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
 
 
 class FeatureMethod(Method):
@@ -71,7 +71,13 @@ class FeatureMethod(Method):
 
     def check(self) -> None:
         self.build()
-        backbones.find_weights(self.backbone, self.weights)
+        weight_files.find(self.backbone, self.weights)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Height and width of the first chosen level."""
+        stride = self.chosen_levels[0].stride
+        return self.image_shape[0] // stride, self.image_shape[1] // stride
 
     @property
     def chosen_levels(self) -> list[backbones.Level]:
@@ -81,25 +87,29 @@ class FeatureMethod(Method):
             low, high = self.strides
             return [level for level in known if low <= level.stride <= high]
         names = self.levels.split(",")
-        unknown = [name for name in names if name not in {k.name for k in known}]
-        if unknown:
-            raise UsageError(
-                f"{self.backbone} has the levels {', '.join(k.name for k in known)}. "
-                f"Received: {', '.join(unknown)}"
-            )
         return [level for level in known if level.name in names]
 
     def build_backbone(self) -> None:
         """Put the backbone, with random weights, into `networks`."""
         names = [level.name for level in self.chosen_levels]
+        asked = self.levels.split(",") if self.levels else []
+        names += [name for name in asked if name not in names]  # it tells unknown ones
         shape = (*self.image_shape[:2], 3)
         self.networks = {"backbone": backbones.build(self.backbone, shape, names)}
 
     def load_backbone(self) -> str:
         """Build the backbone with its weights; return the SHA-256 of their file."""
+        if self.weights == "random":
+            keras.utils.set_random_seed(self.seed)
         self.build_backbone()
         network = self.networks["backbone"]
         return backbones.load_weights(network, self.backbone, self.weights)
+
+    def backbone_bytes(self) -> int:
+        """Return about how much memory the backbone takes while it works."""
+        height, width, _ = self.image_shape
+        activations = ACTIVATIONS * BATCH * height * width
+        return 4 * (backbones.spec(self.backbone).parameters + activations)
 
     def feature_maps(self, images: Any) -> list[Any]:
         """Return the feature maps of a symbolic batch of images (n, h, w, c)."""
@@ -109,16 +119,15 @@ class FeatureMethod(Method):
         return maps if isinstance(maps, (list, tuple)) else [maps]
 
 
-def on_one_grid(maps: Sequence[Any]) -> Any:
-    """Enlarge symbolic feature maps to the grid of the first and concatenate them.
+def on_grid(maps: Sequence[Any], grid: tuple[int, int]) -> Any:
+    """Enlarge symbolic feature maps (n, h, w, c) to one grid and concatenate them.
 
-    PaDiM and PatchCore repeat or interpolate; bilinear interpolation finds more, on
-    magnetic tile and bottle, than the repetition of PaDiM's authors.
+    Bilinear: on bottle and magnetic tile that finds more than the repetition that
+    PaDiM's authors chose. The sides of `grid` are multiples of those of the maps.
     """
-    height, width = maps[0].shape[1:3]
     same = []
     for features in maps:
-        size = (height // features.shape[1], width // features.shape[2])
+        size = (grid[0] // features.shape[1], grid[1] // features.shape[2])
         if size != (1, 1):
             layer = keras.layers.UpSampling2D(size, interpolation="bilinear")
             features = layer(features)

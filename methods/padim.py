@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -14,7 +13,7 @@ from processing.images import ImageSet
 
 from .base import NotFittedError, Run
 from .display import tracked
-from .features import BATCH, Enlarge, FeatureMethod, on_one_grid
+from .features import BATCH, Enlarge, FeatureMethod, on_grid
 from .gaussian import Gaussian, Statistics, peak_bytes
 from .mahalanobis import Mahalanobis
 from .memory import check_memory
@@ -108,4 +107,90 @@ class PaDiM(FeatureMethod):
             chosen = index[(start <= index) & (index < end)] - start
             kept += [ops.take(features, chosen, axis=-1)] if len(chosen) else []
             start = end
-        return on_one_grid(kept)
+        return on_grid(kept, self.grid)
+
+    def _use(self, layer: Mahalanobis) -> None:
+        """Take `layer` as the fitted Gaussian and make the network that judges."""
+        images = keras.Input(self.image_shape, name="images")
+        maps = layer(self._embed(images))
+        maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
+        self.networks["gaussian"] = layer
+        self._judge = keras.Model(images, maps, name="padim")
+
+    def fit(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "PaDiM":
+        started = time.perf_counter()
+        self._check_memory(len(train))
+        digest = self.load_backbone()
+        self.arrays["index"] = self._draw()
+        height, width = self.grid
+        statistics = Statistics(height * width, self.channels, len(train))
+        self._take(statistics, train)
+        self._trained = {"weights_sha256": digest}
+        return self._finish(statistics, validation, started)
+
+    def update(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "PaDiM":
+        self.check_fitted()
+        started = time.perf_counter()
+        total = self.networks["gaussian"].count + len(train)
+        self._check_memory(total)
+        statistics = Statistics.extending(self._gaussian(), len(train))
+        self._take(statistics, train)
+        return self._finish(statistics, validation, started)
+
+    def _take(self, statistics: Statistics, images: ImageSet) -> None:
+        """Add the features of all images to `statistics`."""
+        symbolic = keras.Input(self.image_shape)
+        embedder = keras.Model(symbolic, self._embed(symbolic))
+        batches = images.batches(BATCH)
+        for batch in tracked(batches, -(-len(images) // BATCH), "features"):
+            features = np.asarray(embedder.predict_on_batch(batch))
+            statistics.add(features.reshape(len(batch), -1, features.shape[-1]))
+
+    def _finish(
+        self, statistics: Statistics, validation: ImageSet, started: float
+    ) -> "PaDiM":
+        gaussian = statistics.finish(EPSILON)
+        self.arrays["count"] = np.array(gaussian.count)
+        self._use(Mahalanobis.of(gaussian))
+        highest = max(float(scores.max()) for _, _, scores in self.judge(validation))
+        self.arrays["good_maximum"] = np.array(highest, np.float32)
+        self._trained |= {
+            "images": gaussian.count,
+            "channels": self.channels,
+            "seconds": time.perf_counter() - started,
+        }
+        return self
+
+    def _gaussian(self) -> Gaussian:
+        """Take the Gaussian out of its layer, which is used up."""
+        layer = self.networks.pop("gaussian")
+        mean, *blocks = (np.array(weight) for weight in layer.weights)
+        rows, upper = blocks[: len(layer.rows)], blocks[len(layer.rows) :]
+        return Gaussian(layer.count, mean, layer.epsilon, rows, upper)
+
+    def _check_memory(self, count: int) -> None:
+        height, width = self.grid
+        needed = peak_bytes(count, height * width, self.channels)
+        needed += self.backbone_bytes()
+        check_memory(
+            needed,
+            "expected less with --features, --size, or without stride 4 (--levels)",
+        )
+
+    def check_fitted(self) -> None:
+        if "gaussian" not in self.networks:
+            raise NotFittedError("PaDiM is not fitted: call `fit`, or load a model")
+
+    def summary(self) -> dict[str, Any]:
+        return self._trained
+
+    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
+        self.check_fitted()
+        return np.asarray(self._judge.predict_on_batch(images))
+
+    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        return maps.max(axis=(1, 2))  # the maps are blurred already

@@ -109,12 +109,13 @@ def load_model(path: Path) -> tuple[Method, dict[str, Any]]:
     with opened(path) as file:
         record = json.loads(file.attrs["record"])
         method = methods.get(record["method"])(**record["config"])
+        for name in file.get("arrays", ()):
+            method.arrays[name] = file["arrays"][name][()]
         method.build()
         for name, network in method.networks.items():
             group = file["networks"][name]
-            network.set_weights([group[str(i)][()] for i in range(len(group))])
-        for name in file.get("arrays", ()):
-            method.arrays[name] = file["arrays"][name][()]
+            for index, weight in enumerate(network.weights):  # in memory one by one
+                weight.assign(group[str(index)][()])
     return method, record
 
 

@@ -75,7 +75,7 @@ def start_run(
     Returns the run and its record: what `resume` needs to train, JSON-able.
     """
     method = configure(method_name, options)
-    method.build()  # tells now if the image shape does not suit
+    method.check()
     category = scan_category(folder, image_shape=method.image_shape, cache_bytes=0)
     good = check_readable(category.train, skip_unreadable)
     if len(good) < 2:
@@ -105,7 +105,11 @@ def train_run(
 ) -> Path:
     """Train in a run folder, from where it stopped if it did; return the model file."""
     method = methods.get(record["method"])(**record["config"])
-    category = scan_category(Path(record["folder"]), image_shape=method.image_shape)
+    category = scan_category(
+        Path(record["folder"]),
+        image_shape=method.image_shape,
+        cache_bytes=method.cache_bytes,
+    )
     fit, validation = (
         named(category.train, record["splits"][split])
         for split in ("fit", "validation")
