@@ -65,6 +65,10 @@ def _add_features(group: argparse._ArgumentGroup) -> None:
     add("--levels", metavar="NAMES", help=help_)
     help_ = "PaDiM: channels drawn; default: 100, or 550 of wide_resnet50_2"
     add("--features", type=command.at_least(1), metavar="N", help=help_)
+    share, help_ = command.at_least(1e-6, float), "share of the patches; default: 0.1"
+    add("--coreset", type=share, metavar="SHARE", help=f"PatchCore: {help_}")
+    help_ = "PatchCore: number of patches, in the place of --coreset"
+    add("--patches", type=command.at_least(1), metavar="N", help=help_)
 
 
 def given(options: argparse.Namespace) -> dict[str, tuple[str, Any]]:

@@ -12,14 +12,14 @@ import numpy as np
 
 import methods
 from processing import plots
-from processing.dataset import Category, check_readable, scan_category
+from processing.dataset import GOOD_CLASS, Category, check_readable, scan_category
 from processing.errors import UsageError, UserError
-from processing.images import ImageSet
+from processing.images import GOOD, ImageSet
 from processing.splits import split_validation
 
 from .base import Method
 from .runs import TrainingRun
-from .storage import save_model
+from .storage import load_model, save_model
 
 PACKAGES = ("keras", "tensorflow", "numpy", "scikit-image", "opencv-python-headless")
 
@@ -103,20 +103,27 @@ def start_run(
 def train_run(
     run: TrainingRun, record: Mapping[str, Any], *, inspect: bool = False
 ) -> Path:
-    """Train in a run folder, from where it stopped if it did; return the model file."""
+    """Train in a run folder, from where it stopped if it did; return the model file.
+
+    Of an update only the added images are learned from.
+    """
     method = methods.get(record["method"])(**record["config"])
     category = scan_category(
         Path(record["folder"]),
         image_shape=method.image_shape,
         cache_bytes=method.cache_bytes,
     )
-    fit, validation = (
-        named(category.train, record["splits"][split])
-        for split in ("fit", "validation")
-    )
+    base = record.get("updated_from")
+    learned = record["added"] if base else record["splits"]
+    fit = named(category.train, learned["fit"])
+    validation = named(category.train, record["splits"]["validation"])
     log.info("%d images to fit, %d to validate", len(fit), len(validation))
     log.info("run folder: %s", run.folder)
-    method.fit(fit, validation, run)
+    if base:
+        method, _ = load_model(Path(base))
+        method.update(fit, validation, run)
+    else:
+        method.fit(fit, validation, run)
     record = {**record, "training": method.summary()}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
     save_model(path, method, record)
@@ -130,15 +137,27 @@ def train_run(
 
 
 def named(images: ImageSet, names: list[str]) -> ImageSet:
-    """Return the images with these names; a `UserError` for one that is gone."""
-    index = {name: i for i, name in enumerate(images.names)}
-    missing = [name for name in names if name not in index]
+    """Return the good images with these names; a `UserError` for one that is gone.
+
+    An absolute path names an image that is none of `images`.
+    """
+    paths = dict(zip(images.names, images.paths, strict=True))
+    outside = {name: Path(name) for name in names if Path(name).is_absolute()}
+    paths |= {name: path for name, path in outside.items() if path.is_file()}
+    missing = [name for name in names if name not in paths]
     if missing:
         raise UserError(
             f"{len(missing)} of the images that the model was made with are gone, such "
             f"as {missing[0]}"
         )
-    return images.subset([index[name] for name in names])
+    return ImageSet(
+        [paths[name] for name in names],
+        names=names,
+        labels=[GOOD] * len(names),
+        classes=[GOOD_CLASS] * len(names),
+        image_shape=images.image_shape,
+        cache_bytes=images.cache_bytes,
+    )
 
 
 def write_inspections(
