@@ -119,6 +119,13 @@ class Method(ABC):
         """
         return None
 
+    def inference_model(self) -> Any | None:
+        """Return a Keras model from images to [maps, scores], to be exported.
+
+        None where the two do not come from one network.
+        """
+        return None
+
     def summary(self) -> dict[str, Any]:
         """Return what a person wants to know of the training, JSON-able."""
         return {}

@@ -116,23 +116,30 @@ class FeatureMethod(Method):
         if self.image_shape[2] == 1:
             images = ops.repeat(images, 3, axis=-1)
         maps = self.networks["backbone"](images)
-        return maps if isinstance(maps, (list, tuple)) else [maps]
+        return list(maps) if isinstance(maps, (list, tuple)) else [maps]
 
 
 def on_grid(maps: Sequence[Any], grid: tuple[int, int]) -> Any:
     """Enlarge symbolic feature maps (n, h, w, c) to one grid and concatenate them.
 
     Bilinear: on bottle and magnetic tile that finds more than the repetition that
-    PaDiM's authors chose. The sides of `grid` are multiples of those of the maps.
+    PaDiM's authors chose.
     """
-    same = []
-    for features in maps:
-        size = (grid[0] // features.shape[1], grid[1] // features.shape[2])
-        if size != (1, 1):
-            layer = keras.layers.UpSampling2D(size, interpolation="bilinear")
-            features = layer(features)
-        same.append(features)
+    same = [
+        features if features.shape[1:3] == grid else enlarged(features, grid)
+        for features in maps
+    ]
     return ops.concatenate(same, axis=-1) if len(same) > 1 else same[0]
+
+
+def enlarged(features: Any, grid: tuple[int, int]) -> Any:
+    """Enlarge symbolic feature maps (n, h, w, c) bilinearly, a matrix a side."""
+    _, height, width, channels = features.shape
+    features = ops.reshape(features, (-1, height, width * channels))
+    features = ops.matmul(enlarging(height, grid[0]), features)
+    features = ops.reshape(features, (-1, width, channels))
+    features = ops.matmul(enlarging(width, grid[1]), features)
+    return ops.reshape(features, (-1, *grid, channels))
 
 
 class Enlarge(keras.layers.Layer):
@@ -159,7 +166,7 @@ class Enlarge(keras.layers.Layer):
         return ops.matmul(ops.matmul(self.rows, maps), self.columns)
 
 
-def enlarging(size: int, wanted: int, sigma: float) -> np.ndarray:
+def enlarging(size: int, wanted: int, sigma: float = 0) -> np.ndarray:
     """Return the float32 matrix (wanted, size) that enlarges and blurs a column.
 
     The same as OpenCV's bilinear `resize` followed by `processing.residuals.smooth`.

@@ -66,6 +66,7 @@ class PaDiM(FeatureMethod):
             seed=seed,
         )
         self.features = features
+        self._trained: dict[str, Any] = {}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "features": self.features}
@@ -187,6 +188,11 @@ class PaDiM(FeatureMethod):
 
     def summary(self) -> dict[str, Any]:
         return self._trained
+
+    def inference_model(self) -> Any:
+        self.check_fitted()
+        maps = self._judge.output
+        return keras.Model(self._judge.input, [maps, ops.max(maps, axis=(1, 2))])
 
     def anomaly_map(self, images: np.ndarray) -> np.ndarray:
         self.check_fitted()

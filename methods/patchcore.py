@@ -66,6 +66,7 @@ class PatchCore(FeatureMethod):
         )
         self.coreset = coreset
         self.patches = patches
+        self._trained: dict[str, Any] = {}
 
     def get_config(self) -> dict[str, Any]:
         own = {"coreset": self.coreset, "patches": self.patches}
@@ -189,6 +190,10 @@ class PatchCore(FeatureMethod):
 
     def summary(self) -> dict[str, Any]:
         return self._trained
+
+    def inference_model(self) -> Any:
+        self.check_fitted()
+        return self._judge
 
     def anomaly_map(self, images: np.ndarray) -> np.ndarray:
         return self.judge_batch(images)[0]

@@ -50,14 +50,12 @@ def start_update(
     new = _unknown(good, record, folder)
     new = check_readable(new, skip_unreadable)
     seed = record["config"]["seed"]
-    fit, validation = (
-        split_validation(len(new), seed=seed) if len(new) > 1 else ([0], [])
-    )
     names = _names(new, record, folder)
-    added = {
-        "fit": [names[i] for i in fit],
-        "validation": [names[i] for i in validation],
-    }
+    added: dict[str, list[str]] = {"fit": [*names], "validation": []}
+    if len(names) > 1:
+        fit, validation = split_validation(len(names), seed=seed)
+        added["fit"] = [names[i] for i in fit]
+        added["validation"] = [names[i] for i in validation]
     splits = {key: record["splits"][key] + added[key] for key in added}
     record = {
         **record,
