@@ -24,8 +24,8 @@ NEIGHBOURHOOD = 3  # patches a side whose features are averaged
 class PatchCore(FeatureMethod):
     """Nearest-neighbour distances of patches (Roth et al. 2022, arXiv 2106.08265).
 
-    Features are brought to unit length, so that neither brightness nor contrast of a
-    texture counts.
+    The features of each level are brought to length 1: all levels count the same, and
+    the contrast of a texture does not.
 
     Args:
         name: the method's name.
@@ -78,10 +78,10 @@ class PatchCore(FeatureMethod):
             self._use(int(self.arrays["kept"]))
 
     def _embed(self, images: Any) -> Any:
-        """Return the features (n, h, w, d) of symbolic images, each of length 1."""
+        """Return the features (n, h, w, d) of symbolic images."""
         pool = keras.layers.AveragePooling2D(NEIGHBOURHOOD, strides=1, padding="same")
-        features = on_grid([pool(f) for f in self.feature_maps(images)], self.grid)
-        return keras.layers.UnitNormalization(axis=-1)(features)
+        unit = keras.layers.UnitNormalization(axis=-1)
+        return on_grid([unit(pool(f)) for f in self.feature_maps(images)], self.grid)
 
     def _use(self, count: int) -> None:
         """Make the network that judges with a bank of `count` features."""

@@ -51,7 +51,8 @@ def test_candidates_are_bounded(category, monkeypatch):
     assert fitted(category, coreset=1.0).networks["bank"].bank.shape[0] == 30
 
 
-def test_features_have_length_one(category):
-    method = fitted(category)
-    bank = np.asarray(method.networks["bank"].bank)
-    np.testing.assert_allclose(np.linalg.norm(bank, axis=1), 1, atol=1e-4)
+def test_contrast_does_not_count(category):
+    """Features of a level at its own grid have length 1."""
+    bank = np.asarray(fitted(category).networks["bank"].bank)
+    np.testing.assert_allclose(np.linalg.norm(bank[:, :40], axis=1), 1, atol=1e-4)
+    assert (np.linalg.norm(bank[:, 40:], axis=1) < 1.001).all()  # interpolated
