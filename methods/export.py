@@ -46,7 +46,7 @@ def export(model: Path, kind: str, target: Path | None = None) -> tuple[Path, fl
         )
     from .storage import load_model
 
-    method, _ = load_model(model)
+    method = load_model(model)[0].method
     network = method.inference_model()
     if network is None:
         raise UserError(

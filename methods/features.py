@@ -8,11 +8,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from processing.images import ImageSet
+
 from . import backbones
 from .backbones import weights as weight_files
 from .base import Method
 
 BATCH = 16  # images that a backbone takes at once
+HEADROOM = 3.0  # the top of a uint8 map, in maxima of good images
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
 
 
@@ -57,6 +60,7 @@ class FeatureMethod(Method):
         self.arrays: dict[str, np.ndarray] = {}
         self.history: list[dict[str, float]] = []
         self.variant = backbone
+        self._trained: dict[str, Any] = {}
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -68,6 +72,9 @@ class FeatureMethod(Method):
             "sigma": self.sigma,
             "seed": self.seed,
         }
+
+    def summary(self) -> dict[str, Any]:
+        return self._trained
 
     def check(self) -> None:
         self.build()
@@ -104,6 +111,15 @@ class FeatureMethod(Method):
         self.build_backbone()
         network = self.networks["backbone"]
         return backbones.load_weights(network, self.backbone, self.weights)
+
+    @property
+    def highest(self) -> float:
+        return HEADROOM * float(self.arrays["good_maximum"])
+
+    def calibrate(self, validation: ImageSet) -> None:
+        """Keep the highest map value of good images."""
+        highest = [self.judge_batch(b)[0].max() for b in validation.batches(BATCH)]
+        self.arrays["good_maximum"] = np.array(max(highest))
 
     def backbone_bytes(self) -> int:
         """Return about how much memory the backbone takes while it works."""

@@ -21,7 +21,6 @@ from .memory import check_memory
 EPSILON = 0.01  # added to all variances, as in the paper
 FEATURES = {"wide_resnet50_2": 550}  # kept of a backbone's channels, in the paper
 OTHERS = 100  # kept of any other backbone's
-HEADROOM = 3.0  # the top of a uint8 map, in maxima of good images
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +65,9 @@ class PaDiM(FeatureMethod):
             seed=seed,
         )
         self.features = features
-        self._trained: dict[str, Any] = {}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "features": self.features}
-
-    @property
-    def highest(self) -> float:
-        return HEADROOM * float(self.arrays["good_maximum"])
 
     @property
     def channels(self) -> int:
@@ -157,8 +151,7 @@ class PaDiM(FeatureMethod):
         gaussian = statistics.finish(EPSILON)
         self.arrays["count"] = np.array(gaussian.count)
         self._use(Mahalanobis.of(gaussian))
-        highest = max(float(scores.max()) for _, _, scores in self.judge(validation))
-        self.arrays["good_maximum"] = np.array(highest, np.float32)
+        self.calibrate(validation)
         self._trained |= {
             "images": gaussian.count,
             "channels": self.channels,
@@ -185,9 +178,6 @@ class PaDiM(FeatureMethod):
     def check_fitted(self) -> None:
         if "gaussian" not in self.networks:
             raise NotFittedError("PaDiM is not fitted: call `fit`, or load a model")
-
-    def summary(self) -> dict[str, Any]:
-        return self._trained
 
     def inference_model(self) -> Any:
         self.check_fitted()

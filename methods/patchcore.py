@@ -17,7 +17,6 @@ from .memory import check_memory
 from .memory_bank import BLOCK, MemoryBank, reweighted
 
 CANDIDATE_BYTES = 2**30  # of the patches that a coreset is chosen from, at most
-HEADROOM = 3.0  # the top of a uint8 map, in maxima of good images
 NEIGHBOURHOOD = 3  # patches a side whose features are averaged
 
 
@@ -66,7 +65,6 @@ class PatchCore(FeatureMethod):
         )
         self.coreset = coreset
         self.patches = patches
-        self._trained: dict[str, Any] = {}
 
     def get_config(self) -> dict[str, Any]:
         own = {"coreset": self.coreset, "patches": self.patches}
@@ -133,8 +131,7 @@ class PatchCore(FeatureMethod):
         self.arrays |= {"images": np.array(images), "kept": np.array(count)}
         self._use(count)
         self.networks["bank"].bank.assign(candidates[chosen])
-        found = list(self.judge(validation))
-        self.arrays["good_maximum"] = np.array(max(m.max() for _, m, _ in found))
+        self.calibrate(validation)
         self._trained |= {
             "images": images,
             "patches": count,
@@ -180,16 +177,9 @@ class PatchCore(FeatureMethod):
         advice = "expected less with --size, or without the shallowest of --levels"
         check_memory(needed, advice)
 
-    @property
-    def highest(self) -> float:
-        return HEADROOM * float(self.arrays["good_maximum"])
-
     def check_fitted(self) -> None:
         if "bank" not in self.networks:
             raise NotFittedError("PatchCore is not fitted: call `fit`, or load a model")
-
-    def summary(self) -> dict[str, Any]:
-        return self._trained
 
     def inference_model(self) -> Any:
         self.check_fitted()

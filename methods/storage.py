@@ -22,14 +22,15 @@ import methods
 from processing.errors import UserError
 from processing.files import replacing
 
-from .base import Method
+from .detector import Detector
 
 FORMAT = "keras-anomaly"
 FORMAT_VERSION = 1
 
 
-def save_model(path: Path, method: Method, record: Mapping[str, Any]) -> None:
-    """Write `method` and its `record` to `path`, whole or not at all."""
+def save_model(path: Path, detector: Detector, record: Mapping[str, Any]) -> None:
+    """Write `detector` and its `record` to `path`, whole or not at all."""
+    method = detector.method
     with replacing(path, suffix=".hdf5") as temporary:
         if len(method.networks) == 1:
             _save_keras(temporary, *method.networks.values())
@@ -104,8 +105,8 @@ def read_record(path: Path) -> dict[str, Any]:
         return json.loads(file.attrs["record"])
 
 
-def load_model(path: Path) -> tuple[Method, dict[str, Any]]:
-    """Return the fitted method and the record in a model file."""
+def load_model(path: Path) -> tuple[Detector, dict[str, Any]]:
+    """Return the fitted detector and the record in a model file."""
     with opened(path) as file:
         record = json.loads(file.attrs["record"])
         method = methods.get(record["method"])(**record["config"])
@@ -116,7 +117,7 @@ def load_model(path: Path) -> tuple[Method, dict[str, Any]]:
             group = file["networks"][name]
             for index, weight in enumerate(network.weights):  # in memory one by one
                 weight.assign(group[str(index)][()])
-    return method, record
+    return Detector(method), record
 
 
 def save_checkpoint(

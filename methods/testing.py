@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from processing.calibration import p_values
-from processing.dataset import check_readable, scan_category, scan_images
+from processing.dataset import check_readable
 from processing.decision import Decision
 from processing.errors import UserError
 from processing.files import new_folder, write_json, write_text
@@ -19,7 +19,7 @@ from processing.metrics import Confusion, PixelAuroc, auroc
 from processing.overlays import write_overlay
 from processing.regions import area_curve
 
-from .base import Method
+from .detector import Detector
 from .finetuning import CACHE_BYTES, decision_maps, read_results
 from .runs import write_table
 from .storage import load_model
@@ -64,13 +64,9 @@ class Report:
 
 def test(model: Path, options: Options) -> list[Report]:
     """Judge the test images once for every finetuning result of the model."""
-    method, record = load_model(model)
+    detector, record = load_model(model)
     decided = read_results(record, options.results, options.kind, options.dtype)
-    category = scan_category(
-        options.folder or Path(record["folder"]),
-        image_shape=method.image_shape,
-        cache_bytes=CACHE_BYTES,
-    )
+    category = detector.category(options.folder or Path(record["folder"]), CACHE_BYTES)
     if not len(category.test):
         raise UserError(
             f"no test images in {options.folder or record['folder']}/test; -d FOLDER "
@@ -87,23 +83,22 @@ def test(model: Path, options: Options) -> list[Report]:
             )
         images = check_readable(images, options.skip_unreadable)
         folder = options.results / record["run"] / "test" / path.name
-        reports.append(_judge(folder, method, images, finetuned, model, options.save))
+        reports.append(_judge(folder, detector, images, finetuned, model, options.save))
     return reports
 
 
 def predict(model: Path, options: Options) -> Report:
     """Judge unlabelled images with the newest matching decision."""
     assert options.images is not None
-    method, record = load_model(model)
+    detector, record = load_model(model)
     decided = read_results(record, options.results, options.kind, options.dtype)
     _, finetuned = decided[-1]
     images = check_readable(
-        scan_images(options.images, method.image_shape, CACHE_BYTES),
-        options.skip_unreadable,
+        detector.images(options.images, CACHE_BYTES), options.skip_unreadable
     )
     stamp = datetime.now().strftime("%d-%m-%Y_%H-%M-%S")
     folder = new_folder(options.results / record["run"] / "predict" / stamp)
-    return _judge(folder, method, images, finetuned, model, options.save)
+    return _judge(folder, detector, images, finetuned, model, options.save)
 
 
 def without(images: ImageSet, names: Sequence[str]) -> ImageSet:
@@ -116,14 +111,14 @@ def without(images: ImageSet, names: Sequence[str]) -> ImageSet:
 
 def _judge(
     folder: Path,
-    method: Method,
+    detector: Detector,
     images: ImageSet,
     finetuned: Mapping[str, Any],
     model: Path,
     save: bool,
 ) -> Report:
     """Judge `images` and write all files of a report."""
-    method.map_kind = finetuned["method"]
+    detector.method.map_kind = finetuned["method"]
     decision = Decision(
         finetuned["best_threshold"],
         finetuned["best_min_area"],
@@ -132,7 +127,7 @@ def _judge(
     pixels = PixelAuroc() if images.has_masks else None
     rows = list(
         _rows(
-            method,
+            detector,
             images,
             decision,
             finetuned["dtype"],
@@ -163,7 +158,7 @@ def _judge(
 
 
 def _rows(
-    method: Method,
+    detector: Detector,
     images: ImageSet,
     decision: Decision,
     dtype: str,
@@ -175,14 +170,15 @@ def _rows(
     """Yield a row for each image; count its pixels and write its pictures."""
     pictures, names = folder / "segmentation", picture_names(images.names)
     index = 0
-    for _, maps, scores in method.judge(images):
+    for judged in detector.judge(images):
+        maps, scores = judged.maps, judged.scores
         if pixels:
             masks = [images.mask(index + i) for i in range(len(maps))]
             pixels.update(np.stack(masks), maps)
-        for score, judged in zip(
-            scores, decision_maps(method, maps, dtype), strict=True
+        for score, decided_on in zip(
+            scores, decision_maps(detector.method, maps, dtype), strict=True
         ):
-            mask = decision.mask(judged)
+            mask = decision.mask(decided_on)
             if save:
                 path = images.paths[index]
                 write_overlay(pictures, names[index], path, mask)
@@ -193,7 +189,7 @@ def _rows(
                 "verdict": VERDICTS[int(mask.any())],
                 "score": float(score),
                 "defect_area": int(mask.sum()),
-                **_p_value(judged, decision, good_scores),
+                **_p_value(decided_on, decision, good_scores),
             }
             index += 1
 

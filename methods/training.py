@@ -12,12 +12,13 @@ import numpy as np
 
 import methods
 from processing import plots
-from processing.dataset import GOOD_CLASS, Category, check_readable, scan_category
+from processing.dataset import GOOD_CLASS, Category, check_readable
 from processing.errors import UsageError, UserError
 from processing.images import GOOD, ImageSet
 from processing.splits import split_validation
 
 from .base import Method
+from .detector import Detector
 from .runs import TrainingRun
 from .storage import load_model, save_model
 
@@ -76,7 +77,7 @@ def start_run(
     """
     method = configure(method_name, options)
     method.check()
-    category = scan_category(folder, image_shape=method.image_shape, cache_bytes=0)
+    category = Detector(method).category(folder, cache_bytes=0)
     good = check_readable(category.train, skip_unreadable)
     if len(good) < 2:
         raise UserError(
@@ -108,11 +109,8 @@ def train_run(
     Of an update only the added images are learned from.
     """
     method = methods.get(record["method"])(**record["config"])
-    category = scan_category(
-        Path(record["folder"]),
-        image_shape=method.image_shape,
-        cache_bytes=method.cache_bytes,
-    )
+    detector = Detector(method)
+    category = detector.category(Path(record["folder"]), method.cache_bytes)
     base = record.get("updated_from")
     learned = record["added"] if base else record["splits"]
     fit = named(category.train, learned["fit"])
@@ -120,18 +118,19 @@ def train_run(
     log.info("%d images to fit, %d to validate", len(fit), len(validation))
     log.info("run folder: %s", run.folder)
     if base:
-        method, _ = load_model(Path(base))
+        detector, _ = load_model(Path(base))
+        method = detector.method
         method.update(fit, validation, run)
     else:
         method.fit(fit, validation, run)
     record = {**record, "training": method.summary()}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
-    save_model(path, method, record)
+    save_model(path, detector, record)
     if method.history:
         plots.losses(run.folder / "loss_plot.png", method.history)
         plots.learning_rates(run.folder / "lr_schedule_plot.png", method.history)
     if inspect:
-        write_inspections(run.folder, method, validation, category)
+        write_inspections(run.folder, detector, validation, category)
     run.finish(record)
     return path
 
@@ -161,26 +160,27 @@ def named(images: ImageSet, names: list[str]) -> ImageSet:
 
 
 def write_inspections(
-    folder: Path, method: Method, validation: ImageSet, category: Category
+    folder: Path, detector: Detector, validation: ImageSet, category: Category
 ) -> None:
     """Write image, reconstruction and map of validation and test images."""
     limits: tuple[float, float] | None = None
     for part, images in (("val", validation), ("test", category.test)):
         done = 0
-        for batch, maps, scores in method.judge(images):
-            limits = limits or (0.0, 2 * float(np.quantile(maps, 0.999)))
-            good = method.reconstruct(batch)
-            for row, (image, anomaly_map) in enumerate(zip(batch, maps, strict=True)):
+        for judged in detector.judge(images):
+            limits = limits or (0.0, 2 * float(np.quantile(judged.maps, 0.999)))
+            good = detector.method.reconstruct(judged.images)
+            pairs = zip(judged.images, judged.maps, strict=True)
+            for row, (image, anomaly_map) in enumerate(pairs):
                 name = images.names[done + row]
                 plots.inspection(
                     folder / f"inspection_{part}" / inspection_name(name),
                     image,
                     None if good is None else good[row],
                     anomaly_map,
-                    f"{name}   score {scores[row]:.4g}",
+                    f"{name}   score {judged.scores[row]:.4g}",
                     limits,
                 )
-            done += len(batch)
+            done += len(judged.scores)
 
 
 def inspection_name(name: str) -> str:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from methods.detector import Detector
 from methods.memory import size
 from methods.padim import PaDiM
 from methods.storage import load_model, save_model
@@ -21,19 +22,22 @@ def fitted(category, images, **config):
     return method.fit(good.subset(range(images)), good.subset([10, 11]))
 
 
+def saved_and_loaded(method, path):
+    save_model(path, Detector(method), {"method": "PaDiM"})
+    return load_model(path)[0].method
+
+
 @pytest.mark.parametrize("features", [4, 100])
 def test_an_update_equals_a_fit_on_all(category, features, tmp_path):
     """With four channels the sums are extended, with a hundred the dual form."""
     images = next(category.test.batches(4))
     method = fitted(category, 6, features=features)
-    save_model(tmp_path / "model.hdf5", method, {"method": "PaDiM"})
-    method, _ = load_model(tmp_path / "model.hdf5")
+    method = saved_and_loaded(method, tmp_path / "model.hdf5")
     good = category.train
     method.update(good.subset(range(6, 10)), good.subset([10, 11]))
     expected = fitted(category, 10, features=features).anomaly_map(images)
     np.testing.assert_allclose(method.anomaly_map(images), expected, rtol=1e-5)
-    save_model(tmp_path / "more.hdf5", method, {"method": "PaDiM"})
-    again, _ = load_model(tmp_path / "more.hdf5")
+    again = saved_and_loaded(method, tmp_path / "more.hdf5")
     np.testing.assert_allclose(again.anomaly_map(images), expected, rtol=1e-5)
 
 
@@ -53,8 +57,7 @@ def test_channels_of_the_papers_and_of_the_seed():
 
 def test_the_drawn_channels_are_saved(category, tmp_path):
     method = fitted(category, 4, features=7)
-    save_model(tmp_path / "model.hdf5", method, {"method": "PaDiM"})
-    loaded, _ = load_model(tmp_path / "model.hdf5")
+    loaded = saved_and_loaded(method, tmp_path / "model.hdf5")
     index = loaded.arrays["index"]
     np.testing.assert_array_equal(index, method.arrays["index"])
     assert len(set(index)) == 7
