@@ -10,7 +10,6 @@ from methods import METHODS
 from methods import options as method_options
 from processing import command
 
-
 DEFAULT = "mvtecCAE"
 
 

@@ -4,6 +4,7 @@ python3 -m methods.export -p MODEL -f onnx
 """
 
 import argparse
+import importlib.util
 import logging
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from processing.residuals import smooth
 
 TOLERANCE = 1e-3  # of the largest map value, between graph and method
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
+PACKAGES = {"onnx": "tf2onnx", "openvino": "openvino"}
 INSTALL = "pip install 'keras-anomaly[export]'"
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ def export(model: Path, kind: str, target: Path | None = None) -> tuple[Path, fl
         raise UsageError(
             f"expected a file name that ends in {SUFFIXES[kind]}. Received: {target}"
         )
+    if importlib.util.find_spec(PACKAGES[kind]) is None:
+        raise UserError(f"{kind} needs the package {PACKAGES[kind]}: {INSTALL}")
     from .storage import load_model
 
     method = load_model(model)[0].method
@@ -69,16 +73,12 @@ def export(model: Path, kind: str, target: Path | None = None) -> tuple[Path, fl
 
 def _convert(network: Any, path: Path, kind: str) -> None:
     """Let Keras write the graph; one `UserError` for whatever goes wrong."""
+    network(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras asks for it
+    logging.getLogger("tf2onnx").setLevel(logging.WARNING)
     try:
-        network(
-            np.zeros((1, *network.input_shape[1:]), np.float32)
-        )  # Keras asks for it
-        logging.getLogger("tf2onnx").setLevel(logging.WARNING)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of converters about their own code
             network.export(str(path), format=kind, verbose=False)
-    except ImportError as error:
-        raise UserError(f"exporting needs more packages: {INSTALL}") from error
     except Exception as error:  # of whichever converter
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"this model has no {kind} graph: {reason}") from error

@@ -33,15 +33,15 @@ class MemoryBank(keras.layers.Layer):
         best, index = None, None
         for start in range(0, self.count, BLOCK):
             block = self.bank[start : start + BLOCK]
-            # |q - b|^2 without |q|^2, which is the same for all b
-            squares = half_squares(block) - ops.matmul(queries, ops.transpose(block))
-            lowest = ops.min(squares, axis=1)
-            found = ops.cast(ops.argmin(squares, axis=1), "int32") + start
+            # highest where |q - b|^2 is lowest, |q|^2 being the same for all b
+            closeness = ops.matmul(queries, ops.transpose(block)) - half_squares(block)
+            highest, found = ops.top_k(closeness, 1)
+            highest, found = highest[:, 0], found[:, 0] + start
             if best is None:
-                best, index = lowest, found
+                best, index = highest, found
             else:
-                index = ops.where(lowest < best, found, index)
-                best = ops.minimum(lowest, best)
+                index = ops.where(highest > best, found, index)
+                best = ops.maximum(highest, best)
         nearest = ops.take(self.bank, index, axis=0)
         return distance(queries, nearest), index  # from the difference: no lost digits
 
@@ -79,10 +79,10 @@ def reweighted(bank: MemoryBank, queries: Any, distances: Any, index: Any) -> An
         distances: (n, p), from the nearest stored feature.
         index: (n, p) of that feature.
     """
-    place = ops.argmax(distances, axis=1)[:, None]
+    highest, place = ops.top_k(distances, 1)
+    highest = highest[:, 0]
     query = ops.take_along_axis(queries, place[..., None], axis=1)  # (n, 1, d)
     nearest = ops.take_along_axis(index, place, axis=1)[:, 0]
-    highest = ops.max(distances, axis=1)
     around = distance(query, bank.neighbours(nearest, NEIGHBOURS))  # (n, b)
     shares = ops.exp(highest - ops.logsumexp(around, axis=1))
     return (1 - shares) * highest

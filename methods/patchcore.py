@@ -181,10 +181,6 @@ class PatchCore(FeatureMethod):
         if "bank" not in self.networks:
             raise NotFittedError("PatchCore is not fitted: call `fit`, or load a model")
 
-    def inference_model(self) -> Any:
-        self.check_fitted()
-        return self._judge
-
     def anomaly_map(self, images: np.ndarray) -> np.ndarray:
         return self.judge_batch(images)[0]
 
