@@ -16,6 +16,8 @@ METHODS = {
     "inceptionCAE": "methods.cae.CAE",
     "resnetCAE": "methods.cae.CAE",
     "skipCAE": "methods.cae.CAE",
+    "PaDiM": "methods.padim.PaDiM",
+    "PatchCore": "methods.patchcore.PatchCore",
 }
 
 

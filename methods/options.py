@@ -9,6 +9,8 @@ from typing import Any
 
 from processing import command
 
+from .backbones import BACKBONES
+
 LOSSES = ("ssim", "mssim", "l2")
 
 
@@ -18,6 +20,7 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
     _add_preparation(parser.add_argument_group("preparation of all images"))
     _add_autoencoders(parser.add_argument_group("autoencoders"))
     _add_training(parser.add_argument_group("training"))
+    _add_features(parser.add_argument_group("feature methods"))
 
 
 def _add_common(group: argparse._ArgumentGroup) -> None:
@@ -76,6 +79,22 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     choices = ("auto", "float32", "bfloat16")
     help_ = "auto, the default, takes bfloat16 if it is faster"
     add("--precision", choices=choices, help=help_)
+
+
+def _add_features(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    name, help_ = command.one_of(BACKBONES), f"one of {', '.join(BACKBONES)}"
+    add("-k", "--backbone", type=name, metavar="NAME", help=help_)
+    help_ = "imagenet (the default), random, or a file of weights"
+    add("--weights", metavar="WHICH", help=help_)
+    help_ = "levels of the backbone, such as layer2,layer3; default: those of the paper"
+    add("--levels", metavar="NAMES", help=help_)
+    help_ = "PaDiM: channels drawn; default: 100, or 550 of wide_resnet50_2"
+    add("--features", type=command.at_least(1), metavar="N", help=help_)
+    share, help_ = command.at_least(1e-6, float), "share of the patches; default: 0.1"
+    add("--coreset", type=share, metavar="SHARE", help=f"PatchCore: {help_}")
+    help_ = "PatchCore: number of patches, in the place of --coreset"
+    add("--patches", type=command.at_least(1), metavar="N", help=help_)
 
 
 def given(options: argparse.Namespace) -> dict[str, tuple[str, Any]]:
