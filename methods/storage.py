@@ -123,21 +123,19 @@ def load_model(path: Path) -> tuple[Detector, dict[str, Any]]:
             group = file["networks"][name]
             for index, weight in enumerate(network.weights):  # in memory one by one
                 weight.assign(group[str(index)][()])
-        return Detector(method, _preparation(file, record)), record
+    return Detector(method, read_preparation(path)), record
 
 
-def read_preparation(path: Path) -> Preparation | None:
-    """Return the preparation of a model's images; None for mere resizing."""
+def read_preparation(path: Path) -> Preparation:
+    """Return the preparation in a model file, with its arrays."""
     with opened(path) as file:
-        return _preparation(file, json.loads(file.attrs["record"]))
-
-
-def _preparation(file: h5py.File, record: Mapping[str, Any]) -> Preparation | None:
-    if "preparation" not in record:
-        return None
-    learned = file.get("preparation", {})
-    arrays = {name: learned[name][()] for name in learned}
-    return Preparation(**record["preparation"], arrays=arrays)
+        record = json.loads(file.attrs["record"])
+        if "preparation" not in record:  # format version 1
+            height, width, channels = record["config"]["image_shape"]
+            return Preparation((height, width), channels)
+        learned = file.get("preparation", {})
+        arrays = {name: learned[name][()] for name in learned}
+        return Preparation(**record["preparation"], arrays=arrays)
 
 
 def save_checkpoint(

@@ -51,7 +51,7 @@ def start_update(
     new = _unknown(good, record, folder)
     new = check_readable(new, skip_unreadable)
     preparation = read_preparation(model)
-    new = registrable(new, preparation) if preparation else new
+    new = registrable(new, preparation)
     seed = record["config"]["seed"]
     names = _names(new, record, folder)
     added: dict[str, list[str]] = {"fit": [*names], "validation": []}
@@ -68,8 +68,7 @@ def start_update(
         "versions": versions(),
     }
     parts = tuple(record["run"].split("/")[:-1])
-    arrays = preparation.arrays if preparation else {}
-    return TrainingRun.start(root, parts, record, arrays)
+    return TrainingRun.start(root, parts, record, preparation.arrays)
 
 
 def _good_images(folder: Path, record: Mapping[str, Any]) -> ImageSet:
