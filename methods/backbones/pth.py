@@ -1,0 +1,195 @@
+"""Read the tensors of a PyTorch file without PyTorch and without running its code.
+
+A `.pth` file is a pickle with numbers beside it: in a zip file, or, before PyTorch
+1.6, one after the other in one file. Unpickling may call whatever `find_class` hands
+out, so this one hands out nothing but what tensors consist of.
+"""
+
+import os
+import pickle
+import struct
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from processing.errors import UserError
+
+MAGIC = 0x1950A86A20F9469CFC6C  # of files before PyTorch 1.6
+STORAGES = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "<i1",
+    "ByteStorage": "<u1",
+    "BoolStorage": "<u1",
+}
+WRAPPERS = ("state_dict", "model_state_dict", "model")  # what tensors may lie under
+
+
+class Stored(NamedTuple):
+    """A tensor in a file, read when it is asked for."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray]
+
+
+class _Storage(NamedTuple):
+    """Numbers in the file: `length` of them, of NumPy's `dtype`."""
+
+    key: str
+    dtype: str
+    length: int
+
+
+class _Tensor(NamedTuple):
+    """A view of a storage; offset and strides count numbers."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    length: int  # from its first number to its last
+
+
+class _Unpickler(pickle.Unpickler):
+    """Makes dictionaries, plain values and tensors, and refuses all else.
+
+    The pickle can change nothing that it gets: a type written in C, a bound method,
+    strings and tuples have no state to set.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return self.tensor
+        if module == "torch" and name in STORAGES:
+            return name
+        raise UserError(f"it holds {module}.{name}, but only tensors are read")
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        kind, dtype, key, _location, length, *view = pid
+        if kind != "storage" or any(view):
+            raise ValueError("unknown kind of data")
+        if type(key) is not str or type(length) is not int or length < 0:
+            raise ValueError("data without a name and a length")
+        return self.storages.setdefault(key, _Storage(key, STORAGES[dtype], length))
+
+    def tensor(
+        self, storage: Any, offset: Any, shape: Any, strides: Any, *_unused: Any
+    ) -> _Tensor:
+        """Stand in for `torch._utils._rebuild_tensor_v2`."""
+        numbers = (offset, *shape, *strides)
+        if any(type(number) is not int or number < 0 for number in numbers):
+            raise ValueError("a tensor's sizes are no whole numbers")
+        reach = sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+        length = 0 if 0 in shape else reach + 1
+        if type(storage) is not _Storage or offset + length > storage.length:
+            raise ValueError("a tensor reaches beyond its data")
+        return _Tensor(storage, offset, tuple(shape), tuple(strides), length)
+
+
+def read_tensors(path: Path) -> dict[str, Stored]:
+    """Return the tensors of a PyTorch file by name, each read when asked for.
+
+    Raises `UserError` where the file holds anything but tensors, or is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            read = _read_zip if zipfile.is_zipfile(file) else _read_legacy
+            file.seek(0)
+            content, starts = read(file)
+            size = file.seek(0, 2)
+        return {
+            name: Stored(tensor.shape, _reader(path, tensor, starts, size))
+            for name, tensor in _named(content).items()
+        }
+    except UserError as error:
+        raise UserError(f"{path} is refused: {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # a made file can raise anything
+        raise UserError(
+            f"{path} is damaged, or no PyTorch file of weights: {error}"
+        ) from error
+
+
+def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, int]]:
+    """Return what is pickled, and where in the file each storage starts."""
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename: info for info in archive.infolist()}
+        if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
+            raise ValueError("PyTorch does not compress")
+        [main] = [name for name in members if name.endswith("/data.pkl")]
+        root = main.removesuffix("data.pkl")
+        order = f"{root}byteorder"
+        if order in members and archive.read(order) != b"little":
+            raise ValueError("its numbers are big-endian")
+        with archive.open(main) as pickled:
+            content = _Unpickler(pickled).load()
+    starts = {}
+    for name, info in members.items():
+        file.seek(info.header_offset + 26)  # the lengths of name and extra field
+        starts[name.removeprefix(f"{root}data/")] = (
+            info.header_offset + 30 + sum(struct.unpack("<HH", file.read(4)))
+        )
+    return content, starts
+
+
+def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, int]]:
+    """Return the same for a file of before PyTorch 1.6."""
+    magic, _version, system = (_Unpickler(file).load() for _ in range(3))
+    if magic != MAGIC or not system["little_endian"]:
+        raise ValueError("unknown format")
+    unpickler = _Unpickler(file)
+    content = unpickler.load()
+    starts = {}
+    for key in _Unpickler(file).load():
+        storage = unpickler.storages[key]
+        if struct.unpack("<q", file.read(8)) != (storage.length,):
+            raise ValueError(f"data {key} has another length than its tensors say")
+        starts[key] = file.tell()
+        file.seek(storage.length * np.dtype(storage.dtype).itemsize, os.SEEK_CUR)
+    return content, starts
+
+
+def _named(content: Any) -> dict[str, _Tensor]:
+    """Return the tensors by name, from under a wrapper if there is one."""
+    for key in WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not content:
+        raise UserError("it holds no tensors by name")
+    for name, tensor in content.items():
+        if type(name) is not str or type(tensor) is not _Tensor:
+            raise UserError(f"{name!r} in it is no tensor")
+    return content
+
+
+def _reader(
+    path: Path, tensor: _Tensor, starts: dict[str, int], size: int
+) -> Callable[[], np.ndarray]:
+    """Return a function that reads the tensor, which lies within the file."""
+    dtype = np.dtype(tensor.storage.dtype)
+    start = starts[tensor.storage.key]
+    if start + tensor.storage.length * dtype.itemsize > size:
+        raise ValueError("it is shorter than its tensors, so truncated")
+    start += tensor.offset * dtype.itemsize
+    strides = tuple(stride * dtype.itemsize for stride in tensor.strides)
+
+    def read() -> np.ndarray:
+        numbers = np.fromfile(path, dtype, tensor.length, offset=start)
+        return np.ndarray(tensor.shape, dtype, numbers, 0, strides)
+
+    return read
