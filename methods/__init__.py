@@ -16,6 +16,8 @@ METHODS = {
     "inceptionCAE": "methods.cae.CAE",
     "resnetCAE": "methods.cae.CAE",
     "skipCAE": "methods.cae.CAE",
+    "DDAD": "methods.diffusion.ddad.DDAD",
+    "AnoDDPM": "methods.diffusion.anoddpm.AnoDDPM",
 }
 
 

@@ -12,6 +12,13 @@ SIDES = {"skipCAE": 256}
 NAMES = sorted(methods.METHODS)
 
 
+DIFFUSION = {"preset": "tiny", "steps": 3}
+OPTIONS = {  # beside those that all networks take
+    "DDAD": {**DIFFUSION, "weights": "random", "adapt": 1},
+    "AnoDDPM": {**DIFFUSION, "repeats": 2},
+}
+
+
 def make(name):
     """Return an unfitted method as small as it goes."""
     side = SIDES.get(name, 64)
@@ -22,6 +29,7 @@ def make(name):
         learning_rate=1e-3,
         precision="float32",
         batch_size=4,
+        **OPTIONS.get(name, {}),
     )
 
 
