@@ -63,9 +63,9 @@ class Diffusion(Method):
         """Check what can be checked early and create what depends on the arguments."""
         height, width, channels = self.image_shape
         self.image_shape = (height, width, channels)
-        if not 1 <= self.steps <= self.start <= STEPS:
+        if not 1 <= self.steps <= self.start <= self.horizon:
             raise UsageError(
-                f"--steps must be 1 to --start, and that at most {STEPS}. Received: "
+                f"--steps must be 1 to --start, at most {self.horizon}. Received: "
                 f"--steps {self.steps} --start {self.start}"
             )
         self.process = Schedule(self.schedule)

@@ -19,6 +19,7 @@ PRESETS: dict[str, dict] = {
         "attention": (8,),
         "blocks": 1,
         "patch": 2,
+        "groups": 8,
     },
     "tiny": {
         "base": 8,
@@ -27,6 +28,7 @@ PRESETS: dict[str, dict] = {
         "heads": 2,
         "blocks": 1,
         "patch": 4,
+        "groups": 2,
     },
 }
 # By the longest side of the images, in pixels; the deepest maps stay at 4 to 8 values.

@@ -13,7 +13,6 @@ from keras import layers, ops
 
 from processing.errors import UsageError
 
-GROUPS = 32  # of the group normalisation, fewer where they do not divide the channels
 PERIODS = 10_000  # longest wavelength of the time embedding, in units of 2 pi steps
 
 
@@ -31,6 +30,9 @@ class Architecture:
         blocks: residual blocks a level on the way down; one more on the way up.
         patch: side in pixels of the squares that the first level sees as one value. 1
             is the original; more is that many times squared as fast.
+        groups: of the group normalisations, or the largest number that divides both
+            them and the channels. With one channel a group the normalisation takes away
+            what the time adds, as in the first level of "ddad-s".
     """
 
     base: int
@@ -40,6 +42,7 @@ class Architecture:
     dropout: float = 0.0
     blocks: int = 2
     patch: int = 1
+    groups: int = 32
 
     @property
     def stride(self) -> int:
@@ -71,7 +74,8 @@ def unet(image_shape: tuple[int, int, int], architecture: Architecture) -> keras
     x = blocks.attention(x)
     x = blocks.residual(x, width)
     x = _up(x, skips, blocks)
-    noise = _last(_activated(x), image_shape[-1], architecture.patch)
+    x = _activated(x, architecture.groups)
+    noise = _last(x, image_shape[-1], architecture.patch)
     return keras.Model([images, timesteps], noise, name="unet")
 
 
@@ -143,11 +147,14 @@ def _last(x: Any, channels: int, patch: int) -> Any:
     return layers.Reshape((height * patch, width * patch, channels))(x)
 
 
-def _activated(x: Any) -> Any:
-    """Normalise groups of channels and apply SiLU."""
-    groups = math.gcd(GROUPS, x.shape[-1])
-    # Keras computes it in float32 under every dtype policy.
-    return layers.Activation("silu")(layers.GroupNormalization(groups, epsilon=1e-5)(x))
+def _normalised(x: Any, groups: int) -> Any:
+    """Normalise groups of channels; Keras does so in float32 under every policy."""
+    groups = math.gcd(groups, x.shape[-1])
+    return layers.GroupNormalization(groups, epsilon=1e-5)(x)
+
+
+def _activated(x: Any, groups: int) -> Any:
+    return layers.Activation("silu")(_normalised(x, groups))
 
 
 class _Blocks:
@@ -159,7 +166,8 @@ class _Blocks:
 
     def residual(self, x: Any, channels: int, sampling: str = "") -> Any:
         """Add two convolutions of `x`; "down" halves and "up" doubles the sides."""
-        inner = _activated(x)
+        groups = self.architecture.groups
+        inner = _activated(x, groups)
         if sampling == "down":
             inner, x = layers.AveragePooling2D(2)(inner), layers.AveragePooling2D(2)(x)
         elif sampling == "up":
@@ -167,7 +175,7 @@ class _Blocks:
         inner = layers.Conv2D(channels, 3, padding="same")(inner)
         time = layers.Dense(channels)(self.time)
         inner = layers.Add()([inner, layers.Reshape((1, 1, channels))(time)])
-        inner = layers.Dropout(self.architecture.dropout)(_activated(inner))
+        inner = layers.Dropout(self.architecture.dropout)(_activated(inner, groups))
         inner = layers.Conv2D(channels, 3, padding="same", kernel_initializer="zeros")(
             inner
         )
@@ -178,8 +186,7 @@ class _Blocks:
     def attention(self, x: Any) -> Any:
         """Add what every position gathers from all others."""
         channels = x.shape[-1]
-        groups = math.gcd(GROUPS, channels)
-        inner = layers.GroupNormalization(groups, epsilon=1e-5)(x)
+        inner = _normalised(x, self.architecture.groups)
         inner = layers.Conv2D(3 * channels, 1)(inner)
         inner = Attention(self.architecture.heads)(inner)
         inner = layers.Conv2D(channels, 1, kernel_initializer="zeros")(inner)

@@ -15,7 +15,7 @@ def table(rng):
 def slow(points, table):
     """Evaluate one point after the other in Python."""
     out, values = np.zeros(1), []
-    for x, y, z in points:
+    for x, y, z in points.tolist():
         simplex.point(x, y, z, table, out)
         values.append(out[0])
     return np.array(values)

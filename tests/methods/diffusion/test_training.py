@@ -20,7 +20,7 @@ SCHEDULE = Schedule()
 
 
 def build():
-    return unet(SHAPE, Architecture(8, (1, 2), (), 1, blocks=1))
+    return unet(SHAPE, Architecture(8, (1, 2), (), 1, blocks=1, groups=2))
 
 
 @pytest.fixture
@@ -96,8 +96,10 @@ def test_averaged_weights_look_back_on_a_twentieth():
     assert average_decay(10) == 0
 
 
-def test_training_lowers_the_loss_and_keeps_averaged_weights(images, short):
-    settings = Settings(start=250, batch_size=6, epochs=40, learning_rate=5e-3)
+def test_training_lowers_the_loss_and_keeps_averaged_weights(images, monkeypatch):
+    monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 180)
+    monkeypatch.setattr("methods.diffusion.training.VALIDATIONS", 4)
+    settings = Settings(start=250, batch_size=6, epochs=4, learning_rate=5e-3)
     network, state = run(images, settings)
     losses = [row["val_loss"] for row in state["history"]]
     assert min(losses) < 0.7 * losses[0]

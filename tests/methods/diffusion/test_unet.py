@@ -8,7 +8,7 @@ from methods.diffusion.presets import PRESETS, architecture
 from methods.diffusion.unet import Architecture, Attention, Sinusoids, unet
 from processing.errors import UsageError
 
-TINY = Architecture(8, (1, 2), attention=(8,), heads=2, blocks=1)
+TINY = Architecture(8, (1, 2), attention=(8,), heads=2, blocks=1, groups=2)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,16 @@ def test_attention_equals_keras_own(rng):
     np.testing.assert_allclose(
         made, np.reshape(expected, (2, 4, 5, heads * size)), atol=1e-5
     )
+
+
+@pytest.mark.parametrize("preset", ["small", "tiny"])
+def test_normalisation_leaves_the_time_in(preset):
+    """In groups of several channels; alone, a channel loses what is added to it."""
+    network = unet((32, 32, 1), architecture(preset, (32, 32, 1)))
+    norms = [
+        x for x in network.layers if isinstance(x, keras.layers.GroupNormalization)
+    ]
+    assert all(x.input.shape[-1] >= 4 * x.groups for x in norms)
 
 
 def test_the_time_matters_once_trained(rng):
