@@ -63,7 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             except KeyboardInterrupt:
                 return command.INTERRUPTED
             failed |= bool(row["error"])
-            runs, rows = merged_runs(runs, describe_run(args)), merged(rows, row)
+            rows = merged(rows, row)
+            if not args.again:
+                runs = merged_runs(runs, describe_run(args))
             write_table(args.out, render(runs, rows))
     print(f"table: {args.out}")
     return int(failed)
@@ -97,6 +99,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="skip what the table has already, other than errors",
     )
+    help_ = "do not train, but finetune and test the newest model of each row again"
+    add("--again", action="store_true", help=help_)
     return parser.parse_args(argv)
 
 
@@ -123,29 +127,52 @@ def measured(args: argparse.Namespace, chosen: Row) -> Row:
 
 def run(args: argparse.Namespace, chosen: Row) -> Row:
     """Train, finetune and test one model; return the rest of its row."""
-    from methods.runs import read_json
-    from methods.storage import read_record
+    model, minutes = newest(args, chosen) if args.again else trained(args, chosen)
+    for script in (finetune, test):
+        call(script.main, ["-p", str(model), "--results", str(args.results)])
+    return {**figures(model, args.results), "minutes": minutes}
 
-    architecture, loss = chosen["architecture"], chosen["loss"]
-    folder = args.models / chosen["data set"] / architecture
-    before = set(folder.glob(f"*/*/{architecture}*.hdf5"))
-    options = ["-d", str(args.folder), "-a", architecture, "-l", loss]
-    options += ["--models", str(args.models), *args.train_options]
+
+def trained(args: argparse.Namespace, chosen: Row) -> tuple[Path, str]:
+    """Train a model; return its file and the minutes that it took."""
+    before = set(models(args, chosen))
+    options = ["-d", str(args.folder), "-a", chosen["architecture"]]
+    options += ["-l", chosen["loss"], "--models", str(args.models)]
+    options += args.train_options
     if args.epochs:
         options += ["--epochs", str(args.epochs)]
     start = perf_counter()
     call(train.main, options)
     minutes = (perf_counter() - start) / 60
-    (model,) = set(folder.glob(f"*/*/{architecture}*.hdf5")) - before
-    for script in (finetune, test):
-        call(script.main, ["-p", str(model), "--results", str(args.results)])
+    (model,) = set(models(args, chosen)) - before
+    return model, f"{minutes:.1f}"
+
+
+def newest(args: argparse.Namespace, chosen: Row) -> tuple[Path, str]:
+    """Return the newest model of a row and the minutes that the table says."""
+    found = models(args, chosen)
+    rows = [row for row in read_table(args.out)[1] if key(row) == key(chosen)]
+    if not found or not rows:
+        raise RuntimeError(f"no model or no row of {', '.join(key(chosen))} yet")
+    return max(found, key=lambda path: path.stat().st_mtime), rows[0]["minutes"]
+
+
+def models(args: argparse.Namespace, chosen: Row) -> list[Path]:
+    """Return the model files of a row's data set, architecture and loss."""
+    folder = args.models / chosen["data set"] / chosen["architecture"]
+    return list(folder.glob(f"{chosen['loss']}/*/{chosen['architecture']}*.hdf5"))
+
+
+def figures(model: Path, results: Path) -> Row:
+    """Return the figures of a model that was tested."""
+    from methods.runs import read_json
+    from methods.storage import read_record
+
     record = read_record(model)
-    tested = args.results / record["run"] / "test"
-    (path,) = tested.glob("*/test_result.json")
+    (path,) = (results / record["run"] / "test").glob("*/test_result.json")
     result = read_json(path, "damaged result")
     return {
         **{column: number(result[name]) for column, name in FIGURES.items()},
-        "minutes": f"{minutes:.1f}",
         "epochs": str(record["training"].get("epochs", "")),
         "precision": record["training"].get("precision", ""),
     }

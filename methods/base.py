@@ -1,7 +1,7 @@
 """What every method does: fit on good images, then map and score any image."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -117,10 +117,3 @@ class Method(ABC):
             raise NotFittedError(
                 f"{type(self).__name__} has no weights yet: call `fit`, or load a model"
             )
-
-    def judge(
-        self, images: ImageSet, batch_size: int = 16
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield (images, maps, scores) batch by batch, in order."""
-        for batch in images.batches(batch_size):
-            yield batch, *self.judge_batch(batch)

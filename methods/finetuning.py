@@ -11,7 +11,7 @@ import numpy as np
 
 from processing import plots
 from processing.calibration import GoodImages, Rule, smallest_defect
-from processing.dataset import check_readable, scan_category
+from processing.dataset import check_readable
 from processing.decision import Decision, bootstrap_interval
 from processing.errors import UsageError, UserError
 from processing.files import write_json
@@ -27,6 +27,7 @@ from processing.search import (
 from processing.splits import split_finetuning
 
 from .base import Method
+from .detector import Detector
 from .storage import load_model
 from .training import named, versions
 
@@ -87,36 +88,36 @@ def decision_maps(method: Method, maps: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def curves(
-    method: Method, images: ImageSet, dtype: str, clear_border: bool
+    detector: Detector, images: ImageSet, dtype: str, clear_border: bool
 ) -> Iterator[AreaCurve]:
     """Yield the area curve of each image, one batch of maps in memory at a time."""
-    for _, maps, _ in method.judge(images):
-        for anomaly_map in decision_maps(method, maps, dtype):
+    for judged in detector.judge(images):
+        for anomaly_map in decision_maps(detector.method, judged.maps, dtype):
             yield area_curve(anomaly_map, clear_border=clear_border)
 
 
 def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
     """Find the decision of a model; return the result's folder and content."""
-    method, record = load_model(model)
-    kind = choose_maps(method, options.kind, options.legacy)
+    detector, record = load_model(model)
+    kind = choose_maps(detector.method, options.kind, options.legacy)
     clear_border = options.clear_border or options.legacy
     seed = record["config"]["seed"]
-    validation, finetuning = _image_sets(method, record, options)
+    validation, finetuning = _image_sets(detector, record, options)
 
     start = time.perf_counter()
-    height, width, _ = method.image_shape
-    min_area = options.min_area or smallest_defect(method.image_shape)
+    height, width, _ = detector.image_shape
+    min_area = options.min_area or smallest_defect(detector.image_shape)
     if min_area > height * width:
         raise UsageError(
             f"--min-area must be at most the {height * width} pixels of the maps. "
             f"Received: {min_area}"
         )
     good = GoodImages.of(
-        curves(method, validation, options.dtype, clear_border),
+        curves(detector, validation, options.dtype, clear_border),
         max_area=max(min_area, height * width // LARGEST_AREA),
         min_area=min_area,
     )
-    tried = curves(method, finetuning, options.dtype, clear_border)
+    tried = curves(detector, finetuning, options.dtype, clear_border)
     found = _search(good, tried, finetuning, kind, options)
     log.info(
         "%d validation and %d finetuning images in %.1f s",
@@ -136,6 +137,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
         "split": 0.1,
         "seed": seed,
         "clear_border": decision.clear_border,
+        "good_level": float(good.typical[-1]),
         **how,
         "validation_files": list(validation.names),
         "finetuning_files": list(finetuning.names) if found else [],
@@ -152,17 +154,15 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
 
 
 def _image_sets(
-    method: Method, record: Mapping[str, Any], options: Options
+    detector: Detector, record: Mapping[str, Any], options: Options
 ) -> tuple[ImageSet, ImageSet]:
     """Return the validation images of the training and the finetuning images."""
-    category = scan_category(
-        options.folder or Path(record["folder"]),
-        image_shape=method.image_shape,
-        cache_bytes=CACHE_BYTES,
-    )
+    category = detector.category(options.folder or Path(record["folder"]), CACHE_BYTES)
     validation = named(category.train, record["splits"]["validation"])
-    labels, classes = category.test.labels, category.test.classes
-    chosen, _ = split_finetuning(labels, classes, seed=record["config"]["seed"])
+    test, seed = category.test, record["config"]["seed"]
+    chosen, _ = split_finetuning(
+        test.labels, test.classes, seed=seed, groups=test.groups
+    )
     chosen = chosen[:0] if options.rule else chosen
     return (
         check_readable(validation, options.skip_unreadable),

@@ -3,7 +3,8 @@
     /model_weights   the main network as Keras saves it, so that Keras opens the file
     /networks/NAME/I weights in the order of `network.weights`
     /arrays/NAME     everything learned that is no weight
-    attribute record JSON: method, configuration, splits, versions
+    /preparation/NAME  what the preparation of images learned
+    attribute record JSON: method, configuration, preparation, splits, versions
 
 Nothing in it is executed or unpickled on loading.
 """
@@ -21,15 +22,17 @@ import numpy as np
 import methods
 from processing.errors import UserError
 from processing.files import replacing
+from processing.preparation import Preparation
 
-from .base import Method
+from .detector import Detector
 
 FORMAT = "keras-anomaly"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no preparation but resizing
 
 
-def save_model(path: Path, method: Method, record: Mapping[str, Any]) -> None:
-    """Write `method` and its `record` to `path`, whole or not at all."""
+def save_model(path: Path, detector: Detector, record: Mapping[str, Any]) -> None:
+    """Write `detector` and its `record` to `path`, whole or not at all."""
+    method = detector.method
     with replacing(path, suffix=".hdf5") as temporary:
         if len(method.networks) == 1:
             _save_keras(temporary, *method.networks.values())
@@ -38,11 +41,15 @@ def save_model(path: Path, method: Method, record: Mapping[str, Any]) -> None:
                 _write_weights(file, name, network)
             for name, array in method.arrays.items():
                 file[f"arrays/{name}"] = array
+            for name, array in detector.preparation.arrays.items():
+                file[f"preparation/{name}"] = array
             file.attrs["format"] = FORMAT
             file.attrs["format_version"] = FORMAT_VERSION
-            file.attrs["record"] = json.dumps(
-                {**record, "config": method.get_config()}, ensure_ascii=False
-            )
+            configs = {
+                "config": method.get_config(),
+                "preparation": detector.preparation.config(),
+            }
+            file.attrs["record"] = json.dumps({**record, **configs}, ensure_ascii=False)
 
 
 def _save_keras(path: Path, network: Any) -> None:
@@ -104,8 +111,8 @@ def read_record(path: Path) -> dict[str, Any]:
         return json.loads(file.attrs["record"])
 
 
-def load_model(path: Path) -> tuple[Method, dict[str, Any]]:
-    """Return the fitted method and the record in a model file."""
+def load_model(path: Path) -> tuple[Detector, dict[str, Any]]:
+    """Return the fitted detector and the record in a model file."""
     with opened(path) as file:
         record = json.loads(file.attrs["record"])
         method = methods.get(record["method"])(**record["config"])
@@ -115,7 +122,12 @@ def load_model(path: Path) -> tuple[Method, dict[str, Any]]:
             network.set_weights([group[str(i)][()] for i in range(len(group))])
         for name in file.get("arrays", ()):
             method.arrays[name] = file["arrays"][name][()]
-    return method, record
+        detector = Detector(method)
+        if "preparation" in record:
+            learned = file.get("preparation", {})
+            arrays = {name: learned[name][()] for name in learned}
+            detector.preparation = Preparation(**record["preparation"], arrays=arrays)
+    return detector, record
 
 
 def save_checkpoint(

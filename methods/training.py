@@ -5,6 +5,7 @@ import inspect
 import logging
 import platform
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,19 @@ import numpy as np
 import methods
 from processing import plots
 from processing.dataset import Category, check_readable, scan_category
+from processing.decoding import to_float
 from processing.errors import UsageError, UserError
 from processing.images import ImageSet
+from processing.listing import bare_name
+from processing.preparation import Preparation
+from processing.reference import learn, registrable
 from processing.splits import split_validation
 
-from .base import Method
+from .detector import Detector
 from .runs import TrainingRun
 from .storage import save_model
 
+PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays"}
 PACKAGES = ("keras", "tensorflow", "numpy", "scikit-image", "opencv-python-headless")
 
 log = logging.getLogger(__name__)
@@ -37,28 +43,31 @@ def versions() -> dict[str, str]:
     return found
 
 
-def configure(name: str, options: Mapping[str, tuple[str, Any]]) -> Method:
-    """Return the unfitted method `name` with the options that a user gave.
+def configure(name: str, options: Mapping[str, tuple[str, Any]]) -> Detector:
+    """Return the unfitted method `name`, and its preparation, as a user asked for.
 
     Args:
         name: a key of `METHODS`.
         options: by parameter of the method's class, the flag that the user knows it
-            by and its value; besides "size" (side in pixels) and "color" ("grayscale"
-            or "rgb"), which make the image shape.
+            by and its value; besides those of `Preparation`, but "color" ("grayscale"
+            or "rgb") in place of its channels.
 
     Raises:
         UsageError: an option that the method does not have.
     """
     kind = methods.get(name)
     values = {key: value for key, (_, value) in options.items()}
-    size, color = values.pop("size", kind.size), values.pop("color", None)
+    color = values.pop("color", None)
+    prepared = {key: values.pop(key) for key in PREPARATION if key in values}
     known = inspect.signature(kind).parameters
     for key in values:
         if key not in known:
             raise UsageError(f"{name} has no option {options[key][0]}")
     channels = {"grayscale": 1, "rgb": 3}[color or kind.color(values)]
-    values |= {"name": name, "image_shape": (size, size, channels)}
-    return kind(**values)
+    prepared = {"size": (kind.size, kind.size), "channels": channels, **prepared}
+    preparation = Preparation(**prepared)
+    values |= {"name": name, "image_shape": preparation.seen_shape}
+    return Detector(kind(**values), preparation)
 
 
 def start_run(
@@ -74,19 +83,25 @@ def start_run(
     `options` are those of `configure`.
     Returns the run and its record: what `resume` needs to train, JSON-able.
     """
-    method = configure(method_name, options)
+    detector = configure(method_name, options)
+    method = detector.method
     method.build()  # tells now if the image shape does not suit
-    category = scan_category(folder, image_shape=method.image_shape, cache_bytes=0)
+    shape = detector.image_shape
+    category = scan_category(folder, image_shape=shape, cache_bytes=0)
     good = check_readable(category.train, skip_unreadable)
+    preparation = learn(detector.preparation, good)
+    good = registrable(good, preparation)
     if len(good) < 2:
         raise UserError(
             f"{folder}/train/good needs at least 2 images, one to fit and one to "
             f"validate. Received: {len(good)}"
         )
-    fit, validation = split_validation(len(good), seed=method.get_config()["seed"])
+    seed = method.get_config()["seed"]
+    fit, validation = split_validation(len(good), seed=seed, groups=good.groups)
     record = {
         "method": method_name,
         "config": method.get_config(),
+        "preparation": preparation.config(),
         "dataset": category.dataset,
         "category": category.name,
         "folder": str(folder.absolute()),
@@ -97,7 +112,7 @@ def start_run(
         "versions": versions(),
     }
     parts = (category.dataset, category.name, method_name, method.variant)
-    return TrainingRun.start(root, parts, record)
+    return TrainingRun.start(root, parts, record, preparation.arrays)
 
 
 def train_run(
@@ -105,22 +120,24 @@ def train_run(
 ) -> Path:
     """Train in a run folder, from where it stopped if it did; return the model file."""
     method = methods.get(record["method"])(**record["config"])
-    category = scan_category(Path(record["folder"]), image_shape=method.image_shape)
+    preparation = Preparation(**record["preparation"], arrays=run.preparation())
+    detector = Detector(method, preparation)
+    category = detector.category(Path(record["folder"]))
     fit, validation = (
         named(category.train, record["splits"][split])
         for split in ("fit", "validation")
     )
     log.info("%d images to fit, %d to validate", len(fit), len(validation))
     log.info("run folder: %s", run.folder)
-    method.fit(fit, validation, run)
+    method.fit(detector.seen(fit), detector.seen(validation), run)
     record = {**record, "training": method.summary()}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
-    save_model(path, method, record)
+    save_model(path, detector, record)
     if method.history:
         plots.losses(run.folder / "loss_plot.png", method.history)
         plots.learning_rates(run.folder / "lr_schedule_plot.png", method.history)
     if inspect:
-        write_inspections(run.folder, method, validation, category)
+        write_inspections(run.folder, detector, validation, category)
     run.finish(record)
     return path
 
@@ -138,28 +155,27 @@ def named(images: ImageSet, names: list[str]) -> ImageSet:
 
 
 def write_inspections(
-    folder: Path, method: Method, validation: ImageSet, category: Category
+    folder: Path, detector: Detector, validation: ImageSet, category: Category
 ) -> None:
     """Write image, reconstruction and map of validation and test images."""
     limits: tuple[float, float] | None = None
     for part, images in (("val", validation), ("test", category.test)):
         done = 0
-        for batch, maps, scores in method.judge(images):
-            limits = limits or (0.0, 2 * float(np.quantile(maps, 0.999)))
-            good = method.reconstruct(batch)
-            for row, (image, anomaly_map) in enumerate(zip(batch, maps, strict=True)):
+        for judged in detector.judge(images):
+            limits = limits or (0.0, 2 * float(np.quantile(judged.maps, 0.999)))
+            for row, view in enumerate(judged.views):
                 name = images.names[done + row]
                 plots.inspection(
                     folder / f"inspection_{part}" / inspection_name(name),
-                    image,
-                    None if good is None else good[row],
-                    anomaly_map,
-                    f"{name}   score {scores[row]:.4g}",
+                    view.placement.restore(to_float(view.pixels)),
+                    detector.reconstruct(view),
+                    judged.maps[row],
+                    f"{name}   score {judged.scores[row]:.4g}",
                     limits,
                 )
-            done += len(batch)
+            done += len(judged.scores)
 
 
 def inspection_name(name: str) -> str:
     """Return the flat file name of an image's inspection picture."""
-    return f"{Path(name).with_suffix('').as_posix().replace('/', '_')}_inspection.png"
+    return f"{bare_name(name).replace('/', '_')}_inspection.png"

@@ -12,12 +12,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from .attention import attend
+from .transformer import attend, feed_forward, normalise
 
 BLOCKS = 12
 CHANNELS = 384
 HEADS = 6
 PATCH = 14  # pixels
+EPSILON = 1e-6
 LEARNED = 37  # patches a side that the position embeddings stand for
 LEVELS = (3, 6, 9, 12)  # blocks whose output is a level
 
@@ -27,7 +28,7 @@ def stages(name: str, images: Any) -> Iterator[tuple[str, Any]]:
     x = layers.Conv2D(CHANNELS, PATCH, strides=PATCH, name="patch_embed.proj")(images)
     sides = x.shape[1:3]
     x = Tokens(name="tokens")(x)
-    norm = layers.LayerNormalization(epsilon=1e-6, name="norm")
+    norm = layers.LayerNormalization(epsilon=EPSILON, name="norm")
     for block in range(BLOCKS):
         x = _block(x, f"blocks.{block}")
         if block + 1 in LEVELS:
@@ -38,16 +39,14 @@ def stages(name: str, images: Any) -> Iterator[tuple[str, Any]]:
 
 def _block(x: Any, name: str) -> Any:
     """Add what tokens attend to, then what each token makes of itself."""
-    inner = layers.LayerNormalization(epsilon=1e-6, name=f"{name}.norm1")(x)
+    inner = normalise(x, EPSILON, f"{name}.norm1")
     inner = layers.Dense(3 * CHANNELS, name=f"{name}.attn.qkv")(inner)
     inner = Attention(HEADS, name=f"{name}.attn")(inner)
     inner = layers.Dense(CHANNELS, name=f"{name}.attn.proj")(inner)
     inner = Scale(name=f"{name}.ls1")(inner)
     x = layers.Add(name=f"{name}.add1")([x, inner])
-    inner = layers.LayerNormalization(epsilon=1e-6, name=f"{name}.norm2")(x)
-    inner = layers.Dense(4 * CHANNELS, name=f"{name}.mlp.fc1")(inner)
-    inner = layers.Activation("gelu", name=f"{name}.mlp.act")(inner)
-    inner = layers.Dense(CHANNELS, name=f"{name}.mlp.fc2")(inner)
+    inner = normalise(x, EPSILON, f"{name}.norm2")
+    inner = feed_forward(inner, f"{name}.mlp")
     inner = Scale(name=f"{name}.ls2")(inner)
     return layers.Add(name=f"{name}.add2")([x, inner])
 

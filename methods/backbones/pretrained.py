@@ -12,7 +12,7 @@ from processing.errors import UserError
 from . import spec
 
 FILE = "model.safetensors"  # in each repository at the Hugging Face hub
-PATIENCE = 1.2  # seconds that the hub has for its first answer
+PATIENCE = 1.0  # seconds that the hub has for its first answer
 
 
 def folder() -> Path:

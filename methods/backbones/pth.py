@@ -31,6 +31,7 @@ STORAGES = {
     "BoolStorage": "<u1",
 }
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # what tensors may lie under
+Places = dict[str, tuple[int, int]]  # key of a storage -> its bytes in the file
 
 
 class Stored(NamedTuple):
@@ -109,10 +110,10 @@ def read_tensors(path: Path) -> dict[str, Stored]:
         with path.open("rb") as file:
             read = _read_zip if zipfile.is_zipfile(file) else _read_legacy
             file.seek(0)
-            content, starts = read(file)
-            size = file.seek(0, 2)
+            content, places = read(file)
+            size = file.seek(0, os.SEEK_END)
         return {
-            name: Stored(tensor.shape, _reader(path, tensor, starts, size))
+            name: Stored(tensor.shape, _reader(path, tensor, places, size))
             for name, tensor in _named(content).items()
         }
     except UserError as error:
@@ -125,8 +126,8 @@ def read_tensors(path: Path) -> dict[str, Stored]:
         ) from error
 
 
-def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, int]]:
-    """Return what is pickled, and where in the file each storage starts."""
+def _read_zip(file: BinaryIO) -> tuple[Any, Places]:
+    """Return what is pickled, and where in the file each storage starts and ends."""
     with zipfile.ZipFile(file) as archive:
         members = {info.filename: info for info in archive.infolist()}
         if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
@@ -138,30 +139,28 @@ def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, int]]:
             raise ValueError("its numbers are big-endian")
         with archive.open(main) as pickled:
             content = _Unpickler(pickled).load()
-    starts = {}
+    places = {}
     for name, info in members.items():
         file.seek(info.header_offset + 26)  # the lengths of name and extra field
-        starts[name.removeprefix(f"{root}data/")] = (
-            info.header_offset + 30 + sum(struct.unpack("<HH", file.read(4)))
-        )
-    return content, starts
+        start = info.header_offset + 30 + sum(struct.unpack("<HH", file.read(4)))
+        places[name.removeprefix(f"{root}data/")] = start, start + info.file_size
+    return content, places
 
 
-def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, int]]:
+def _read_legacy(file: BinaryIO) -> tuple[Any, Places]:
     """Return the same for a file of before PyTorch 1.6."""
     magic, _version, system = (_Unpickler(file).load() for _ in range(3))
     if magic != MAGIC or not system["little_endian"]:
         raise ValueError("unknown format")
     unpickler = _Unpickler(file)
     content = unpickler.load()
-    starts = {}
+    places = {}
     for key in _Unpickler(file).load():
-        storage = unpickler.storages[key]
-        if struct.unpack("<q", file.read(8)) != (storage.length,):
-            raise ValueError(f"data {key} has another length than its tensors say")
-        starts[key] = file.tell()
-        file.seek(storage.length * np.dtype(storage.dtype).itemsize, os.SEEK_CUR)
-    return content, starts
+        [length] = struct.unpack("<q", file.read(8))
+        start = file.tell()
+        itemsize = np.dtype(unpickler.storages[key].dtype).itemsize
+        places[key] = start, file.seek(start + length * itemsize)
+    return content, places
 
 
 def _named(content: Any) -> dict[str, _Tensor]:
@@ -178,13 +177,15 @@ def _named(content: Any) -> dict[str, _Tensor]:
 
 
 def _reader(
-    path: Path, tensor: _Tensor, starts: dict[str, int], size: int
+    path: Path, tensor: _Tensor, places: Places, size: int
 ) -> Callable[[], np.ndarray]:
     """Return a function that reads the tensor, which lies within the file."""
     dtype = np.dtype(tensor.storage.dtype)
-    start = starts[tensor.storage.key]
-    if start + tensor.storage.length * dtype.itemsize > size:
-        raise ValueError("it is shorter than its tensors, so truncated")
+    start, end = places[tensor.storage.key]
+    if end > size:
+        raise ValueError("it is truncated")
+    if start + tensor.storage.length * dtype.itemsize != end:
+        raise ValueError("its data is not as long as its tensors say")
     start += tensor.offset * dtype.itemsize
     strides = tuple(stride * dtype.itemsize for stride in tensor.strides)
 

@@ -6,26 +6,27 @@ need only be multiples of the stride. Levels are the outputs of the stages, with
 last normalisation, as timm gives them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from .attention import attend
+from .transformer import attend, feed_forward, normalise
 
 DEPTHS = (2, 2, 6, 2)
 CHANNELS = 96  # of the first stage; each later one has twice as many
 HEADS = 3  # of the first stage; likewise
 WINDOW = 7
+EPSILON = 1e-5
 MASKED = -100.0  # added to the logits of what a query must not see, as in the original
 
 
 def stages(name: str, images: Any) -> Iterator[tuple[str, Any]]:
     """Yield (level, features) from shallow to deep, building only what is asked for."""
     x = layers.Conv2D(CHANNELS, 4, strides=4, name="patch_embed.proj")(images)
-    x = _normalise(x, "patch_embed.norm")
+    x = normalise(x, EPSILON, "patch_embed.norm")
     for stage, depth in enumerate(DEPTHS):
         path = f"layers.{stage}"
         if stage > 0:
@@ -42,7 +43,7 @@ def _merge(x: Any, name: str) -> Any:
     x = layers.Reshape((height, 2, width, 2, channels), name=f"{name}.split")(x)
     x = layers.Permute((1, 3, 4, 2, 5), name=f"{name}.permute")(x)
     x = layers.Reshape((height, width, 4 * channels), name=f"{name}.stack")(x)
-    x = _normalise(x, f"{name}.norm")
+    x = normalise(x, EPSILON, f"{name}.norm")
     return layers.Dense(2 * channels, use_bias=False, name=f"{name}.reduction")(x)
 
 
@@ -50,22 +51,16 @@ def _block(x: Any, heads: int, shift: int, name: str) -> Any:
     """Add what windows attend to, then what each position makes of itself."""
     _, height, width, channels = x.shape
     padding = (0, -height % WINDOW), (0, -width % WINDOW)
-    inner = _normalise(x, f"{name}.norm1")
+    inner = normalise(x, EPSILON, f"{name}.norm1")
     inner = layers.ZeroPadding2D(padding, name=f"{name}.pad")(inner)
     inner = layers.Dense(3 * channels, name=f"{name}.attn.qkv")(inner)
     inner = WindowAttention(heads, shift, name=f"{name}.attn")(inner)
     inner = layers.Cropping2D(padding, name=f"{name}.crop")(inner)
     inner = layers.Dense(channels, name=f"{name}.attn.proj")(inner)
     x = layers.Add(name=f"{name}.add1")([x, inner])
-    inner = _normalise(x, f"{name}.norm2")
-    inner = layers.Dense(4 * channels, name=f"{name}.mlp.fc1")(inner)
-    inner = layers.Activation("gelu", name=f"{name}.mlp.act")(inner)
-    inner = layers.Dense(channels, name=f"{name}.mlp.fc2")(inner)
+    inner = normalise(x, EPSILON, f"{name}.norm2")
+    inner = feed_forward(inner, f"{name}.mlp")
     return layers.Add(name=f"{name}.add2")([x, inner])
-
-
-def _normalise(x: Any, name: str) -> Any:
-    return layers.LayerNormalization(epsilon=1e-5, name=name)(x)
 
 
 @keras.saving.register_keras_serializable("keras_anomaly")
@@ -87,7 +82,7 @@ class WindowAttention(layers.Layer):
 
     def build(self, shape: tuple) -> None:
         sides = shape[1:3]
-        self.shifts = tuple(self.shift if side > WINDOW else 0 for side in sides)
+        self.shifts = [self.shift if side > WINDOW else 0 for side in sides]
         self.mask = window_mask(sides, self.shifts)
         self.places = relative_positions()
         self.table = self.add_weight(
@@ -113,7 +108,7 @@ def partition(x: Any) -> Any:
     return ops.reshape(x, (-1, down * across, WINDOW**2, channels))
 
 
-def reverse(windows: Any, sides: tuple[int, int]) -> Any:
+def reverse(windows: Any, sides: Sequence[int]) -> Any:
     """Put windows (n, windows, tokens, c) together to maps (n, *sides, c)."""
     down, across = sides[0] // WINDOW, sides[1] // WINDOW
     x = ops.reshape(windows, (-1, down, across, WINDOW, WINDOW, windows.shape[-1]))
@@ -128,7 +123,7 @@ def relative_positions() -> np.ndarray:
     return (down * (2 * WINDOW - 1) + across).astype("int32")
 
 
-def window_mask(sides: tuple[int, int], shifts: tuple[int, int]) -> np.ndarray:
+def window_mask(sides: Sequence[int], shifts: Sequence[int]) -> np.ndarray:
     """Return what hides tokens from each other: (windows, 1, tokens, tokens).
 
     In the last window of an axis, tokens rolled in from the other side are kept apart.

@@ -62,7 +62,7 @@ def load(model: Any, name: str, path: Path) -> None:
 def put(model: Any, name: str, tensors: Tensors, path: Path) -> None:
     """Put the tensors of a file, under their names there, into a model.
 
-    Tensors beyond the model's deepest level are left out; anything else that is missing,
+    Tensors beyond the model's deepest level are left out. One that is missing,
     unexpected or of another shape is a `UserError`, raised before the model changes.
     """
     tensors = canonical(spec(name).module, tensors)

@@ -58,7 +58,8 @@ def sample(options: argparse.Namespace) -> None:
 
     from .method import Diffusion
 
-    method, _ = load_model(options.path)
+    detector, _ = load_model(options.path)
+    method = detector.method
     if not isinstance(method, Diffusion):
         raise UsageError(
             f"{options.path} holds a {type(method).__name__}. Expected DDAD or AnoDDPM"

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -158,8 +159,7 @@ class DDAD(Diffusion):
         of the highest in the batch that is judged.
         """
         highest = np.zeros(2)
-        batches = good.subset(range(min(SCALED, len(good)))).batches(BATCH)
-        for images in batches:
+        for images in islice(good.batches(BATCH), SCALED // BATCH):
             parts = self._distances(images, self.reconstruct(images))
             highest = np.maximum(highest, [part.max() for part in parts])
         self.arrays["pixel_scale"] = np.float32(highest[0] / max(highest[1], 1e-6))

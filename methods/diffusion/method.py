@@ -41,6 +41,7 @@ class Diffusion(Method):
     learning_rate, precision, sigma and seed.
     """
 
+    size = 128
     map_kinds = ("standard", "raw")
     repeats = 1  # reconstructions that are averaged
     clip: float | None = None  # largest norm of a gradient

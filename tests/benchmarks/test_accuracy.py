@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from benchmarks.accuracy import (
@@ -8,6 +10,8 @@ from benchmarks.accuracy import (
     main,
     merged,
     merged_runs,
+    newest,
+    parse_arguments,
     read_table,
     render,
     write_table,
@@ -100,3 +104,22 @@ def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
     assert main(options) == 1
     assert ran == ["l2"]
     assert [row["error"] for row in read_table(path)[1]] == ["again", ""]
+
+
+def test_again_judges_the_newest_model_and_keeps_the_minutes(tmp_path):
+    path = tmp_path / "table.md"
+    write_table(path, render([], [made_row(minutes="20.5")]))
+    options = ["d/c", "--again", "--models", str(tmp_path), "--out", str(path)]
+    args = parse_arguments(options)
+    with pytest.raises(RuntimeError, match="no model or no row of d/c, mvtecCAE"):
+        newest(args, made_row())
+    files = [
+        tmp_path / f"d/c/mvtecCAE/ssim/{i}/mvtecCAE_b8_e{i}.hdf5" for i in range(3)
+    ]
+    for age, file in enumerate(files):
+        file.parent.mkdir(parents=True)
+        file.touch()
+        os.utime(file, (age, 100 - age))
+    assert newest(args, made_row()) == (files[0], "20.5")
+    with pytest.raises(RuntimeError, match="no model or no row"):
+        newest(args, made_row(loss="l2"))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from methods.cae import CAE
+from methods.detector import Detector
 from methods.storage import save_model
 from processing.dataset import scan_category
 
@@ -17,8 +18,8 @@ SCRIPT = """
 import sys, numpy as np
 from pathlib import Path
 from methods.storage import load_model
-method, _ = load_model(Path(sys.argv[1]))
-np.save(sys.argv[3], method.anomaly_map(np.load(sys.argv[2])))
+detector, _ = load_model(Path(sys.argv[1]))
+np.save(sys.argv[3], detector.method.anomaly_map(np.load(sys.argv[2])))
 """
 
 
@@ -30,7 +31,7 @@ def test_jax_gives_the_maps_of_tensorflow(samples, short_epochs, rng, tmp_path):
     good = scan_category(samples / "washer", image_shape=shape).train
     method = CAE(image_shape=shape, epochs=2, learning_rate=1e-3, precision="float32")
     method.fit(good.subset(range(8)), good.subset([8, 9]))
-    save_model(tmp_path / "model.hdf5", method, {"method": "mvtecCAE"})
+    save_model(tmp_path / "model.hdf5", Detector(method), {"method": "mvtecCAE"})
     images = next(good.batches(2))
     np.save(tmp_path / "images.npy", images)
     paths = [str(tmp_path / name) for name in ("model.hdf5", "images.npy", "maps.npy")]

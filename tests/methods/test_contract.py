@@ -5,6 +5,7 @@ import pytest
 
 import methods
 from methods.base import NotFittedError
+from methods.detector import Detector
 from methods.storage import load_model, save_model
 from processing.dataset import scan_category
 
@@ -93,8 +94,9 @@ def test_saved_and_loaded_gives_the_same_maps(name, fitted, rng, tmp_path):
     method = fitted(name)
     images = batch_for(method, rng)
     path = tmp_path / "model.hdf5"
-    save_model(path, method, {"method": name, "note": "é"})
-    loaded, record = load_model(path)
+    save_model(path, Detector(method), {"method": name, "note": "é"})
+    detector, record = load_model(path)
+    loaded = detector.method
     assert loaded is not method
     assert record["note"] == "é"
     assert loaded.get_config() == method.get_config()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from methods.cae import CAE
+from methods.detector import Detector
 from methods.storage import load_checkpoint, load_model, save_checkpoint, save_model
 from processing.errors import UserError
 
@@ -14,7 +15,7 @@ def model(tmp_path):
     method.build()
     method.arrays = {"ssim_mean": np.ones((32, 32), np.float32)}
     path = tmp_path / "model.hdf5"
-    save_model(path, method, {"method": "mvtecCAE"})
+    save_model(path, Detector(method), {"method": "mvtecCAE"})
     return path, method
 
 
@@ -36,7 +37,7 @@ def test_a_failed_save_keeps_the_old_file(model, monkeypatch):
     before = path.read_bytes()
     method.arrays = {"broken": np.array([object()])}
     with pytest.raises(TypeError):
-        save_model(path, method, {"method": "mvtecCAE"})
+        save_model(path, Detector(method), {"method": "mvtecCAE"})
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["model.hdf5"]
 
@@ -72,7 +73,7 @@ def test_newer_format(model):
     path, _ = model
     with h5py.File(path, "a") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(UserError, match="format version 99.*up to 1"):
+    with pytest.raises(UserError, match="format version 99.*up to 2"):
         load_model(path)
 
 

@@ -1,8 +1,28 @@
-"""Multi-head self-attention (Vaswani et al. 2017, arXiv 1706.03762)."""
+"""What vision transformers share (Dosovitskiy et al. 2020, arXiv 2010.11929)."""
 
 from typing import Any
 
-from keras import ops
+import keras
+from keras import layers, ops
+
+
+def normalise(x: Any, epsilon: float, name: str) -> Any:
+    """Bring the channels of each token to mean 0 and deviation 1, then rescale."""
+    return layers.LayerNormalization(epsilon=epsilon, name=name)(x)
+
+
+def feed_forward(x: Any, name: str) -> Any:
+    """Transform each token by itself, with four times the channels in between."""
+    channels = x.shape[-1]
+    x = layers.Dense(4 * channels, name=f"{name}.fc1")(x)
+    x = layers.Activation(gelu, name=f"{name}.act")(x)
+    return layers.Dense(channels, name=f"{name}.fc2")(x)
+
+
+@keras.saving.register_keras_serializable("keras_anomaly")
+def gelu(x: Any) -> Any:
+    """Return the exact x Phi(x); that of Keras needs erfc, which ONNX has not."""
+    return 0.5 * x * (1 + ops.erf(x * 0.5**0.5))
 
 
 def attend(qkv: Any, heads: int, bias: Any = None) -> Any:
