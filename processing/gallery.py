@@ -24,7 +24,8 @@ FOLDER = "report_files"
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 85]
 MASK_COLOUR = (255, 96, 0)
 TRUTH_COLOUR = (0, 214, 170)
-OUTLINE, THIN = 5, 2  # pixels of `LARGEST`; thin: regions that do not count
+OVERLAY = 512  # pixels, the longer side of drawn regions
+OUTLINE, THIN = 4, 1  # pixels of `OVERLAY`; thin: regions that do not count
 INSIDE = 80  # opacity of 255 inside a region, whose outline is opaque
 _SUFFIXES = {
     "image": "jpg",
@@ -182,7 +183,7 @@ def draw(
     pictures = {"image": _jpeg(image), "map": _jpeg(_resized(painted, like_image))}
     if max(size) > OWN_THUMBNAIL:
         pictures["thumbnail"] = _jpeg(_resized(image, scaled(own, THUMBNAIL)))
-    drawn = scaled(own, LARGEST)
+    drawn = scaled(own, OVERLAY)
     if mask.any() or dropped.any():
         pictures["mask"] = _overlay(mask, drawn, MASK_COLOUR, dropped)
     if truth is not None and truth.any():

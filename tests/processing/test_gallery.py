@@ -10,6 +10,7 @@ from processing.gallery import (
     INSIDE,
     LARGEST,
     MASK_COLOUR,
+    OVERLAY,
     THUMBNAIL,
     ColourScale,
     Gallery,
@@ -63,11 +64,11 @@ def test_pictures_have_the_proportions_of_the_image(image):
     assert decoded(pictures["image"]).shape == (60, 40, 3)
     assert decoded(pictures["map"]).shape == (16, 11, 3)
     mask = decoded(pictures["mask"])
-    assert mask.shape == (LARGEST, LARGEST * 2 // 3, 4)
-    middle = mask[LARGEST * 6 // 16, LARGEST * 2 // 3 * 6 // 16]
+    assert mask.shape == (OVERLAY, OVERLAY * 2 // 3, 4)
+    middle = mask[OVERLAY * 6 // 16, OVERLAY * 2 // 3 * 6 // 16]
     assert middle[2::-1].tolist() == list(MASK_COLOUR)
     assert 0 < middle[3] < 255
-    assert not mask[LARGEST // 8, :, 3].any()
+    assert not mask[OVERLAY // 8, :, 3].any()
     assert mask[..., 3].max() == 255
 
 
@@ -96,7 +97,7 @@ def test_regions_that_do_not_count_are_outlined_thinly(image, tmp_path):
     with Gallery(tmp_path / "report", ColourScale.around(1, 0)) as gallery:
         gallery.add(image, anomaly_map, mask)
     opacity = decoded(base64.b64decode(gallery.urls[0]["mask"].split(",")[1]))[..., 3]
-    left, right = np.hsplit(opacity, 2)
+    left, right = np.array_split(opacity, 2, axis=1)
     assert (left == 255).mean() > 1.5 * (right == 255).mean() > 0
     assert set(np.unique(left)) == {0, INSIDE, 255}
     assert set(np.unique(right)) == {0, 255}
