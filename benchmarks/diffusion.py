@@ -134,7 +134,7 @@ def our_steps(
     rows = ddim_plan(schedule, reverse_timesteps(250, CALLS), 1.0, 2.0)
     fresh = np.zeros((CALLS, *images.shape[1:]), "float32")
     return (
-        lambda: denoiser.train_on_batch((batch,)),
+        lambda: denoiser.train_on_batch(batch),
         lambda: sampler.predict_on_batch((noise, noise, fresh, rows)),
     )
 

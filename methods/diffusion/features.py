@@ -174,7 +174,7 @@ def run_adaptation(
     for epoch in range(epochs):
         # `train_on_batch` returns a running mean, from the last reset on.
         adapter.reset_metrics()
-        steps = [float(adapter.train_on_batch((pair,))) for pair in pairs(epoch)]
+        steps = [float(adapter.train_on_batch(pair)) for pair in pairs(epoch)]
         losses.append(steps[-1])
     return losses
 

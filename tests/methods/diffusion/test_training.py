@@ -149,7 +149,7 @@ def test_accumulated_batches_are_one_large_batch(images):
         denoiser(batch)
         compile_denoiser(denoiser, settings, steps=100 * accumulate)
         for part in parts:
-            denoiser.train_on_batch((tuple(x[part] for x in batch),))
+            denoiser.train_on_batch(tuple(x[part] for x in batch))
         weights.append(denoiser.network.get_layer("last").get_weights())
     assert np.abs(weights[0][1]).max() > 0
     for one, other in zip(*weights, strict=True):
