@@ -20,6 +20,9 @@ class TrainingDivergedError(RuntimeError):
 class Progress(keras.callbacks.Callback):
     """Stop without improvement, halve the rate on plateaus, keep the best weights.
 
+    Those are the weights that were validated: averaged ones, if a callback behind this
+    one puts them into the model for the validation.
+
     Args:
         patience: epochs without a lower val_loss until training ends.
         plateau: epochs without a lower val_loss until the learning rate is halved.
@@ -35,6 +38,7 @@ class Progress(keras.callbacks.Callback):
         self.plateau = plateau
         self.save = save
         self.best_weights: list[np.ndarray] = []
+        self.validated: list[np.ndarray] = []
         self.state: dict = {
             "epochs": 0,
             "best": math.inf,
@@ -48,6 +52,10 @@ class Progress(keras.callbacks.Callback):
         """Note the time."""
         self.started = time.perf_counter()
 
+    def on_test_end(self, logs=None):
+        """Note the weights that were validated."""
+        self.validated = self.model.get_weights()
+
     def on_epoch_end(self, epoch, logs=None):
         """Record the epoch and decide what follows it."""
         state, rate = self.state, float(self.model.optimizer.learning_rate)
@@ -60,7 +68,7 @@ class Progress(keras.callbacks.Callback):
             self._diverged(epoch, rate)
         elif val_loss < state["best"]:
             state.update(best=val_loss, best_epoch=epoch + 1, waiting=0)
-            self.best_weights = self.model.get_weights()
+            self.best_weights = self.validated
         else:
             self._wait(rate)
         if self.save:

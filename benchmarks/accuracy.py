@@ -23,10 +23,11 @@ from processing import command
 from processing.files import write_text
 
 LOSSES = ("ssim", "mssim", "l2")
-KEY = ("data set", "architecture", "loss", "limit")
+KEY = ("data set", "method", "loss", "limit")
 FIGURES = {  # column: key in test_result.json
     "image AUROC": "image_auroc",
     "pixel AUROC": "pixel_auroc",
+    "AUPRO": "aupro",
     "balanced score": "score",
     "TPR": "TPR",
     "TNR": "TNR",
@@ -52,21 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs, rows = read_table(args.out)
     there = {key(row) for row in rows if not row["error"]}
     failed = False
-    for loss in args.losses:
-        for architecture in args.architectures:
-            chosen = dict(zip(KEY, run_key(args, architecture, loss), strict=True))
-            if args.only_missing and key(chosen) in there:
-                continue
-            print(f"\n{', '.join(key(chosen))}", flush=True)
-            try:
-                row = measured(args, chosen)
-            except KeyboardInterrupt:
-                return command.INTERRUPTED
-            failed |= bool(row["error"])
-            rows = merged(rows, row)
-            if not args.again:
-                runs = merged_runs(runs, describe_run(args))
-            write_table(args.out, render(runs, rows))
+    for chosen in planned(args):
+        if args.only_missing and key(chosen) in there:
+            continue
+        print(f"\n{', '.join(key(chosen))}", flush=True)
+        try:
+            row = measured(args, chosen)
+        except KeyboardInterrupt:
+            return command.INTERRUPTED
+        failed |= bool(row["error"])
+        rows = merged(rows, row)
+        if not args.again:
+            runs = merged_runs(runs, describe_run(args))
+        write_table(args.out, render(runs, rows))
     print(f"table: {args.out}")
     return int(failed)
 
@@ -79,9 +78,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("folder", type=Path, help="category folder, such as mvtec/capsule")
     name, help_ = command.one_of(METHODS), "methods to run"
-    methods = list(METHODS)
-    add("--architectures", nargs="+", type=name, default=methods, help=help_)
-    name, help_ = command.one_of(LOSSES), "losses to run each of them with"
+    add("--methods", nargs="+", type=name, default=list(METHODS), help=help_)
+    name, help_ = command.one_of(LOSSES), "losses to run each autoencoder with"
     add("--losses", nargs="+", type=name, default=["ssim"], help=help_)
     add("--epochs", type=command.at_least(1), metavar="N", help="cap on the epochs")
     add(
@@ -104,12 +102,22 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def run_key(args: argparse.Namespace, architecture: str, loss: str) -> tuple[str, ...]:
-    """Return the values of `KEY` of a run."""
+def planned(args: argparse.Namespace) -> list[Row]:
+    """Return `KEY` of every run: an autoencoder has one for each loss."""
     folder = Path(os.path.abspath(args.folder))
     dataset = folder.parent.name or "dataset"  # as `scan_category` names it
     limit = str(args.epochs) if args.epochs else NONE
-    return f"{dataset}/{folder.name}", architecture, loss, limit
+    pairs = [(name, loss) for loss in args.losses for name in args.methods]
+    pairs = [(name, loss if takes_loss(name) else NONE) for name, loss in pairs]
+    return [
+        dict(zip(KEY, (f"{dataset}/{folder.name}", *pair, limit), strict=True))
+        for pair in dict.fromkeys(pairs)
+    ]
+
+
+def takes_loss(method: str) -> bool:
+    """Return whether a method is an autoencoder, with a choice of losses."""
+    return METHODS[method] == METHODS["mvtecCAE"]
 
 
 def measured(args: argparse.Namespace, chosen: Row) -> Row:
@@ -136,9 +144,10 @@ def run(args: argparse.Namespace, chosen: Row) -> Row:
 def trained(args: argparse.Namespace, chosen: Row) -> tuple[Path, str]:
     """Train a model; return its file and the minutes that it took."""
     before = set(models(args, chosen))
-    options = ["-d", str(args.folder), "-a", chosen["architecture"]]
-    options += ["-l", chosen["loss"], "--models", str(args.models)]
-    options += args.train_options
+    options = ["-d", str(args.folder), "-a", chosen["method"]]
+    options += ["--models", str(args.models), *args.train_options]
+    if chosen["loss"] != NONE:
+        options += ["-l", chosen["loss"]]
     if args.epochs:
         options += ["--epochs", str(args.epochs)]
     start = perf_counter()
@@ -158,9 +167,9 @@ def newest(args: argparse.Namespace, chosen: Row) -> tuple[Path, str]:
 
 
 def models(args: argparse.Namespace, chosen: Row) -> list[Path]:
-    """Return the model files of a row's data set, architecture and loss."""
-    folder = args.models / chosen["data set"] / chosen["architecture"]
-    return list(folder.glob(f"{chosen['loss']}/*/{chosen['architecture']}*.hdf5"))
+    """Return the model files of a row's data set, method and loss."""
+    folder = args.models / chosen["data set"] / chosen["method"]
+    return list(folder.glob(f"{chosen['loss']}/*/{chosen['method']}*.hdf5"))
 
 
 def figures(model: Path, results: Path) -> Row:
@@ -199,8 +208,9 @@ def cell(text: str) -> str:
 
 def describe_run(args: argparse.Namespace) -> str:
     """Return the command, but for where files go, and the machine it ran on."""
-    words = [str(args.folder), "--architectures", *args.architectures]
-    words += ["--losses", *args.losses]
+    words = [str(args.folder), "--methods", *args.methods]
+    if any(map(takes_loss, args.methods)):
+        words += ["--losses", *args.losses]
     if args.epochs:
         words += ["--epochs", str(args.epochs)]
     if args.train_options:

@@ -18,6 +18,8 @@ METHODS = {
     "skipCAE": "methods.cae.CAE",
     "PaDiM": "methods.padim.PaDiM",
     "PatchCore": "methods.patchcore.PatchCore",
+    "DDAD": "methods.diffusion.ddad.DDAD",
+    "AnoDDPM": "methods.diffusion.anoddpm.AnoDDPM",
 }
 
 

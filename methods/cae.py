@@ -13,12 +13,10 @@ from autoencoder.training import train as train_network
 from processing.errors import UsageError
 from processing.images import ImageSet
 from processing.residuals import RESIDUALS, legacy_residual, smooth
+from processing.standard import HIGHEST, PixelStatistics
 
 from .base import Method, Run
 from .precision import choose_policy
-
-HIGHEST = 25.5  # standard deviations; the top of a uint8 map
-STEADY = 0.5  # share of the mean deviation added to each pixel's own
 
 
 class CAE(Method):
@@ -150,19 +148,16 @@ class CAE(Method):
 
     def _calibrate(self, good: ImageSet) -> None:
         """Learn mean and deviation of every pixel's residual on good images."""
-        sums = {kind: np.zeros((2, *self.image_shape[:2])) for kind in RESIDUALS}
+        found = {kind: PixelStatistics(self.image_shape[:2]) for kind in RESIDUALS}
         for images in good.batches(16):
             reconstructions = self.reconstruct(images)
             for kind, residual in RESIDUALS.items():
                 maps = smooth(residual(images, reconstructions), self.sigma)
-                sums[kind] += maps.sum(axis=0), np.square(maps).sum(axis=0)
-        for kind, (first, second) in sums.items():
-            mean = first / len(good)
-            variance = np.maximum(second / len(good) - mean**2, 0)
-            deviation = np.sqrt(smooth(variance[None], self.sigma)[0])
-            deviation += max(STEADY * deviation.mean(), 1e-6)
-            self.arrays[f"{kind}_mean"] = mean.astype("float32")
-            self.arrays[f"{kind}_deviation"] = deviation.astype("float32")
+                found[kind].add(maps)
+        for kind, statistics in found.items():
+            mean, deviation = statistics.result(self.sigma)
+            self.arrays[f"{kind}_mean"] = mean
+            self.arrays[f"{kind}_deviation"] = deviation
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
         """Return float32 reconstructions of images, both (n, h, w, c) in [0, 1]."""

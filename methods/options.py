@@ -10,6 +10,7 @@ from typing import Any
 from processing import command
 
 from .backbones import BACKBONES
+from .diffusion.presets import PRESETS
 
 LOSSES = ("ssim", "mssim", "l2")
 
@@ -19,15 +20,20 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
     _add_common(parser.add_argument_group("images and maps"))
     _add_preparation(parser.add_argument_group("preparation of all images"))
     _add_autoencoders(parser.add_argument_group("autoencoders"))
+    _add_backbones(parser.add_argument_group("pretrained networks"))
+    _add_features(parser.add_argument_group("PaDiM and PatchCore"))
+    _add_diffusion(parser.add_argument_group("diffusion: DDAD and AnoDDPM"))
+    _add_ddad(parser.add_argument_group("DDAD"))
+    _add_anoddpm(parser.add_argument_group("AnoDDPM"))
     _add_training(parser.add_argument_group("training"))
-    _add_features(parser.add_argument_group("feature methods"))
 
 
 def _add_common(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     help_ = "default: grayscale for autoencoders, but rgb with the mssim loss"
     add("-c", "--color", choices=("grayscale", "rgb"), help=help_)
-    sigma, help_ = command.at_least(0, float), "blur of the anomaly maps; default: 4"
+    sigma = command.at_least(0, float)
+    help_ = "blur of the anomaly maps; default: 4, for diffusion at a side of 256"
     add("--sigma", type=sigma, metavar="PIXELS", help=help_)
     seed = command.at_least(0)
     add("--seed", type=seed, metavar="N", help="of all draws; default: 42")
@@ -35,7 +41,8 @@ def _add_common(group: argparse._ArgumentGroup) -> None:
 
 def _add_preparation(group: argparse._ArgumentGroup) -> None:
     add, pixels = group.add_argument, command.at_least(1)
-    help_ = "side, or height x width, that images are resized to; default: 256"
+    help_ = "side, or height x width, that images are resized to; default: 256, or "
+    help_ += "128 for diffusion"
     add("--size", type=command.sides, metavar="N|HxW", help=help_)
     help_ = "stored values that become black and white, such as 0,4095 for 12 bits"
     add("--range", dest="span", type=command.span, metavar="LOW,HIGH", help=help_)
@@ -68,25 +75,17 @@ def _add_autoencoders(group: argparse._ArgumentGroup) -> None:
     add("--latent", type=command.at_least(1), metavar="N", help=help_)
 
 
-def _add_training(group: argparse._ArgumentGroup) -> None:
-    add, positive = group.add_argument, command.at_least(1)
-    help_ = "images a step; default: 8"
-    add("-b", "--batch", dest="batch_size", type=positive, metavar="N", help=help_)
-    help_ = "cap on the epochs; default: 60, fewer where validation stops improving"
-    add("--epochs", type=positive, metavar="N", help=help_)
-    rate, help_ = command.at_least(1e-9, float), "peak learning rate; default: searched"
-    add("--lr", dest="learning_rate", type=rate, metavar="RATE", help=help_)
-    choices = ("auto", "float32", "bfloat16")
-    help_ = "auto, the default, takes bfloat16 if it is faster"
-    add("--precision", choices=choices, help=help_)
+def _add_backbones(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    help_ = f"one of {', '.join(BACKBONES)}; default: efficientnet_lite0"
+    name = command.one_of(BACKBONES)
+    add("-k", "--backbone", type=name, metavar="NAME", help=help_)
+    help_ = "imagenet (the default), random, or a file of the backbone's weights"
+    add("--weights", metavar="FILE", help=help_)
 
 
 def _add_features(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    name, help_ = command.one_of(BACKBONES), f"one of {', '.join(BACKBONES)}"
-    add("-k", "--backbone", type=name, metavar="NAME", help=help_)
-    help_ = "imagenet (the default), random, or a file of weights"
-    add("--weights", metavar="WHICH", help=help_)
     help_ = "levels of the backbone, such as layer2,layer3; default: those of the paper"
     add("--levels", metavar="NAMES", help=help_)
     help_ = "PaDiM: channels drawn; default: 100, or 550 of wide_resnet50_2"
@@ -95,6 +94,71 @@ def _add_features(group: argparse._ArgumentGroup) -> None:
     add("--coreset", type=share, metavar="SHARE", help=f"PatchCore: {help_}")
     help_ = "PatchCore: number of patches, in the place of --coreset"
     add("--patches", type=command.at_least(1), metavar="N", help=help_)
+
+
+def _add_diffusion(group: argparse._ArgumentGroup) -> None:
+    add, positive = group.add_argument, command.at_least(1)
+    name = command.one_of(PRESETS)
+    help_ = f"size of the UNet: {', '.join(PRESETS)}; default: small"
+    add("--preset", type=name, metavar="NAME", help=help_)
+    help_ = "of the noise; default: linear"
+    add("--schedule", choices=("linear", "cosine"), help=help_)
+    help_ = "steps of noise, of 1000, to begin with; default: DDAD 250, AnoDDPM 200"
+    add("--start", type=positive, metavar="N", help=help_)
+    help_ = "calls of the UNet to take it away; default: DDAD 10, AnoDDPM 20"
+    add("--steps", type=positive, metavar="N", help=help_)
+    help_ = "batches whose gradients are averaged; default: 1"
+    add("--accumulate", type=positive, metavar="N", help=help_)
+
+
+def _add_ddad(group: argparse._ArgumentGroup) -> None:
+    add, number = group.add_argument, command.at_least(0, float)
+    help_ = "how strongly the image itself guides its reconstruction; default: 2"
+    add("--w", type=number, metavar="W", help=help_)
+    help_ = "share of fresh noise in each step; default: 1"
+    add("--eta", type=number, metavar="ETA", help=help_)
+    help_ = "epochs of adapting the feature extractor; default: 4"
+    add("--adapt", type=command.at_least(0), metavar="EPOCHS", help=help_)
+    help_ = "--w during the adaptation; default: 3"
+    add("--w-adapt", type=number, metavar="W", help=help_)
+    help_ = "learning rate of the adaptation; default: 1e-4"
+    add("--adapt-rate", type=number, metavar="RATE", help=help_)
+    help_ = "weight of staying close to the original extractor; default: 0.1"
+    add("--adapt-keep", type=number, metavar="WEIGHT", help=help_)
+    help_ = "of the pixel distance beside that of features; default: 1"
+    add("--pixel-weight", type=number, metavar="V", help=help_)
+
+
+def _add_anoddpm(group: argparse._ArgumentGroup) -> None:
+    add, positive = group.add_argument, command.at_least(1)
+    help_ = "default: simplex"
+    choices = ("simplex", "gaussian")
+    add("--noise", dest="noise_kind", choices=choices, help=help_)
+    number = command.at_least(1e-3, float)
+    help_ = "longest waves of simplex noise at a side of 256; default: 64"
+    add("--frequency", type=number, metavar="PIXELS", help=help_)
+    help_ = "of simplex noise, each of half the wavelength; default: 6"
+    add("--octaves", type=positive, metavar="N", help=help_)
+    help_ = "amplitude of each octave in those of the one before; default: 0.8"
+    add("--persistence", type=number, metavar="SHARE", help=help_)
+    help_ = "scale simplex noise to variance 1"
+    add("--unit-noise", action="store_true", default=None, help=help_)
+    help_ = "reconstructions that are averaged; default: 3"
+    add("--repeats", type=positive, metavar="N", help=help_)
+
+
+def _add_training(group: argparse._ArgumentGroup) -> None:
+    add, positive = group.add_argument, command.at_least(1)
+    help_ = "images a step; default: 8, but 16 for diffusion"
+    add("-b", "--batch", dest="batch_size", type=positive, metavar="N", help=help_)
+    help_ = "cap on the epochs; default: 60, fewer where validation stops improving"
+    add("--epochs", type=positive, metavar="N", help=help_)
+    rate = command.at_least(1e-9, float)
+    help_ = "peak learning rate; default: searched, DDAD 3e-4, AnoDDPM 1e-4"
+    add("--lr", dest="learning_rate", type=rate, metavar="RATE", help=help_)
+    choices = ("auto", "float32", "bfloat16")
+    help_ = "auto, the default, takes bfloat16 if it is faster"
+    add("--precision", choices=choices, help=help_)
 
 
 def given(options: argparse.Namespace) -> dict[str, tuple[str, Any]]:

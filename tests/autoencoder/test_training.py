@@ -132,6 +132,7 @@ def follow(progress, losses):
     for epoch, loss in enumerate(losses):
         progress.on_epoch_begin(epoch)
         model.weight = float(epoch)
+        progress.on_test_end()
         progress.on_epoch_end(epoch, {"loss": 1.0, "val_loss": loss})
         if model.stop_training:
             break
@@ -147,6 +148,20 @@ def test_plateau_halves_the_rate_and_patience_ends_the_training():
     assert progress.state["finished"]
     assert progress.state["best_epoch"] == 2
     assert model.weight == 1  # that of the second epoch
+
+
+def test_best_weights_are_those_that_were_validated():
+    """Not those that the training goes on with."""
+    progress = Progress(patience=5, plateau=2)
+    model = FakeModel()
+    progress.set_model(model)
+    progress.on_epoch_begin(0)
+    model.weight = 5.0
+    progress.on_test_end()
+    model.weight = 6.0
+    progress.on_epoch_end(0, {"loss": 1.0, "val_loss": 1.0})
+    progress.on_train_end()
+    assert model.weight == 5
 
 
 def test_loss_that_is_not_finite_ends_the_training(caplog):

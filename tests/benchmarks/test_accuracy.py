@@ -12,17 +12,16 @@ from benchmarks.accuracy import (
     merged_runs,
     newest,
     parse_arguments,
+    planned,
     read_table,
     render,
     write_table,
 )
 
 
-def made_row(architecture="mvtecCAE", loss="ssim", limit="2", **values):
+def made_row(method="mvtecCAE", loss="ssim", limit="2", **values):
     row = dict.fromkeys(COLUMNS, "")
-    row.update(
-        {"data set": "d/c", "architecture": architecture, "loss": loss, "limit": limit}
-    )
+    row.update({"data set": "d/c", "method": method, "loss": loss, "limit": limit})
     row.update(values)
     return row
 
@@ -99,7 +98,7 @@ def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
 
     monkeypatch.setattr("benchmarks.accuracy.measured", measured)
     monkeypatch.setattr("benchmarks.accuracy.load_backend", lambda: None)
-    options = ["d/c", "--architectures", "mvtecCAE", "--losses", "ssim", "l2"]
+    options = ["d/c", "--methods", "mvtecCAE", "--losses", "ssim", "l2"]
     options += ["--epochs", "2", "--only-missing", "--out", str(path)]
     assert main(options) == 1
     assert ran == ["l2"]
@@ -123,3 +122,15 @@ def test_again_judges_the_newest_model_and_keeps_the_minutes(tmp_path):
     assert newest(args, made_row()) == (files[0], "20.5")
     with pytest.raises(RuntimeError, match="no model or no row"):
         newest(args, made_row(loss="l2"))
+
+
+def test_every_loss_is_for_autoencoders_alone():
+    args = parse_arguments(
+        ["x/d/c", "--methods", "mvtecCAE", "padim", "--losses", "ssim", "l2"]
+    )
+    assert [(row["method"], row["loss"]) for row in planned(args)] == [
+        ("mvtecCAE", "ssim"),
+        ("PaDiM", NONE),
+        ("mvtecCAE", "l2"),
+    ]
+    assert {row["data set"] for row in planned(args)} == {"d/c"}

@@ -25,6 +25,11 @@ CAE = {
 CONFIGS["skipCAE"] = {**CAE, "image_shape": (256, 256, 1)}
 
 
+DIFFUSION = {**CAE, "preset": "tiny", "steps": 3}
+CONFIGS["DDAD"] = {**DIFFUSION, "weights": "random", "adapt": 1}
+CONFIGS["AnoDDPM"] = {**DIFFUSION, "repeats": 2}
+
+
 def make(name):
     """Return an unfitted method as small as it goes."""
     return methods.get(name)(name=name, **CONFIGS.get(name, CAE))

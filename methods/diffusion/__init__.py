@@ -1,0 +1,1 @@
+"""Denoising diffusion: the UNet, its noise, its training, and two methods on it."""

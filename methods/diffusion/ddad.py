@@ -1,0 +1,184 @@
+"""DDAD: conditioned reconstruction, compared in pixels and in adapted features."""
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from methods import backbones
+from methods.base import Run
+from processing.images import ImageSet
+
+from .features import Adapter, FeatureDistance, extractor, halves, run_adaptation
+from .method import BATCH, Diffusion, Images
+from .noise import Noise
+from .sampler import Plan, ddim_plan
+
+SCALED = 64  # good images that the scale of the pixel distances is taken from
+ADAPTATION = 2  # beside the seed, of the order in the adaptation
+
+log = logging.getLogger(__name__)
+
+
+class DDAD(Diffusion):
+    """Denoising diffusion for anomaly detection (Mousakhan et al. 2023, 2305.15956).
+
+    Raw maps are the distance of features between image and reconstruction plus
+    `pixel_weight` times that of pixels, brought to the same range by a factor that is
+    fixed on the training images.
+
+    Args:
+        name: "DDAD".
+        image_shape: (h, w, c).
+        preset: key of `PRESETS`.
+        schedule: "linear" or "cosine".
+        w: strength of the conditioning on the image itself.
+        eta: share of fresh noise in a step back; 0 is deterministic.
+        start: how many of 1000 steps of noise a reconstruction begins with.
+        steps: calls of the UNet in a reconstruction.
+        backbone: key of `BACKBONES`, the feature extractor.
+        weights: "imagenet", "random" or a file, of the extractor.
+        adapt: epochs of the extractor's adaptation; 0 leaves it as it is.
+        w_adapt: strength of the conditioning during the adaptation.
+        adapt_rate: learning rate of the adaptation.
+        adapt_keep: weight of what keeps the extractor close to the original.
+        pixel_weight: v, of the pixel distance.
+        batch_size: images a training step.
+        accumulate: training steps whose gradients are averaged.
+        epochs: cap on the epochs, or None.
+        learning_rate: peak rate.
+        precision: "auto", "float32" or "bfloat16", for training alone.
+        sigma: pixels, the blur of the maps; None is 4 at a side of 256.
+        seed: of everything random.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "DDAD",
+        image_shape: tuple[int, int, int] = (128, 128, 3),
+        preset: str = "small",
+        schedule: str = "linear",
+        w: float = 2.0,
+        eta: float = 1.0,
+        start: int = 250,
+        steps: int = 10,
+        backbone: str = "efficientnet_lite0",
+        weights: str = "imagenet",
+        adapt: int = 4,
+        w_adapt: float = 3.0,
+        adapt_rate: float = 1e-4,
+        adapt_keep: float = 0.1,
+        pixel_weight: float = 1.0,
+        batch_size: int = 16,
+        accumulate: int = 1,
+        epochs: int | None = None,
+        learning_rate: float = 3e-4,
+        precision: str = "auto",
+        sigma: float | None = None,
+        seed: int = 42,
+    ):
+        self.name = name
+        self.image_shape = image_shape
+        self.preset = preset
+        self.schedule = schedule
+        self.w = w
+        self.eta = eta
+        self.start = start
+        self.steps = steps
+        self.backbone = backbone
+        self.weights = weights
+        self.adapt = adapt
+        self.w_adapt = w_adapt
+        self.adapt_rate = adapt_rate
+        self.adapt_keep = adapt_keep
+        self.pixel_weight = pixel_weight
+        self.batch_size = batch_size
+        self.accumulate = accumulate
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.precision = precision
+        self.sigma = sigma
+        self.seed = seed
+        self._begin()
+
+    @property
+    def noise(self) -> Noise:
+        return Noise("gaussian")
+
+    def plan(self) -> Plan:
+        return ddim_plan(self.process, self.timesteps, self.eta, self.w)
+
+    def build(self) -> None:
+        super().build()
+        self._use_extractor(extractor(self.backbone, self.image_shape))
+
+    def _use_extractor(self, network: Any) -> None:
+        self.networks["extractor"] = network
+        self.distance = FeatureDistance(network, self.image_shape[:2])
+
+    def fit(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "DDAD":
+        network, original = (self._pretrained() for _ in range(2))
+        self._train(train, validation, run)
+        self._use_extractor(network)
+        if self.adapt:
+            self._adapt(Adapter(network, original, self.adapt_keep), train)
+        self._scale(train)
+        self._calibrate(train)
+        return self
+
+    def _pretrained(self) -> Any:
+        network = extractor(self.backbone, self.image_shape)
+        backbones.load_weights(network, self.backbone, self.weights)
+        return network
+
+    def _adapt(self, adapter: Adapter, good: ImageSet) -> None:
+        """Adapt the extractor to pairs of one image's reconstruction and another."""
+        plan = ddim_plan(self.process, self.timesteps, self.eta, self.w_adapt)
+
+        def pairs(epoch: int) -> Iterator[tuple[Images, Images]]:
+            draws = np.random.default_rng((self.seed, ADAPTATION, epoch))
+            for images, targets in halves(good.load, len(good), self.batch_size, draws):
+                made = self.reverse(2 * images - 1, 2 * targets - 1, plan)
+                yield np.clip((made + 1) / 2, 0, 1), targets
+
+        losses = run_adaptation(adapter, pairs, self.adapt, self.adapt_rate)
+        log.info(
+            "extractor adapted: loss %s", " ".join(f"{loss:.4f}" for loss in losses)
+        )
+        self._trained["adaptation_losses"] = losses
+
+    def _scale(self, good: ImageSet) -> None:
+        """Learn the factor that brings pixel distances to the range of features'.
+
+        It is the ratio of their highest values on good images; the original's ratio is
+        of the highest in the batch that is judged.
+        """
+        highest = np.zeros(2)
+        for images in islice(good.batches(BATCH), SCALED // BATCH):
+            parts = self._distances(images, self.reconstruct(images))
+            highest = np.maximum(highest, [part.max() for part in parts])
+        self.arrays["pixel_scale"] = np.array(
+            highest[0] / max(highest[1], 1e-6), np.float32
+        )
+
+    def _distances(
+        self, images: Images, reconstructions: Images
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return feature and pixel distances, (n, h, w) each, pixels in [-1, 1]."""
+        features = self.distance.predict_on_batch((images, reconstructions))
+        pixels = 2 * np.abs(images - reconstructions).mean(axis=-1)
+        return np.asarray(features), pixels
+
+    def raw_maps(self, images: Images, reconstructions: Images) -> np.ndarray:
+        features, pixels = self._distances(images, reconstructions)
+        scale = self.pixel_weight * self.arrays["pixel_scale"]
+        return (features + scale * pixels).astype("float32")
+
+    @property
+    def highest(self) -> float:
+        return 4.0 if self.map_kind == "raw" else super().highest

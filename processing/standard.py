@@ -1,0 +1,40 @@
+"""Measure maps in standard deviations of good images' maps at the same pixel."""
+
+import numpy as np
+
+from .residuals import smooth
+
+HIGHEST = 25.5  # standard deviations; the top of a uint8 map
+STEADY = 0.5  # share of the mean deviation added to each pixel's own
+
+
+class PixelStatistics:
+    """Mean and deviation at every pixel, gathered batch by batch.
+
+    What a network never gets right, such as sharp edges, so does not count as
+    anomalous.
+
+    Args:
+        sides: (h, w) of the maps.
+    """
+
+    def __init__(self, sides: tuple[int, int]) -> None:
+        self.sums = np.zeros((2, *sides))
+        self.count = 0
+
+    def add(self, maps: np.ndarray) -> None:
+        """Take the maps (n, h, w) of good images."""
+        self.sums += maps.sum(axis=0), np.square(maps).sum(axis=0)
+        self.count += len(maps)
+
+    def result(self, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and deviation, float32 (h, w) each.
+
+        The deviation is blurred by `sigma` pixels, and half of its mean is added to
+        it, so that none is close to zero.
+        """
+        mean, squares = self.sums / self.count
+        variance = np.maximum(squares - mean**2, 0)
+        deviation = np.sqrt(smooth(variance[None], sigma)[0])
+        deviation += max(STEADY * deviation.mean(), 1e-6)
+        return mean.astype("float32"), deviation.astype("float32")

@@ -1,0 +1,156 @@
+import keras
+import numpy as np
+import pytest
+
+from methods.diffusion.noise import Noise
+from methods.diffusion.schedule import Schedule
+from methods.diffusion.training import (
+    Denoiser,
+    FixedBatches,
+    NoisyBatches,
+    Settings,
+    average_decay,
+    compile_denoiser,
+    train,
+)
+from methods.diffusion.unet import Architecture, unet
+
+SHAPE = (8, 8, 1)
+SCHEDULE = Schedule()
+
+
+def build():
+    return unet(SHAPE, Architecture(8, (1, 2), (), 1, blocks=1, groups=2))
+
+
+@pytest.fixture
+def images():
+    """Eight ramps."""
+    ramp = np.linspace(0, 255, 8)
+    rows = [np.tile(np.roll(ramp, i), (8, 1)) for i in range(8)]
+    return np.stack(rows)[..., None].astype("uint8")
+
+
+def data(images, settings):
+    noise = Noise()
+    return (
+        NoisyBatches(images[:6].__getitem__, 6, settings, noise, SCHEDULE.steps),
+        FixedBatches(images[6:].__getitem__, 2, settings, noise),
+    )
+
+
+def run(images, settings, **options):
+    keras.utils.clear_session()
+    return train(build, SCHEDULE, *data(images, settings), settings, **options)
+
+
+@pytest.fixture
+def short(monkeypatch, short_epochs):
+    monkeypatch.setattr("methods.diffusion.training.VALIDATIONS", 4)
+
+
+def test_batches_depend_on_seed_epoch_and_step_alone(images, short_epochs):
+    settings = Settings(start=250, batch_size=3)
+    first, second = (data(images, settings)[0] for _ in range(2))
+    second[1], second[0]
+    for ours, theirs in zip(first[1][0], second[1][0], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(first[0][0][1], first[1][0][1])
+    second.start(1)
+    assert not np.array_equal(first[0][0][1], second[0][0][1])
+
+
+def test_half_of_the_timesteps_lie_where_reconstructions_begin(images, monkeypatch):
+    monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 6000)
+    batches, _ = data(images, Settings(start=200, batch_size=6))
+    timesteps = np.concatenate([batches[i][0][2] for i in range(len(batches))])
+    assert timesteps.dtype == np.int32
+    assert 0 <= timesteps.min() < 5
+    assert 990 < timesteps.max() < 1000
+    assert (timesteps < 200).mean() == pytest.approx(0.5 + 0.5 * 0.2, abs=0.03)
+
+
+def test_validation_stays_and_is_spread_evenly(images):
+    _, fixed = data(images, Settings(start=100, batch_size=16))
+    assert sum(len(fixed[i][0][0]) for i in range(len(fixed))) == 96
+    for ours, theirs in zip(fixed[1][0], fixed[1][0], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    counts, _ = np.histogram(fixed.timesteps, bins=10, range=(0, 100))
+    assert counts.min() >= 8
+    counts, _ = np.histogram(fixed.timesteps[::2], bins=4, range=(0, 100))
+    assert counts.min() >= 9
+
+
+def test_loss_of_a_network_that_predicts_no_noise(images):
+    denoiser = Denoiser(build(), SCHEDULE)
+    batch = data(images, Settings(start=250))[1][0][0]
+    made = denoiser(batch)
+    assert float(denoiser.compute_loss(y_pred=made)) == pytest.approx(
+        np.mean(batch[1] ** 2), rel=1e-5
+    )
+
+
+def test_averaged_weights_look_back_on_a_twentieth():
+    assert average_decay(2000) == pytest.approx(1 - 1 / 100)
+    assert average_decay(10**9) == 0.9999
+    assert average_decay(10) == 0
+
+
+def test_training_lowers_the_loss_and_keeps_averaged_weights(images, monkeypatch):
+    monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 180)
+    monkeypatch.setattr("methods.diffusion.training.VALIDATIONS", 4)
+    settings = Settings(start=250, batch_size=6, epochs=4, learning_rate=5e-3)
+    network, state = run(images, settings)
+    losses = [row["val_loss"] for row in state["history"]]
+    assert min(losses) < 0.7 * losses[0]
+    denoiser = Denoiser(network, SCHEDULE)
+    denoiser.compile()
+    again = denoiser.evaluate(data(images, settings)[1], verbose=0)
+    assert again == pytest.approx(min(losses), rel=1e-3)
+
+
+class Hooks:
+    """Keeps the states; stops the run after an epoch as a kill would."""
+
+    def __init__(self, kill_after=None):
+        self.kill_after = kill_after
+
+    def callbacks(self, settings):
+        return []
+
+    def save(self, arrays, state):
+        self.saved = arrays, {**state, "history": list(state["history"])}
+        if state["epochs"] == self.kill_after:
+            raise KeyboardInterrupt
+
+
+def test_a_killed_run_resumes_to_the_same_network(images, short):
+    settings = Settings(start=250, batch_size=3, epochs=3, learning_rate=5e-3)
+    straight, state = run(images, settings)
+    hooks = Hooks(kill_after=1)
+    with pytest.raises(KeyboardInterrupt):
+        run(images, settings, hooks=hooks)
+    resumed, resumed_state = run(images, settings, hooks=Hooks(), saved=hooks.saved)
+    assert resumed_state["epochs"] == 3
+    for ours, theirs in zip(resumed_state["history"], state["history"], strict=True):
+        assert ours["val_loss"] == pytest.approx(theirs["val_loss"], rel=1e-4)
+    for ours, theirs in zip(resumed.weights, straight.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_accumulated_batches_are_one_large_batch(images):
+    """Two batches of three move the weights as one of six does."""
+    batch = data(images, Settings(start=250, batch_size=6))[0][0][0]
+    weights = []
+    for accumulate, parts in ((1, [slice(6)]), (2, [slice(3), slice(3, 6)])):
+        settings = Settings(start=250, accumulate=accumulate, learning_rate=1e-2)
+        keras.utils.set_random_seed(0)
+        denoiser = Denoiser(build(), SCHEDULE)
+        denoiser(batch)
+        compile_denoiser(denoiser, settings, steps=100 * accumulate)
+        for part in parts:
+            denoiser.train_on_batch(tuple(x[part] for x in batch))
+        weights.append(denoiser.network.get_layer("last").get_weights())
+    assert np.abs(weights[0][1]).max() > 0
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
