@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -216,24 +216,37 @@ def train(
     progress.state["policy"] = settings.policy
     if saved:
         progress.restore(trainer, *saved)
-    _fit(trainer, batches, validation_set, settings, progress, hooks)
+    run_epochs(
+        trainer,
+        batches,
+        InOrder(*validation_set, settings.batch_size),
+        settings.planned,
+        progress,
+        hooks.callbacks(settings) if hooks else (),
+    )
     network = build()
     network.set_weights(progress.best_weights)
     return network, progress.state
 
 
-def _fit(trainer, batches, validation_set, settings, progress, hooks) -> None:
-    """Run the epochs that are left, if any."""
-    first, last = progress.state["epochs"], settings.planned
-    if progress.state["finished"] or first >= last:
+def run_epochs(
+    trainer: keras.Model,
+    batches: Batches,
+    validation: keras.utils.PyDataset,
+    epochs: int,
+    progress: Progress,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> None:
+    """Train the compiled `trainer` up to `epochs`, from where `progress` stands."""
+    first = progress.state["epochs"]
+    if progress.state["finished"] or first >= epochs:
         return
     batches.start(first)
-    load, count = validation_set
     trainer.fit(
         batches,
-        validation_data=InOrder(load, count, settings.batch_size),
+        validation_data=validation,
         initial_epoch=first,
-        epochs=last,
-        callbacks=[progress, *(hooks.callbacks(settings) if hooks else [])],
+        epochs=epochs,
+        callbacks=[progress, *callbacks],
         verbose=0,
     )
