@@ -16,6 +16,9 @@ METHODS = {
     "inceptionCAE": "methods.cae.CAE",
     "resnetCAE": "methods.cae.CAE",
     "skipCAE": "methods.cae.CAE",
+    "AE": "methods.cae.AE",
+    "CNN": "methods.cnn.CNN",
+    "AnoGAN": "methods.anogan.AnoGAN",
     "PaDiM": "methods.padim.PaDiM",
     "PatchCore": "methods.patchcore.PatchCore",
 }

@@ -153,3 +153,41 @@ class CAE(ReconstructionMethod):
 
     def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
         return maps.max(axis=(1, 2))  # the maps are blurred already
+
+
+class AE(CAE):
+    """The plain autoencoder with a dense code: a CAE with defaults of its own.
+
+    Its parameters are those of `CAE`.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "AE",
+        image_shape: tuple[int, int, int] = (256, 256, 3),
+        loss: str = "l2",
+        latent: int | None = None,
+        batch_size: int = 32,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        precision: str = "auto",
+        sigma: float = 4.0,
+        seed: int = 42,
+    ):
+        super().__init__(
+            name=name,
+            image_shape=image_shape,
+            loss=loss,
+            latent=latent,
+            batch_size=batch_size,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            precision=precision,
+            sigma=sigma,
+            seed=seed,
+        )
+
+    @classmethod
+    def color(cls, options: Mapping[str, Any]) -> str:
+        return "rgb"

@@ -19,13 +19,14 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
     _add_common(parser.add_argument_group("images and maps"))
     _add_preparation(parser.add_argument_group("preparation of all images"))
     _add_autoencoders(parser.add_argument_group("autoencoders"))
+    _add_gan(parser.add_argument_group("AnoGAN"))
     _add_training(parser.add_argument_group("training"))
     _add_features(parser.add_argument_group("feature methods"))
 
 
 def _add_common(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    help_ = "default: grayscale for autoencoders, but rgb with the mssim loss"
+    help_ = "default: grayscale for CAEs, but rgb with the mssim loss; rgb for others"
     add("-c", "--color", choices=("grayscale", "rgb"), help=help_)
     sigma, help_ = command.at_least(0, float), "blur of the anomaly maps; default: 4"
     add("--sigma", type=sigma, metavar="PIXELS", help=help_)
@@ -35,7 +36,8 @@ def _add_common(group: argparse._ArgumentGroup) -> None:
 
 def _add_preparation(group: argparse._ArgumentGroup) -> None:
     add, pixels = group.add_argument, command.at_least(1)
-    help_ = "side, or height x width, that images are resized to; default: 256"
+    help_ = "side, or height x width, that images are resized to; default: 256; 64 for "
+    help_ += "AnoGAN"
     add("--size", type=command.sides, metavar="N|HxW", help=help_)
     help_ = "stored values that become black and white, such as 0,4095 for 12 bits"
     add("--range", dest="span", type=command.span, metavar="LOW,HIGH", help=help_)
@@ -68,13 +70,29 @@ def _add_autoencoders(group: argparse._ArgumentGroup) -> None:
     add("--latent", type=command.at_least(1), metavar="N", help=help_)
 
 
+def _add_gan(group: argparse._ArgumentGroup) -> None:
+    add, positive = group.add_argument, command.at_least(1)
+    help_ = "train an encoder that finds latents without a search, too (f-AnoGAN)"
+    add("--encoder", action="store_const", const=True, help=help_)
+    help_ = "of the search for latents; default: 500, or 0 with --encoder"
+    add("--steps", type=command.at_least(0), metavar="N", help=help_)
+    help_ = "filters before the generator's last layer; default: 64"
+    add("--width", type=positive, metavar="N", help=help_)
+
+
 def _add_training(group: argparse._ArgumentGroup) -> None:
     add, positive = group.add_argument, command.at_least(1)
-    help_ = "images a step; default: 8"
+    help_ = "images a step; default: 8; 32 for AE, 16 for CNN and AnoGAN"
     add("-b", "--batch", dest="batch_size", type=positive, metavar="N", help=help_)
-    help_ = "cap on the epochs; default: 60, fewer where validation stops improving"
+    help_ = (
+        "cap on the epochs; default: 60, fewer where validation stops improving; 20 "
+        "for CNN; AnoGAN always trains 60, and its encoder as many again"
+    )
     add("--epochs", type=positive, metavar="N", help=help_)
-    rate, help_ = command.at_least(1e-9, float), "peak learning rate; default: searched"
+    rate, help_ = (
+        command.at_least(1e-9, float),
+        ("peak learning rate; default: searched; 2e-4 for AnoGAN, 3e-4 for CNN"),
+    )
     add("--lr", dest="learning_rate", type=rate, metavar="RATE", help=help_)
     choices = ("auto", "float32", "bfloat16")
     help_ = "auto, the default, takes bfloat16 if it is faster"
