@@ -10,6 +10,7 @@ from processing.residuals import l1_residual
 from .base import Run
 from .gan import networks, training
 from .gan.search import LatentSearch
+from .gan.settings import Settings
 from .precision import choose_policy
 from .reconstruction import ReconstructionMethod
 
@@ -100,9 +101,9 @@ class AnoGAN(ReconstructionMethod):
         networks.check_shape(self.image_shape)
         self._use(self._settings("float32").build())
 
-    def _settings(self, policy: str) -> training.Settings:
+    def _settings(self, policy: str) -> Settings:
         epochs = self.epochs or EPOCHS
-        return training.Settings(
+        return Settings(
             image_shape=self.image_shape,
             latent=self.latent,
             width=self.width,

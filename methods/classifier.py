@@ -53,7 +53,7 @@ def check_shape(image_shape: tuple[int, int, int]) -> None:
         )
 
 
-def classifier(image_shape):
+def classifier(image_shape: tuple[int, int, int]) -> Any:
     """Return the model from images (n, h, w, c) in [0, 1] to logits (n, 2).
 
     Two convolutions with poolings and a hidden layer, after Pchaewon's collection;
@@ -78,20 +78,25 @@ class Trainer(keras.Model):
         self.network = classifier(settings.image_shape)
         self.augmentation = Augmentation(ROTATION, seed=settings.seed)
 
-    def call(self, images, training=False):
+    def call(self, images: Any, training: bool = False) -> Any:
         """Return logits (n, 2) of uint8 images."""
         images = ops.cast(images, "float32") / 255
         images = self.augmentation(images, training=training)
         return self.network(images, training=training)
 
     def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
         """Return the mean weighted cross-entropy."""
         return ops.mean(sample_weight * cross_entropy(y, y_pred))
 
 
-def cross_entropy(labels, logits):
+def cross_entropy(labels: Any, logits: Any) -> Any:
     """Return the cross-entropy (n,) of logits (n, 2) with labels 0 or 1 (n,)."""
     difference = logits[:, 1] - logits[:, 0]
     return ops.softplus(difference) - ops.cast(labels, "float32") * difference
@@ -108,7 +113,7 @@ def labelled(good: Any, defective: Any) -> LabelledSet:
     total = counts.sum()
     weights = (total / ((counts > 0).sum() * np.maximum(counts, 1))).astype("float32")
 
-    def load(indices):
+    def load(indices: Any) -> tuple[Any, ...]:
         labels = np.where(indices < len(good), GOOD, ANOMALOUS)
         images = np.empty((len(indices), *good.image_shape), "uint8")
         images[labels == GOOD] = good.load(indices[labels == GOOD])
@@ -167,11 +172,11 @@ class Attention(keras.Model):
         names = [layer.name for layer in network.layers]
         split = names.index("flatten")
         output = network.layers[split - 1].output
-        self.features = keras.Model(network.inputs, output)
+        self.features = keras.Model(network.input, output)
         self.head = network.layers[split:]
         compile_trainer(self, "adam")  # for its choice of XLA; nothing is trained
 
-    def call(self, images):
+    def call(self, images: Any) -> Any:
         """Return evidence (n, cells, cells) >= 0 and the logits' difference (n,)."""
         features = self.features(images, training=False)
         logits, pullback = value_and_pullback(self.head, features)

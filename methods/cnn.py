@@ -94,10 +94,11 @@ class CNN(SupervisedMethod):
     ) -> "CNN":
         defective = train.subset([]) if defective is None else defective
         self.check_defective(len(defective))
+        learned = f"{len(defective)} defective images"
         log.info(
-            "CNN is supervised: it learns from %d defective images and may miss "
-            "defects that look different",
-            len(defective),
+            "CNN is supervised: it learns from %s and may miss defects that look "
+            "different",
+            learned,
         )
         saved = run.saved() if run else None
         policy = saved[1]["policy"] if saved else choose_policy(self.precision)
@@ -112,7 +113,8 @@ class CNN(SupervisedMethod):
         self.history = state["history"]
         self.file_suffix = f"_b{self.batch_size}_e{state['epochs']}"
         self._trained = {
-            "supervised": f"{len(defective)} defective images",
+            "supervised": True,
+            "learned_from": learned,
             "precision": policy,
             "epochs": state["epochs"],
             "seconds": sum(row["seconds"] for row in self.history),

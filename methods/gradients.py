@@ -13,8 +13,8 @@ from keras import layers, ops
 Pull = Callable[[Any], Any]  # from the gradient of a layer's output to its input's
 
 
-def _conv(layer, x):
-    def pull(gradient):
+def _conv(layer: Any, x: Any) -> tuple[Any, Pull]:
+    def pull(gradient: Any) -> Any:
         return ops.conv_transpose(
             gradient, layer.kernel, strides=layer.strides, padding=layer.padding
         )
@@ -22,8 +22,8 @@ def _conv(layer, x):
     return layer(x), pull
 
 
-def _conv_transpose(layer, x):
-    def pull(gradient):
+def _conv_transpose(layer: Any, x: Any) -> tuple[Any, Pull]:
+    def pull(gradient: Any) -> Any:
         return ops.conv(
             gradient, layer.kernel, strides=layer.strides, padding=layer.padding
         )
@@ -31,26 +31,26 @@ def _conv_transpose(layer, x):
     return layer(x), pull
 
 
-def _dense(layer, x):
+def _dense(layer: Any, x: Any) -> tuple[Any, Pull]:
     return layer(x), lambda gradient: ops.matmul(gradient, ops.transpose(layer.kernel))
 
 
-def _batch_normalization(layer, x):
+def _batch_normalization(layer: Any, x: Any) -> tuple[Any, Pull]:
     scale = layer.gamma / ops.sqrt(layer.moving_variance + layer.epsilon)
     return layer(x, training=False), lambda gradient: gradient * scale
 
 
-def _relu(layer, x):
+def _relu(layer: Any, x: Any) -> tuple[Any, Pull]:
     slope = getattr(layer, "negative_slope", 0.0)
     return layer(x), lambda gradient: ops.where(x > 0, gradient, slope * gradient)
 
 
-def _tanh(layer, x):
+def _tanh(layer: Any, x: Any) -> tuple[Any, Pull]:
     y = layer(x)
     return y, lambda gradient: gradient * (1 - y * y)
 
 
-def _reshape(layer, x):
+def _reshape(layer: Any, x: Any) -> tuple[Any, Pull]:
     shape = (-1, *x.shape[1:])
     return layer(x), lambda gradient: ops.reshape(gradient, shape)
 
@@ -95,7 +95,7 @@ def value_and_pullback(chain: Sequence[Any], x: Any) -> tuple[Any, Pull]:
         x, pull = RULES[type(layer)](layer, x)
         pulls.append(pull)
 
-    def pullback(gradient):
+    def pullback(gradient: Any) -> Any:
         for pull in reversed(pulls):
             gradient = pull(gradient)
         return gradient

@@ -18,7 +18,7 @@ BETAS = (0.5, 0.999)
 EPSILON = 1e-7
 
 
-def distance(x, y):
+def distance(x: Any, y: Any) -> Any:
     """Return the sum of absolute differences of each row, (n,)."""
     return ops.sum(ops.abs(x - y), axis=tuple(range(1, len(x.shape))))
 
@@ -43,7 +43,7 @@ class LatentSearch(keras.Model):
         self.steps = steps
         compile_trainer(self, "adam")  # for its choice of XLA; nothing is trained
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         """Return reconstructions in [0, 1] and their loss.
 
         Takes float32 images (n, h, w, c) in [0, 1] and latents (n, k) to start from.
@@ -53,7 +53,7 @@ class LatentSearch(keras.Model):
         worst = ops.full((ops.shape(latents)[0],), math.inf)
         zeros = ops.zeros_like(latents)
 
-        def body(step, state):
+        def body(step: Any, state: Any) -> Any:
             latents, best, lowest, first, second = state
             loss, gradient = self._loss(images, wanted, latents)
             best, lowest = _better(latents, loss, best, lowest)
@@ -67,7 +67,7 @@ class LatentSearch(keras.Model):
         found, _ = value_and_pullback(self.generator, best)
         return (found + 1) / 2, lowest
 
-    def _loss(self, images, wanted, latents):
+    def _loss(self, images: Any, wanted: Any, latents: Any) -> tuple[Any, Any]:
         """Return the loss (n,) of latents and its gradient (n, k)."""
         found, to_latents = value_and_pullback(self.generator, latents)
         features, to_images = value_and_pullback(self.features, found)
@@ -76,7 +76,10 @@ class LatentSearch(keras.Model):
         gradient = to_images(LAMBDA * ops.sign(features - wanted))
         return loss, to_latents(gradient + (1 - LAMBDA) * ops.sign(found - images))
 
-    def _adam(self, step, latents, gradient, first, second):
+    def _adam(
+        self, step: Any, latents: Any, gradient: Any, first: Any, second: Any
+    ) -> tuple[Any, Any, Any]:
+        """Return latents and moments after a step."""
         step = ops.cast(step, "float32")
         rate = RATE * 0.5 * (1 + ops.cos(math.pi * step / max(self.steps, 1)))
         first = BETAS[0] * first + (1 - BETAS[0]) * gradient
@@ -92,7 +95,7 @@ class LatentSearch(keras.Model):
         return tuple(map(np.asarray, self.predict_on_batch([images, starts])))
 
 
-def _better(latents, loss, best, lowest):
+def _better(latents: Any, loss: Any, best: Any, lowest: Any) -> tuple[Any, Any]:
     """Return the latents and losses of the rows that have improved, the rest kept."""
     improved = loss < lowest
     best = ops.where(improved[:, None], latents, best)

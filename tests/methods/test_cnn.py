@@ -58,7 +58,9 @@ def test_needs_defective_images(samples):
 
 def test_says_that_it_is_supervised(learned):
     method, _ = learned
-    assert method.summary()["supervised"].endswith("defective images")
+    summary = method.summary()
+    assert summary["supervised"]
+    assert summary["learned_from"] == "12 defective images"
 
 
 def test_cells_lie_where_the_network_has_them():

@@ -35,7 +35,7 @@ def test_loss_is_that_of_the_paper(made, images, starts):
     """By hand, at the starts: no step is taken."""
     generator, discriminator = made
     features = networks.keras.Model(
-        discriminator.inputs, discriminator.get_layer(networks.FEATURES).output
+        discriminator.input, discriminator.get_layer(networks.FEATURES).output
     )
     found = np.asarray(generator(starts))
     residual = np.abs(2 * images - 1 - found).sum(axis=(1, 2, 3))
