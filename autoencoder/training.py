@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -216,14 +216,9 @@ def train(
     progress.state["policy"] = settings.policy
     if saved:
         progress.restore(trainer, *saved)
-    run_epochs(
-        trainer,
-        batches,
-        InOrder(*validation_set, settings.batch_size),
-        settings.planned,
-        progress,
-        hooks.callbacks(settings) if hooks else (),
-    )
+    validation = InOrder(*validation_set, settings.batch_size)
+    callbacks = hooks.callbacks(settings) if hooks else []
+    run_epochs(trainer, batches, validation, settings.planned, progress, callbacks)
     network = build()
     network.set_weights(progress.best_weights)
     return network, progress.state
@@ -235,9 +230,9 @@ def run_epochs(
     validation: keras.utils.PyDataset,
     epochs: int,
     progress: Progress,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    callbacks: list[keras.callbacks.Callback],
 ) -> None:
-    """Train the compiled `trainer` up to `epochs`, from where `progress` stands."""
+    """Run those of all `epochs` that `progress` has not seen yet, if any."""
     first = progress.state["epochs"]
     if progress.state["finished"] or first >= epochs:
         return

@@ -151,7 +151,7 @@ def train(
         InOrder(*validation_set, settings.batch_size),
         settings.epochs,
         progress,
-        hooks.callbacks(settings) if hooks else (),
+        hooks.callbacks(settings) if hooks else [],
     )
     network = classifier(settings.image_shape)
     network.set_weights(trainer.network.get_weights())
