@@ -154,7 +154,12 @@ class Method(ABC):
 
 
 class SupervisedMethod(Method):
-    """A method that learns from defective images, too, and only finds their like."""
+    """A method that learns from defective images, too, and only finds their like.
+
+    `needs_defects` is False where it makes its own: then it gets none.
+    """
+
+    needs_defects: bool = True
 
     @abstractmethod
     def fit(
@@ -177,15 +182,19 @@ class SupervisedMethod(Method):
     def check_defective(self, count: int, tiles: int = 1) -> None:
         """Raise `UserError` unless `count` defective images can be learned from.
 
-        Not if each is cut into `tiles`, for most of them would show no defect.
+        Not if each is cut into `tiles`, for most of them would show no defect. A method
+        that makes its own defects takes anything.
         """
+        if not self.needs_defects:
+            return
         if tiles > 1:
             raise UsageError(
-                f"{type(self).__name__} learns from whole images: leave out --tile"
+                f"{type(self).__name__} learns from whole images: leave out --tile, or "
+                "take --synthetic"
             )
         if not count:
             raise UserError(
                 f"{type(self).__name__} is supervised and needs defective images to "
                 "learn from: expected some in train/<kind of defect> or test/<kind of "
-                "defect>. Received: 0"
+                "defect>, or --synthetic. Received: 0"
             )

@@ -12,9 +12,11 @@ from autoencoder.augmentation import Augmentation
 from autoencoder.optimizer import compile_trainer
 from autoencoder.progress import Progress
 from autoencoder.training import Batches, InOrder, dtype_policy, run_epochs
+from processing.defects import KINDS
 from processing.errors import UsageError
 from processing.images import ANOMALOUS, GOOD
 
+from .defective import SOURCES, WORKERS, draw_defects
 from .gradients import value_and_pullback
 
 SMALLEST = 26  # pixels: one cell is left
@@ -124,18 +126,41 @@ def labelled(good: Any, defective: Any) -> LabelledSet:
     return load, int(total)
 
 
+def drawing(good: Any, seed: int) -> Callable:
+    """Return what draws defects on every second image of a batch of `labelled`.
+
+    Args:
+        good: `ImageSet` of good images, which patches are taken from.
+        seed: of the choice among them.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(good))[:SOURCES]
+    sources = good.load(np.sort(chosen))
+
+    def draw(batch: Any, seeds: Any, start: int) -> tuple[Any, ...]:
+        images, _, weights = batch
+        images, masks = draw_defects(
+            images, seeds, start, sources=sources, share=0.5, kinds=tuple(KINDS)
+        )
+        labels = np.where(masks.any(axis=(1, 2)), ANOMALOUS, GOOD)
+        return np.rint(255 * images).astype("uint8"), labels, weights
+
+    return draw
+
+
 def train(
     fit_set: LabelledSet,
     validation_set: LabelledSet,
     settings: Settings,
     *,
+    draw: Callable | None = None,
     hooks: Any = None,
     saved: tuple[dict, dict] | None = None,
 ) -> tuple[keras.Model, dict]:
     """Train the classifier; return it, in float32, and the training's state.
 
     There are too few defective images to keep some for validation, so its loss is that
-    of good images alone, and the last epoch's weights are kept.
+    of good images alone, and the last epoch's weights are kept. `draw` is a `drawing`,
+    for defects that are made.
     """
     keras.utils.set_random_seed(settings.seed)
     with dtype_policy(settings.policy):
@@ -147,7 +172,13 @@ def train(
         progress.restore(trainer, *saved)
     run_epochs(
         trainer,
-        Batches(*fit_set, settings.batch_size, settings.seed),
+        Batches(
+            *fit_set,
+            settings.batch_size,
+            settings.seed,
+            transform=draw,
+            workers=WORKERS if draw else 1,
+        ),
         InOrder(*validation_set, settings.batch_size),
         settings.epochs,
         progress,

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 class CNN(SupervisedMethod):
     """A small classifier trained on good and on defective images.
 
+    It is supervised, unless the defects are synthetic.
+
     The score is -log p(good), in nats: it grows with p(defective) but does not end at
     1. Maps say which part of an image speaks for a defect, scaled so that their highest
     value is the score; of an image with no such part, all are the score.
@@ -28,6 +30,7 @@ class CNN(SupervisedMethod):
     Args:
         name: as in the registry.
         image_shape: (h, w, c).
+        synthetic: learn from defects drawn on the good images, not from real ones.
         batch_size: images a training step.
         epochs: or None for 20.
         learning_rate: of Adam.
@@ -42,6 +45,7 @@ class CNN(SupervisedMethod):
         *,
         name: str = "CNN",
         image_shape: tuple[int, int, int] = (256, 256, 3),
+        synthetic: bool = False,
         batch_size: int = 16,
         epochs: int | None = None,
         learning_rate: float = 3e-4,
@@ -50,6 +54,8 @@ class CNN(SupervisedMethod):
     ):
         self.name = name
         self.image_shape = (image_shape[0], image_shape[1], image_shape[2])
+        self.synthetic = synthetic
+        self.needs_defects = not synthetic
         self.batch_size = batch_size
         self.epochs = epochs
         self.learning_rate = learning_rate
@@ -59,7 +65,7 @@ class CNN(SupervisedMethod):
         self.networks: dict[str, Any] = {}
         self.arrays: dict[str, np.ndarray] = {}
         self.history: list[dict[str, float]] = []
-        self.variant = "supervised"
+        self.variant = "synthetic" if synthetic else "supervised"
 
     @property
     def highest(self) -> float:
@@ -69,6 +75,7 @@ class CNN(SupervisedMethod):
         return {
             "name": self.name,
             "image_shape": list(self.image_shape),
+            "synthetic": self.synthetic,
             "batch_size": self.batch_size,
             "epochs": self.epochs,
             "learning_rate": self.learning_rate,
@@ -94,18 +101,16 @@ class CNN(SupervisedMethod):
     ) -> "CNN":
         defective = train.subset([]) if defective is None else defective
         self.check_defective(len(defective))
-        learned = f"{len(defective)} defective images"
-        log.info(
-            "CNN is supervised: it learns from %s and may miss defects that look "
-            "different",
-            learned,
-        )
+        learned = f"{len(defective)} defective images (it is supervised)"
+        learned = "synthetic defects" if self.synthetic else learned
+        log.info("CNN learns from %s and may miss other kinds of defects", learned)
         saved = run.saved() if run else None
         policy = saved[1]["policy"] if saved else choose_policy(self.precision)
         network, state = classifier.train(
             classifier.labelled(train, defective),
             classifier.labelled(validation, train.subset([])),
             self._settings(policy),
+            draw=classifier.drawing(train, self.seed) if self.synthetic else None,
             hooks=run,
             saved=saved,
         )
@@ -113,7 +118,7 @@ class CNN(SupervisedMethod):
         self.history = state["history"]
         self.file_suffix = f"_b{self.batch_size}_e{state['epochs']}"
         self._trained = {
-            "supervised": True,
+            "supervised": not self.synthetic,
             "learned_from": learned,
             "precision": policy,
             "epochs": state["epochs"],

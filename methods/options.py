@@ -19,6 +19,7 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
     _add_common(parser.add_argument_group("images and maps"))
     _add_preparation(parser.add_argument_group("preparation of all images"))
     _add_autoencoders(parser.add_argument_group("autoencoders"))
+    _add_cnn(parser.add_argument_group("CNN"))
     _add_gan(parser.add_argument_group("AnoGAN"))
     _add_training(parser.add_argument_group("training"))
     _add_features(parser.add_argument_group("feature methods"))
@@ -68,6 +69,11 @@ def _add_autoencoders(group: argparse._ArgumentGroup) -> None:
     add("-l", "--loss", type=name, metavar="NAME", help=help_)
     help_ = "values of the code; default: the architecture's own number"
     add("--latent", type=command.at_least(1), metavar="N", help=help_)
+
+
+def _add_cnn(group: argparse._ArgumentGroup) -> None:
+    help_ = "learn from synthetic defects, not from real ones"
+    group.add_argument("--synthetic", action="store_const", const=True, help=help_)
 
 
 def _add_gan(group: argparse._ArgumentGroup) -> None:

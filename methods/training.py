@@ -103,7 +103,7 @@ def start_run(
         "fit": [good.names[i] for i in fit],
         "validation": [good.names[i] for i in validation],
     }
-    if isinstance(method, SupervisedMethod):
+    if isinstance(method, SupervisedMethod) and method.needs_defects:
         defective = check_readable(known_defects(category, seed), skip_unreadable)
         method.check_defective(len(defective), tiles=len(preparation.tiling))
         splits["defective"] = list(defective.names)
@@ -144,7 +144,7 @@ def train_run(
     seen = detector.seen(fit), detector.seen(validation)
     if base:
         method.update(*seen, run)
-    elif isinstance(method, SupervisedMethod):
+    elif isinstance(method, SupervisedMethod) and method.needs_defects:
         source = category.defective if len(category.defective) else category.test
         defective = named(source, record["splits"]["defective"])
         method.fit(*seen, run, defective=defective)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from methods import classifier
+from processing.dataset import scan_category
 from processing.errors import UsageError
 
 SHAPE = (64, 64, 1)
@@ -91,6 +92,21 @@ def test_a_cell_looks_at_the_pixels_it_is_put_at():
     middle = classifier.FIRST + classifier.CELL
     assert abs(columns.mean() - middle) <= 1
     assert math.isclose(classifier.CELL, 16)
+
+
+def test_every_second_image_gets_a_defect(samples):
+    good = scan_category(samples / "washer", image_shape=SHAPE).train
+    load, count = classifier.labelled(good, good.subset([]))
+    before = load(np.arange(4))
+    draw = classifier.drawing(good, 3)
+    images, labels, weights = draw(before, (3, 0), 0)
+    assert images.dtype == np.uint8
+    assert labels.tolist() == [0, 1, 0, 1]
+    assert weights.tolist() == [1, 1, 1, 1]
+    changed = (images != before[0]).any(axis=(1, 2, 3))
+    np.testing.assert_array_equal(changed, labels == 1)
+    again = draw(before, (3, 1), 0)[0]
+    assert (again[1] != images[1]).any()  # other defects in another epoch
 
 
 def test_small_images_are_refused():

@@ -60,7 +60,17 @@ def test_says_that_it_is_supervised(learned):
     method, _ = learned
     summary = method.summary()
     assert summary["supervised"]
-    assert summary["learned_from"] == "12 defective images"
+    assert summary["learned_from"] == "12 defective images (it is supervised)"
+
+
+def test_synthetic_defects_need_no_real_ones(samples, short_epochs, caplog):
+    good = scan_category(samples / "washer", image_shape=(64, 64, 1)).train
+    method = CNN(image_shape=(64, 64, 1), synthetic=True, epochs=1, precision="float32")
+    assert not method.needs_defects
+    method.fit(good.subset(range(8)), good.subset([8, 9]))
+    assert not method.summary()["supervised"]
+    assert method.summary()["learned_from"] == "synthetic defects"
+    assert method.anomaly_map(next(good.batches(2))).shape == (2, 64, 64)
 
 
 def test_cells_lie_where_the_network_has_them():

@@ -14,10 +14,10 @@ from methods.finetuning import finetune
 from methods.training import known_defects, start_run, train_run
 from processing.calibration import Rule
 from processing.dataset import scan_category
-from processing.errors import UserError
+from processing.errors import UsageError, UserError
 
 OPTIONS = {
-    "size": ("--size", 64),
+    "size": ("--size", (64, 64)),
     "color": ("--color", "grayscale"),
     "epochs": ("--epochs", 1),
     "precision": ("--precision", "float32"),
@@ -49,6 +49,18 @@ def test_else_they_are_those_of_the_finetuning(samples, tmp_path):
     assert (found.labels == 1).all()
     assert 2 <= len(found) < (category.test.labels == 1).sum()
     assert set(known_defects(category, 43).names) != set(found.names)
+
+
+def test_synthetic_defects_take_none_of_the_test_set(samples, tmp_path):
+    options = {**OPTIONS, "synthetic": ("--synthetic", True)}
+    _, record = start_run(samples / "washer", "CNN", options, root=tmp_path)
+    assert "defective" not in record["splits"]
+
+
+def test_real_defects_are_not_cut_into_tiles(samples, tmp_path):
+    options = {**OPTIONS, "tile": ("--tile", 32)}
+    with pytest.raises(UsageError, match="CNN learns from whole images"):
+        start_run(samples / "washer", "CNN", options, root=tmp_path)
 
 
 def test_a_supervised_method_needs_defects(samples, tmp_path):
