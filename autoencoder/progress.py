@@ -24,7 +24,8 @@ class Progress(keras.callbacks.Callback):
     one puts them into the model for the validation.
 
     Args:
-        patience: epochs without a lower val_loss until training ends.
+        patience: epochs without a lower val_loss until training ends; None where the
+            val_loss does not tell: trains to the end and keeps the last weights.
         plateau: epochs without a lower val_loss until the learning rate is halved.
         save: called after every epoch with arrays by name and a JSON-able state.
 
@@ -32,7 +33,9 @@ class Progress(keras.callbacks.Callback):
         state: epoch counters and `history`, one dict an epoch.
     """
 
-    def __init__(self, patience: int, plateau: int, save: Callable | None = None):
+    def __init__(
+        self, patience: int | None, plateau: int = 1, save: Callable | None = None
+    ):
         super().__init__()
         self.patience = patience
         self.plateau = plateau
@@ -61,12 +64,12 @@ class Progress(keras.callbacks.Callback):
         state, rate = self.state, float(self.model.optimizer.learning_rate)
         loss, val_loss = float(logs["loss"]), float(logs["val_loss"])
         seconds = time.perf_counter() - self.started
-        row = {"epoch": epoch + 1, "loss": loss, "val_loss": val_loss}
+        row = {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}}
         state["history"].append({**row, "learning_rate": rate, "seconds": seconds})
         state["epochs"] = epoch + 1
         if not math.isfinite(loss + val_loss):
             self._diverged(epoch, rate)
-        elif val_loss < state["best"]:
+        elif self.patience is None or val_loss < state["best"]:
             state.update(best=val_loss, best_epoch=epoch + 1, waiting=0)
             self.best_weights = self.validated
         else:

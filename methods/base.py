@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 from processing.images import CACHE_BYTES, ImageSet
 from processing.residuals import smooth
 
@@ -28,6 +28,9 @@ class Run(Protocol):
 
     def swept(self, sweep: Any) -> None:
         """Take the result of a learning rate search."""
+
+    def picture(self, name: str, pixels: np.ndarray) -> None:
+        """Keep an uint8 picture (h, w, c) of how far the training is."""
 
     def callbacks(self, settings: Any) -> list:
         """Return Keras callbacks that display and log."""
@@ -147,4 +150,51 @@ class Method(ABC):
         if not self.networks and not self.arrays:
             raise NotFittedError(
                 f"{type(self).__name__} has no weights yet: call `fit`, or load a model"
+            )
+
+
+class SupervisedMethod(Method):
+    """A method that learns from defective images, too, and only finds their like.
+
+    `needs_defects` is False where it makes its own: then it gets none.
+    """
+
+    needs_defects: bool = True
+
+    @abstractmethod
+    def fit(
+        self,
+        train: ImageSet,
+        validation: ImageSet,
+        run: Run | None = None,
+        *,
+        defective: ImageSet | None = None,
+    ) -> "SupervisedMethod":
+        """Learn from good and from defective images and return self.
+
+        Args:
+            train: good images to fit.
+            validation: other good images, to stop and to calibrate.
+            run: where to keep logs and intermediate states; None keeps nothing.
+            defective: images that must not be among those that judge the method.
+        """
+
+    def check_defective(self, count: int, tiles: int = 1) -> None:
+        """Raise `UserError` unless `count` defective images can be learned from.
+
+        Not if each is cut into `tiles`, for most of them would show no defect. A method
+        that makes its own defects takes anything.
+        """
+        if not self.needs_defects:
+            return
+        if tiles > 1:
+            raise UsageError(
+                f"{type(self).__name__} learns from whole images: leave out --tile, or "
+                "take --synthetic"
+            )
+        if not count:
+            raise UserError(
+                f"{type(self).__name__} is supervised and needs defective images to "
+                "learn from: expected some in train/<kind of defect> or test/<kind of "
+                "defect>, or --synthetic. Received: 0"
             )

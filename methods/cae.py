@@ -12,19 +12,15 @@ from autoencoder.training import Settings, images_per_epoch
 from autoencoder.training import train as train_network
 from processing.errors import UsageError
 from processing.images import ImageSet
-from processing.residuals import RESIDUALS, legacy_residual, smooth
-from processing.standard import HIGHEST, PixelStatistics
+from processing.residuals import RESIDUALS, legacy_residual
 
-from .base import Method, Run
+from .base import Run
 from .precision import choose_policy
+from .reconstruction import ReconstructionMethod
 
 
-class CAE(Method):
+class CAE(ReconstructionMethod):
     """An autoencoder trained on good images (Bergmann et al. 2019, arXiv 1807.02011).
-
-    Its maps are residuals between image and reconstruction, blurred and measured in
-    standard deviations of the good images' residuals at the same pixel. What an
-    autoencoder never gets right, such as sharp edges, so does not count as anomalous.
 
     Args:
         name: a key of `ARCHITECTURES`.
@@ -39,6 +35,7 @@ class CAE(Method):
         seed: of everything random.
     """
 
+    residuals = RESIDUALS
     map_kinds = ("ssim", "l2", "legacy-ssim", "legacy-l2")
 
     def __init__(
@@ -74,10 +71,6 @@ class CAE(Method):
     @classmethod
     def color(cls, options: Mapping[str, Any]) -> str:
         return "rgb" if options.get("loss") == "mssim" else "grayscale"
-
-    @property
-    def highest(self) -> float:
-        return 1.0 if self.map_kind.startswith("legacy-") else HIGHEST
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -140,24 +133,11 @@ class CAE(Method):
             "seconds": sum(row["seconds"] for row in self.history),
             "images_per_epoch": images_per_epoch(len(train), self.batch_size),
         }
-        self._calibrate(train)
+        self.calibrate(train)
         return self
 
     def summary(self) -> dict[str, Any]:
         return self._trained
-
-    def _calibrate(self, good: ImageSet) -> None:
-        """Learn mean and deviation of every pixel's residual on good images."""
-        found = {kind: PixelStatistics(self.image_shape[:2]) for kind in RESIDUALS}
-        for images in good.batches(16):
-            reconstructions = self.reconstruct(images)
-            for kind, residual in RESIDUALS.items():
-                maps = smooth(residual(images, reconstructions), self.sigma)
-                found[kind].add(maps)
-        for kind, statistics in found.items():
-            mean, deviation = statistics.result(self.sigma)
-            self.arrays[f"{kind}_mean"] = mean
-            self.arrays[f"{kind}_deviation"] = deviation
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
         """Return float32 reconstructions of images, both (n, h, w, c) in [0, 1]."""
@@ -169,9 +149,45 @@ class CAE(Method):
         kind = self.map_kind.removeprefix("legacy-")
         if kind != self.map_kind:
             return legacy_residual(images, reconstructions, kind)
-        maps = smooth(RESIDUALS[kind](images, reconstructions), self.sigma)
-        mean, deviation = (self.arrays[f"{kind}_{x}"] for x in ("mean", "deviation"))
-        return (maps - mean) / deviation
+        return self.standardised(images, reconstructions)
 
     def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
         return maps.max(axis=(1, 2))  # the maps are blurred already
+
+
+class AE(CAE):
+    """The plain autoencoder with a dense code: a CAE with defaults of its own.
+
+    Its parameters are those of `CAE`.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "AE",
+        image_shape: tuple[int, int, int] = (256, 256, 3),
+        loss: str = "l2",
+        latent: int | None = None,
+        batch_size: int = 32,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        precision: str = "auto",
+        sigma: float = 4.0,
+        seed: int = 42,
+    ):
+        super().__init__(
+            name=name,
+            image_shape=image_shape,
+            loss=loss,
+            latent=latent,
+            batch_size=batch_size,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            precision=precision,
+            sigma=sigma,
+            seed=seed,
+        )
+
+    @classmethod
+    def color(cls, options: Mapping[str, Any]) -> str:
+        return "rgb"

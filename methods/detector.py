@@ -58,8 +58,11 @@ class Detector:
         found = scan_category(
             folder, image_shape=self.image_shape, cache_bytes=cache_bytes
         )
-        train, test = (x.prepared(self.preparation) for x in (found.train, found.test))
-        return replace(found, train=train, test=test)
+        train, test, defective = (
+            images.prepared(self.preparation)
+            for images in (found.train, found.test, found.defective)
+        )
+        return replace(found, train=train, test=test, defective=defective)
 
     def images(self, source: Path, cache_bytes: int = CACHE_BYTES) -> ImageSet:
         """Find the images in a folder, or take a single one; see `scan_images`."""

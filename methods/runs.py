@@ -13,6 +13,7 @@ import numpy as np
 from processing import plots
 from processing.errors import UsageError
 from processing.files import new_folder, write_json, write_text
+from processing.overlays import write_png
 
 from .storage import load_checkpoint, save_checkpoint
 
@@ -29,7 +30,8 @@ class TrainingRun:
 
     The folder holds run.json (all arguments and splits) and preparation.h5 (what was
     learned of the images), written before work starts; checkpoint.h5 and history.csv,
-    renewed after every epoch; lr_plot.png and logs/.
+    renewed after every epoch; lr_plot.png, logs/, and samples/ of what a generating
+    method makes.
     """
 
     def __init__(self, folder: Path):
@@ -83,6 +85,10 @@ class TrainingRun:
         log.info("learning rate: %.2g", sweep.chosen)
         plots.learning_rate(self.folder / "lr_plot.png", sweep)
 
+    def picture(self, name: str, pixels: np.ndarray) -> None:
+        """Write samples/NAME.png."""
+        write_png(self.folder / "samples" / f"{name}.png", pixels)
+
     def callbacks(self, settings: Any) -> list:
         """Return the display and the TensorBoard log."""
         import keras
@@ -114,9 +120,10 @@ def read_json(path: Path, problem: str) -> dict[str, Any]:
 
 
 def write_table(path: Path, rows: list[dict]) -> None:
-    """Write rows with the same keys as CSV, whole or not at all."""
+    """Write rows as CSV, whole or not at all; a key that a row lacks stays empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    keys = dict.fromkeys(key for row in rows for key in row)
+    writer = csv.DictWriter(text, keys, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())

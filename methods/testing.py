@@ -1,7 +1,7 @@
 """`test.py` behind its command line: judge images with a model and its decision."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,7 +100,9 @@ def test(model: Path, options: Options) -> list[Report]:
         )
     reports = []
     for path, finetuned in decided:
-        seen = () if options.include_finetuning else finetuned["finetuning_files"]
+        seen = set(record["splits"].get("defective", ()))  # by a supervised method
+        if not options.include_finetuning:
+            seen |= set(finetuned["finetuning_files"])
         images = without(category.test, seen)
         if not len(images):
             raise UserError(
@@ -128,11 +130,10 @@ def predict(model: Path, options: Options) -> Report:
     return _judge(folder, detector, record, images, finetuned, model, options)
 
 
-def without(images: ImageSet, names: Sequence[str]) -> ImageSet:
+def without(images: ImageSet, names: Container[str]) -> ImageSet:
     """Return the images that do not have one of `names`."""
-    left_out = set(names)
     return images.subset(
-        [i for i, name in enumerate(images.names) if name not in left_out]
+        [i for i, name in enumerate(images.names) if name not in names]
     )
 
 

@@ -16,12 +16,13 @@ from processing import plots
 from processing.dataset import Category, check_readable, scan_category
 from processing.decoding import to_float
 from processing.errors import UsageError, UserError
-from processing.images import ImageSet
+from processing.images import ANOMALOUS, ImageSet
 from processing.listing import bare_name
 from processing.preparation import Preparation
 from processing.reference import learn, registrable
-from processing.splits import split_validation
+from processing.splits import split_finetuning, split_validation
 
+from .base import SupervisedMethod
 from .detector import Detector
 from .runs import TrainingRun
 from .storage import load_model, save_model
@@ -98,6 +99,14 @@ def start_run(
         )
     seed = method.get_config()["seed"]
     fit, validation = split_validation(len(good), seed=seed, groups=good.groups)
+    splits = {
+        "fit": [good.names[i] for i in fit],
+        "validation": [good.names[i] for i in validation],
+    }
+    if isinstance(method, SupervisedMethod) and method.needs_defects:
+        defective = check_readable(known_defects(category, seed), skip_unreadable)
+        method.check_defective(len(defective), tiles=len(preparation.tiling))
+        splits["defective"] = list(defective.names)
     record = {
         "method": method_name,
         "config": method.get_config(),
@@ -105,10 +114,7 @@ def start_run(
         "dataset": category.dataset,
         "category": category.name,
         "folder": str(folder.absolute()),
-        "splits": {
-            "fit": [good.names[i] for i in fit],
-            "validation": [good.names[i] for i in validation],
-        },
+        "splits": splits,
         "versions": versions(),
     }
     parts = (category.dataset, category.name, method_name, method.variant)
@@ -135,8 +141,15 @@ def train_run(
     if base:
         detector, _ = load_model(Path(base))
         method = detector.method
-    take_in = method.update if base else method.fit
-    take_in(detector.seen(fit), detector.seen(validation), run)
+    seen = detector.seen(fit), detector.seen(validation)
+    if base:
+        method.update(*seen, run)
+    elif isinstance(method, SupervisedMethod) and method.needs_defects:
+        source = category.defective if len(category.defective) else category.test
+        defective = named(source, record["splits"]["defective"])
+        method.fit(*seen, run, defective=defective)
+    else:
+        method.fit(*seen, run)
     record = {**record, "training": method.summary()}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
     save_model(path, detector, record)
@@ -147,6 +160,21 @@ def train_run(
         write_inspections(run.folder, detector, validation, category)
     run.finish(record)
     return path
+
+
+def known_defects(category: Category, seed: int) -> ImageSet:
+    """Return the defective images that a supervised method may learn from.
+
+    They are those beside train/good, or else those that `finetune.py` draws from the
+    test set with the same seed, which `test.py` leaves out.
+    """
+    if len(category.defective):
+        return category.defective
+    test = category.test
+    chosen, _ = split_finetuning(
+        test.labels, test.classes, seed=seed, groups=test.groups
+    )
+    return test.subset(chosen[test.labels[chosen] == ANOMALOUS])
 
 
 def named(images: ImageSet, names: list[str]) -> ImageSet:

@@ -31,6 +31,7 @@ class Category:
     name: str
     train: ImageSet
     test: ImageSet
+    defective: ImageSet  # in folders beside train/good, for supervised methods
 
 
 def scan_category(
@@ -42,7 +43,7 @@ def scan_category(
     """Find the images of a category; nothing is decoded.
 
     Args:
-        folder: holds train/good, perhaps test/<class>, and perhaps
+        folder: holds train/good, perhaps train/<class>, test/<class>, and perhaps
             ground_truth/<class> with a mask "<stem>_mask" or "<stem>" for each image.
             Its name and its parent's name become the category and the dataset.
         image_shape: (h, w, c) that images are resized to.
@@ -62,10 +63,14 @@ def scan_category(
     if not paths:
         raise no_images(good)
     train = _image_set(folder, {GOOD_CLASS: paths}, {}, image_shape, cache_bytes)
-    tests = _test_classes(folder / "test")
+    tests = _classes(folder / "test")
     masks = pair_masks(folder / "ground_truth", tests)
     test = _image_set(folder, tests, masks, image_shape, cache_bytes)
-    return Category(folder.parent.name or "dataset", folder.name, train, test)
+    classes = _classes(good.parent)
+    del classes[GOOD_CLASS]
+    defective = _image_set(folder, classes, {}, image_shape, cache_bytes)
+    name, dataset = folder.name, folder.parent.name or "dataset"
+    return Category(dataset, name, train, test, defective)
 
 
 def scan_images(
@@ -120,8 +125,8 @@ def check_readable(images: ImageSet, skip_unreadable: bool = False) -> ImageSet:
     return images.subset(i for i in range(len(images)) if i not in faults)
 
 
-def _test_classes(folder: Path) -> dict[str, list[Path]]:
-    """Return the images of each class below a test folder, if there is one."""
+def _classes(folder: Path) -> dict[str, list[Path]]:
+    """Return the images of each class below a folder, if there is one."""
     if not folder.is_dir():
         return {}
     classes = {

@@ -49,14 +49,22 @@ def _whole_epochs(axes: Axes) -> None:
 
 
 def losses(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Plot training and validation loss against the epoch, the best one marked."""
+    """Plot training and validation loss against the epoch, the best one marked.
+
+    Other columns whose name ends in "_loss" are plotted thinly.
+    """
     epochs = [row["epoch"] for row in history]
     best = min(history, key=lambda row: row["val_loss"])
+    keys = dict.fromkeys(key for row in history for key in row)
+    parts = [key for key in keys if key.endswith("_loss") and key != "val_loss"]
 
     def draw(axes: Axes) -> None:
         axes.plot(epochs, [row["loss"] for row in history], BLUE, label="training")
         values = [row["val_loss"] for row in history]
         axes.plot(epochs, values, ORANGE, label="validation")
+        for part in parts:
+            values = [row.get(part, np.nan) for row in history]
+            axes.plot(epochs, values, lw=0.8, label=part.replace("_", " "))
         label = f"best: {best['val_loss']:.4f} in epoch {best['epoch']}"
         axes.plot(best["epoch"], best["val_loss"], "o", color=RED, label=label)
         _whole_epochs(axes)

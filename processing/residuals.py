@@ -58,6 +58,15 @@ def l2_residual(images: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     return np.square(errors).mean(axis=-1)
 
 
+def l1_residual(images: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
+    """Return the absolute difference at each pixel, mean over channels.
+
+    Takes two batches (n, h, w, c) in [0, 1]; returns float32 (n, h, w) in [0, 1].
+    """
+    errors = images.astype("float32") - reconstructions.astype("float32")
+    return np.abs(errors).mean(axis=-1)
+
+
 RESIDUALS = {"ssim": ssim_residual, "l2": l2_residual}
 HIGHEST = {"ssim": 2.0, "l2": 1.0}  # the largest value each can take
 

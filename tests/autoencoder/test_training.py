@@ -164,6 +164,15 @@ def test_best_weights_are_those_that_were_validated():
     assert model.weight == 5
 
 
+def test_without_patience_the_last_weights_stay():
+    progress = Progress(patience=None)
+    model = follow(progress, [2, 1, 4, 3])
+    assert not progress.state["finished"]
+    assert [row["learning_rate"] for row in progress.state["history"]] == [0.4] * 4
+    assert progress.state["best_epoch"] == 4
+    assert model.weight == 3
+
+
 def test_loss_that_is_not_finite_ends_the_training(caplog):
     progress = Progress(patience=5, plateau=2)
     model = follow(progress, [3, np.nan, 1])

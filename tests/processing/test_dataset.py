@@ -96,6 +96,15 @@ def test_names_of_a_link_are_the_link_s(folder, tmp_path):
     assert (category.dataset, category.name) == ("links", "part")
 
 
+def test_defects_beside_the_good_training_images(folder):
+    assert len(scan(folder).defective) == 0
+    draw(folder / "train/crack/1.png")
+    category = scan(folder)
+    assert category.defective.names == ("train/crack/1.png",)
+    assert category.defective.labels.tolist() == [1]
+    assert "train/crack/1.png" not in category.train.names
+
+
 def test_without_masks(tmp_path):
     draw(tmp_path / "train/good/a.png")
     draw(tmp_path / "test/good/b.png")

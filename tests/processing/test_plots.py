@@ -30,6 +30,7 @@ SWEEP = SimpleNamespace(
     [
         (plots.losses, HISTORY),
         (plots.losses, HISTORY[:1]),
+        (plots.losses, [{**HISTORY[0], "generator_loss": 0.1}, HISTORY[1]]),
         (plots.learning_rates, HISTORY),
         (plots.learning_rate, SWEEP),
         (plots.thresholds, RESULT),

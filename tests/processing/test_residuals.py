@@ -4,6 +4,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
 from processing.residuals import (
+    l1_residual,
     l2_residual,
     legacy_residual,
     quantise,
@@ -87,3 +88,9 @@ def test_quantise_rounds_and_clips():
     maps = np.array([[[-1.0, 0.0, 1.0, 1.9999, 2.0, 9.0]]])
     np.testing.assert_array_equal(quantise(maps, 2.0), [[[0, 0, 128, 255, 255, 255]]])
     assert quantise(maps, 2.0).dtype == np.uint8
+
+
+def test_l1_residual_by_hand():
+    images = np.float32([[[[0.2, 1.0]]]])  # (1, 1, 1, 2)
+    others = np.float32([[[[0.5, 0.5]]]])
+    np.testing.assert_allclose(l1_residual(images, others), [[[0.4]]], rtol=1e-6)

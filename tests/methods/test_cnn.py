@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from methods.cnn import CNN, at_pixels
+from processing.dataset import scan_category
+from processing.errors import UserError
+from processing.metrics import auroc
+
+
+@pytest.fixture(scope="module")
+def learned(samples):
+    """Return a CNN after some training on two defects of each kind, and the rest."""
+    method = CNN(
+        image_shape=(64, 64, 1), epochs=12, learning_rate=1e-3, precision="float32"
+    )
+    category = scan_category(samples / "washer", image_shape=method.image_shape)
+    defects = np.flatnonzero(category.test.labels == 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autoencoder.training.EPOCH_IMAGES", 256)
+        method.fit(
+            category.train.subset(range(10)),
+            category.train.subset([10, 11]),
+            defective=category.test.subset(defects),
+        )
+    return method, category.test
+
+
+def test_defects_like_the_learned_ones_score_higher(learned):
+    method, test = learned
+    images = next(test.batches(len(test)))
+    maps = method.anomaly_map(images)
+    assert auroc(test.labels.tolist(), method.score(images, maps).tolist()) > 0.9
+
+
+def test_the_highest_value_of_a_map_is_the_surprise_of_being_good(learned):
+    method, test = learned
+    images = next(test.batches(len(test)))
+    logits = method.networks["classifier"].predict_on_batch(images).astype("float64")
+    good = 1 / (1 + np.exp(logits[:, 1] - logits[:, 0]))
+    maps = method.anomaly_map(images)
+    np.testing.assert_allclose(maps.max(axis=(1, 2)), -np.log(good), rtol=1e-3)
+    assert (maps >= 0).all()
+
+
+def test_an_image_without_evidence_has_a_flat_map(learned, monkeypatch):
+    method, _ = learned
+    images = np.zeros((1, 64, 64, 1), "float32")
+    answer = np.zeros((1, 3, 3), "float32"), np.float32([2.0])
+    monkeypatch.setattr(method._attention, "predict_on_batch", lambda _: answer)
+    np.testing.assert_allclose(method.anomaly_map(images), np.log1p(np.exp(2.0)), 1e-5)
+
+
+def test_needs_defective_images(samples):
+    good = scan_category(samples / "washer", image_shape=(64, 64, 1)).train
+    with pytest.raises(UserError, match="CNN is supervised and needs defective images"):
+        CNN(image_shape=(64, 64, 1)).fit(good.subset([0]), good.subset([1]))
+
+
+def test_says_that_it_is_supervised(learned):
+    method, _ = learned
+    summary = method.summary()
+    assert summary["supervised"]
+    assert summary["learned_from"] == "12 defective images (it is supervised)"
+
+
+def test_synthetic_defects_need_no_real_ones(samples, short_epochs, caplog):
+    good = scan_category(samples / "washer", image_shape=(64, 64, 1)).train
+    method = CNN(image_shape=(64, 64, 1), synthetic=True, epochs=1, precision="float32")
+    assert not method.needs_defects
+    method.fit(good.subset(range(8)), good.subset([8, 9]))
+    assert not method.summary()["supervised"]
+    assert method.summary()["learned_from"] == "synthetic defects"
+    assert method.anomaly_map(next(good.batches(2))).shape == (2, 64, 64)
+
+
+def test_cells_lie_where_the_network_has_them():
+    cells = np.zeros((3, 3))
+    cells[1, 2] = 1.0
+    anomaly_map = at_pixels(cells, (64, 64))
+    row, column = np.unravel_index(anomaly_map.argmax(), anomaly_map.shape)
+    assert abs(row - 28.5) <= 1
+    assert column >= 44
+    np.testing.assert_allclose(at_pixels(np.ones((2, 2)), (50, 40)), 1.0)
