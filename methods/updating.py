@@ -11,10 +11,11 @@ import methods
 from processing.dataset import check_readable, scan_category, scan_images
 from processing.errors import UsageError, UserError
 from processing.images import ImageSet
+from processing.reference import registrable
 from processing.splits import split_validation
 
 from .runs import TrainingRun
-from .storage import read_record
+from .storage import read_preparation, read_record
 from .training import versions
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ def start_update(
     good = _good_images(folder, record)
     new = _unknown(good, record, folder)
     new = check_readable(new, skip_unreadable)
+    preparation = read_preparation(model)
+    new = registrable(new, preparation)
     seed = record["config"]["seed"]
     names = _names(new, record, folder)
     added: dict[str, list[str]] = {"fit": [*names], "validation": []}
@@ -65,7 +68,7 @@ def start_update(
         "versions": versions(),
     }
     parts = tuple(record["run"].split("/")[:-1])
-    return TrainingRun.start(root, parts, record)
+    return TrainingRun.start(root, parts, record, preparation.arrays)
 
 
 def _good_images(folder: Path, record: Mapping[str, Any]) -> ImageSet:

@@ -1,7 +1,6 @@
 """Image and mask files to arrays: formats, bit depths, orientation, resizing."""
 
 import warnings
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from processing.errors import UserError
+from processing import medical
+from processing.wholeness import JPEG, PNG, unreadable, whole_data
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
+    *medical.SUFFIXES,
+)
 
 # Grey stays grey, alpha is dropped, 16 bit is kept, EXIF orientation is applied.
 _FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
 _ORIENTATION = 274  # EXIF and TIFF tag; from 5 on, width and height change places
 
 # A damaged file is told once, by our error, not also by OpenCV on stderr.
@@ -32,26 +33,48 @@ def read_image(path: Path, *, shape: tuple[int, int, int]) -> NDArray[Any]:
     Grey is 0.299 R + 0.587 G + 0.114 B. Of several frames or pages the first is read.
 
     Args:
-        path: png, jpg, bmp, tif or webp of 8 or 16 bits a channel.
+        path: png, jpg, bmp, tif or webp of 8 or 16 bits a channel, or a slice of a
+            medical image, see `processing.medical`.
         shape: (h, w, c) of the result, c 1 (grey) or 3 (RGB).
 
     Returns:
-        Array (h, w, c): uint8 from a file of 8 bits, float32 in [0, 1] from 16.
+        Array (h, w, c): uint8 from a file of 8 bits, float32 in [0, 1] from others.
     """
     height, width, channels = shape
-    pixels = _resize(_to_channels(_decode(path), channels), height, width)
-    pixels = pixels.reshape(shape)  # OpenCV leaves a single channel out
-    if pixels.dtype == np.uint8:
-        return pixels
-    return np.divide(pixels, 65535, dtype=np.float32)
+    return to_unit(resize(read_pixels(path, channels), height, width))
+
+
+def read_pixels(
+    path: Path, channels: int, span: tuple[float, float] | None = None
+) -> NDArray[Any]:
+    """Decode one image file at its own size.
+
+    Args:
+        path: see `read_image`.
+        channels: 1 (grey) or 3 (RGB).
+        span: stored values that become 0 and 1; what lies beyond is clipped. Default:
+            0 and the largest that the type holds, or what `read_slice` takes.
+
+    Returns:
+        Array (h, w, c): uint8, uint16, or float32 in [0, 1] of a medical image or with
+        a span.
+    """
+    if medical.is_medical(path):
+        pixels = _to_channels(medical.read_slice(path, span), channels)
+        return pixels.reshape(*pixels.shape[:2], channels)
+    pixels = _to_channels(_decode(path), channels)
+    if span:
+        low, high = span
+        pixels = ((pixels - np.float32(low)) / np.float32(high - low)).clip(0, 1)
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bool_]:
     """Decode one ground truth mask, True where a pixel is anomalous.
 
     A pixel is anomalous above half of the range of its type (from 128 on in 8 bits);
-    in a mask whose largest value is 1, where it is 1. Of colours the brightest
-    channel counts.
+    in a mask whose largest value is 1, where it is 1; in a medical image above 0. Of
+    colours the brightest channel counts.
 
     Args:
         path: an image file.
@@ -60,22 +83,24 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bo
     Returns:
         Boolean array (h, w).
     """
+    mask = medical.read_labels(path) if medical.is_medical(path) else _marked(path)
+    if shape is None:
+        return mask
+    return resize_mask(mask, *shape)
+
+
+def _marked(path: Path) -> NDArray[np.bool_]:
     pixels = _decode(path)
     if pixels.ndim == 3:
         pixels = pixels.max(axis=2)
     middle = np.iinfo(pixels.dtype).max // 2
-    mask = pixels > (middle if pixels.max() > 1 else 0)
-    if shape is None or mask.shape == tuple(shape):
-        return mask
-    height, width = shape
-    resized = cv2.resize(
-        mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
-    )
-    return resized.astype(bool)
+    return pixels > (middle if pixels.max() > 1 else 0)
 
 
 def read_size(path: Path) -> tuple[int, int]:
     """Return an image's (h, w), after EXIF orientation, from the header alone."""
+    if medical.is_medical(path):
+        return medical.slice_size(path)
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("ignore")
@@ -84,8 +109,40 @@ def read_size(path: Path) -> tuple[int, int]:
         height, width = _decode(path).shape[:2]
         return height, width
     except OSError as error:
-        raise _unreadable(path, error.strerror or "not an image, or damaged") from error
+        raise unreadable(path, error.strerror or "not an image, or damaged") from error
     return (width, height) if orientation >= 5 else (height, width)
+
+
+def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Return an image (h, w) or (h, w, c) at another height and width.
+
+    It is shrunk by area, without aliasing, and what is then too small is enlarged
+    bilinearly.
+    """
+    old_height, old_width, *channels = pixels.shape
+    smaller = (min(width, old_width), min(height, old_height))
+    if smaller != (old_width, old_height):
+        pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
+    if smaller != (width, height):
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    return pixels.reshape(height, width, *channels)  # OpenCV leaves a single one out
+
+
+def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
+    """Return an (h, w) mask at another size, by nearest neighbour."""
+    if mask.shape == (height, width):
+        return mask
+    resized = cv2.resize(
+        mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    return resized.view(np.bool_)
+
+
+def to_unit(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return 16 bits as float32 in [0, 1], and other pixels as they are."""
+    if pixels.dtype == np.uint16:
+        return np.divide(pixels, 65535, dtype=np.float32)
+    return pixels
 
 
 def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -108,72 +165,28 @@ def check_image(path: Path) -> None:
     PNG and JPEG files are not decoded: their length, header and, for PNG, checksums
     tell.
     """
-    if _whole_data(path).startswith((_PNG, _JPEG)):
+    if medical.is_medical(path):
+        medical.read_slice(path)
+    elif whole_data(path).startswith((PNG, JPEG)):
         read_size(path)
     else:
         _decode(path)
 
 
-def _whole_data(path: Path) -> bytes:
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from error
-    if not data:
-        raise _unreadable(path, "the file is empty")
-    if not _is_whole(data):
-        raise _unreadable(path, "the file is cut off or damaged")
-    return data
-
-
 def _decode(path: Path) -> NDArray[Any]:
     """Return a file's pixels, uint8 or uint16, (h, w) grey or (h, w, 3) BGR."""
-    data = _whole_data(path)
+    data = whole_data(path)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
     except cv2.error:
         pixels = None
     if pixels is None:
-        raise _unreadable(path, "not an image, or damaged")
+        raise unreadable(path, "not an image, or damaged")
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise _unreadable(
+        raise unreadable(
             path, f"its pixels are {pixels.dtype}, expected 8 or 16 bits without sign"
         )
     return pixels
-
-
-def _unreadable(path: Path, reason: str) -> UserError:
-    return UserError(f"{path}: not a readable image ({reason})")
-
-
-def _is_whole(data: bytes) -> bool:
-    """Return False for a PNG or JPEG file that ends early.
-
-    OpenCV before 5 decodes these without complaint, the missing rows grey or black.
-    """
-    if data.startswith(_PNG):
-        return _png_is_whole(memoryview(data))
-    if data.startswith(_JPEG):
-        # The last scan must be followed by an end marker. Thumbnails come earlier, and
-        # within a scan neither marker can occur: there 0xff is followed by zero.
-        return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
-    return True
-
-
-def _png_is_whole(data: memoryview) -> bool:
-    """Walk the chunks to the last one, checking those that hold the pixels."""
-    start = len(_PNG)
-    while start + 12 <= len(data):
-        kind = bytes(data[start + 4 : start + 8])
-        end = start + 12 + int.from_bytes(data[start : start + 4], "big")
-        checksum = int.from_bytes(data[end - 4 : end], "big")
-        critical = kind[:1].isupper()
-        if critical and zlib.crc32(data[start + 4 : end - 4]) != checksum:
-            return False
-        if kind == b"IEND":
-            return True
-        start = end
-    return False
 
 
 def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
@@ -182,17 +195,6 @@ def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
         return pixels if grey else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
     return cv2.cvtColor(pixels, code)
-
-
-def _resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """Shrink by area, without aliasing, then enlarge bilinearly what is too small."""
-    old_height, old_width = pixels.shape[:2]
-    smaller = (min(width, old_width), min(height, old_height))
-    if smaller != (old_width, old_height):
-        pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
-    if smaller != (width, height):
-        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-    return pixels
 
 
 def _header(image: Image.Image) -> tuple[int, int, int]:
