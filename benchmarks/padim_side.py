@@ -53,12 +53,13 @@ def measure(
     train, test = category.train, category.test
     if arguments.limit:
         train = train.subset(range(min(arguments.limit, len(train))))
-    started = time.perf_counter()
+    start = peak_bytes()
+    started, busy = time.perf_counter(), time.process_time()
     fit(train)
     fitted = time.perf_counter()
     judged = list(judge(test))
-    ended = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    ended, busy = time.perf_counter(), time.process_time() - busy
+    peak = peak_bytes()
     maps = np.concatenate([maps for maps, _ in judged])
     scores = np.concatenate([scores for _, scores in judged])
     if arguments.keep:
@@ -68,6 +69,8 @@ def measure(
         "fit_seconds": fitted - started,
         "images_per_second": len(test) / (ended - fitted),
         "seconds": ended - started,
+        "cpu_seconds": busy,
+        "start_gb": start / 1e9,
         "peak_gb": peak / 1e9,
         "image_auroc": auroc(test.labels, scores),
         "pixel_auroc": pixel_auroc(test, maps),
@@ -75,6 +78,11 @@ def measure(
     }
     print(json.dumps(figures))
     sys.stdout.flush()
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def pixel_auroc(test: ImageSet, maps: np.ndarray) -> float | None:
