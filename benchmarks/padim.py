@@ -25,6 +25,7 @@ COLUMNS = {
     "peak_gb": ("peak memory, GB", "{:.2f}"),
     "image_auroc": ("image AUROC", "{:.4f}"),
     "pixel_auroc": ("pixel AUROC", "{:.4f}"),
+    "aupro": ("AUPRO", "{:.4f}"),
 }
 SIDES = {"ours": "benchmarks.padim_ours", "anomalib": "benchmarks.padim_anomalib"}
 

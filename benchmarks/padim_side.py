@@ -12,7 +12,8 @@ import numpy as np
 
 from processing.dataset import scan_category
 from processing.images import ImageSet
-from processing.metrics import PixelAuroc, auroc
+from processing.metrics import image_figures
+from processing.pixel_metrics import PixelMetrics
 
 Judge = Callable[[ImageSet], Iterator[tuple[np.ndarray, np.ndarray]]]
 
@@ -72,9 +73,9 @@ def measure(
         "cpu_seconds": busy,
         "start_gb": start / 1e9,
         "peak_gb": peak / 1e9,
-        "image_auroc": auroc(test.labels, scores),
-        "pixel_auroc": pixel_auroc(test, maps),
         "images": len(train),
+        **image_figures(test.labels, scores),
+        **pixel_figures(test, maps),
     }
     print(json.dumps(figures))
     sys.stdout.flush()
@@ -85,9 +86,9 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def pixel_auroc(test: ImageSet, maps: np.ndarray) -> float | None:
-    """Return the pixel AUROC of maps (n, h, w)."""
-    pixels = PixelAuroc()
+def pixel_figures(test: ImageSet, maps: np.ndarray) -> dict[str, float | str]:
+    """Return the figures of maps (n, h, w) of all test images."""
+    pixels = PixelMetrics()
     for index, anomaly_map in enumerate(maps):
-        pixels.update(test.mask(index)[None], anomaly_map[None])
-    return pixels.result()
+        pixels.update(anomaly_map, test.mask(index))
+    return pixels.figures()

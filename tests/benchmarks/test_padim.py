@@ -21,6 +21,7 @@ def test_ratios_and_failures(capsys):
         "peak_gb": 1.0,
         "image_auroc": 1.0,
         "pixel_auroc": 0.9,
+        "aupro": 0.8,
     }
     slower = {**figures, "seconds": 9.0, "peak_gb": 4.5}
     print_table({"ours": figures, "anomalib": slower})
