@@ -12,7 +12,8 @@ import numpy as np
 
 from processing.dataset import scan_category
 from processing.images import ImageSet
-from processing.metrics import PixelAuroc, auroc
+from processing.metrics import image_figures
+from processing.pixel_metrics import PixelMetrics
 
 Judge = Callable[[ImageSet], Iterator[tuple[np.ndarray, np.ndarray]]]
 
@@ -53,12 +54,13 @@ def measure(
     train, test = category.train, category.test
     if arguments.limit:
         train = train.subset(range(min(arguments.limit, len(train))))
-    started = time.perf_counter()
+    start = peak_bytes()
+    started, busy = time.perf_counter(), time.process_time()
     fit(train)
     fitted = time.perf_counter()
     judged = list(judge(test))
-    ended = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    ended, busy = time.perf_counter(), time.process_time() - busy
+    peak = peak_bytes()
     maps = np.concatenate([maps for maps, _ in judged])
     scores = np.concatenate([scores for _, scores in judged])
     if arguments.keep:
@@ -68,18 +70,25 @@ def measure(
         "fit_seconds": fitted - started,
         "images_per_second": len(test) / (ended - fitted),
         "seconds": ended - started,
+        "cpu_seconds": busy,
+        "start_gb": start / 1e9,
         "peak_gb": peak / 1e9,
-        "image_auroc": auroc(test.labels, scores),
-        "pixel_auroc": pixel_auroc(test, maps),
         "images": len(train),
+        **image_figures(test.labels, scores),
+        **pixel_figures(test, maps),
     }
     print(json.dumps(figures))
     sys.stdout.flush()
 
 
-def pixel_auroc(test: ImageSet, maps: np.ndarray) -> float | None:
-    """Return the pixel AUROC of maps (n, h, w)."""
-    pixels = PixelAuroc()
+def peak_bytes() -> int:
+    """Return the most memory that this process had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def pixel_figures(test: ImageSet, maps: np.ndarray) -> dict[str, float | str]:
+    """Return the figures of maps (n, h, w) of all test images."""
+    pixels = PixelMetrics()
     for index, anomaly_map in enumerate(maps):
-        pixels.update(test.mask(index)[None], anomaly_map[None])
-    return pixels.result()
+        pixels.update(anomaly_map, test.mask(index))
+    return pixels.figures()

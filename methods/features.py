@@ -14,7 +14,7 @@ from . import backbones
 from .backbones import weights as weight_files
 from .base import Method
 
-BATCH = 16  # images that a backbone takes at once
+BATCH = 8  # images that a backbone takes at once
 HEADROOM = 3.0  # the top of a uint8 map, in maxima of good images
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
 

@@ -70,6 +70,10 @@ class Options:
 
 def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
     """Set the kind of maps that `method` gives and return its name."""
+    if legacy and not any(name.startswith("legacy-") for name in method.map_kinds):
+        raise UsageError(
+            f"--legacy is for autoencoders. Received: a {type(method).__name__} model"
+        )
     if legacy:
         kind = f"legacy-{kind or method.map_kind}"
     kind = kind or method.map_kind

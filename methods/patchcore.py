@@ -16,7 +16,7 @@ from .features import BATCH, Enlarge, FeatureMethod, on_grid
 from .memory import check_memory
 from .memory_bank import BLOCK, MemoryBank, reweighted
 
-CANDIDATE_BYTES = 2**30  # of the patches that a coreset is chosen from, at most
+CANDIDATES = 100_000  # patches that a coreset is chosen from, at most
 NEIGHBOURHOOD = 3  # patches a side whose features are averaged
 
 
@@ -31,14 +31,15 @@ class PatchCore(FeatureMethod):
         image_shape: (h, w, c).
         backbone: see `FeatureMethod`.
         weights: see `FeatureMethod`.
-        levels: see `FeatureMethod`; default: all of strides 8 to 16.
-        coreset: share of the patches of all good images that the bank keeps, (0, 1].
-        patches: how many it keeps, whatever the share; None for `coreset`.
+        levels: see `FeatureMethod`; default: all of strides 8 to 32.
+        coreset: share of the candidates that the bank keeps, (0, 1]. These are the
+            patches of the good images, at most 100,000.
+        patches: how many it keeps, in the place of `coreset`.
         sigma: pixels, the blur of the maps.
         seed: of the choice.
     """
 
-    strides = (8, 16)
+    strides = (8, 32)
     updatable = True
 
     def __init__(
@@ -76,10 +77,14 @@ class PatchCore(FeatureMethod):
             self._use(int(self.arrays["kept"]))
 
     def _embed(self, images: Any) -> Any:
-        """Return the features (n, h, w, d) of symbolic images."""
+        """Return the features (n, h, w, d) of symbolic images.
+
+        Those of the first level are averaged; deeper ones see as much as it is.
+        """
         pool = keras.layers.AveragePooling2D(NEIGHBOURHOOD, strides=1, padding="same")
         unit = keras.layers.UnitNormalization(axis=-1)
-        return on_grid([unit(pool(f)) for f in self.feature_maps(images)], self.grid)
+        first, *deeper = self.feature_maps(images)
+        return on_grid([unit(f) for f in (pool(first), *deeper)], self.grid)
 
     def _use(self, count: int) -> None:
         """Make the network that judges with a bank of `count` features."""
@@ -124,7 +129,9 @@ class PatchCore(FeatureMethod):
         """Choose the bank from an older `bank` and the patches of `train`."""
         images = len(train) + int(self.arrays.get("images", 0))
         candidates = self._candidates(train, bank)
-        count = self._size_of_bank(images, len(candidates))
+        offered = min(images * self.grid[0] * self.grid[1], CANDIDATES)
+        wanted = self.patches or round(self.coreset * offered)
+        count = max(1, min(wanted, len(candidates)))
         first = int(np.random.default_rng(self.seed).integers(len(candidates)))
         picks = greedy_coreset(candidates, count, first)
         chosen = np.array(list(tracked(picks, count, "coreset")))
@@ -139,21 +146,15 @@ class PatchCore(FeatureMethod):
         }
         return self
 
-    def _size_of_bank(self, images: int, candidates: int) -> int:
-        height, width = self.grid
-        wanted = self.patches or round(self.coreset * images * height * width)
-        return max(1, min(wanted, candidates))
-
     def _candidates(self, train: ImageSet, bank: np.ndarray | None) -> np.ndarray:
-        """Return the patches to choose from: `bank`, and as many as fit of each image.
+        """Return the patches to choose from: `bank`, and equally many of each image.
 
-        float32 (n, d) in memory that does not grow with the number of images.
+        float32 (n, d), n at most `CANDIDATES` or the number of images.
         """
         size = sum(level.channels for level in self.chosen_levels)
         older = 0 if bank is None else len(bank)
         height, width = self.grid
-        fitting = (CANDIDATE_BYTES // (4 * size) - older) // len(train)
-        share = min(height * width, max(1, fitting))
+        share = max(1, min(height * width, (CANDIDATES - older) // len(train)))
         self._check_memory((older + share * len(train)) * size * 4)
         candidates = np.empty((older + share * len(train), size), np.float32)
         if bank is not None:

@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 ROWS = 32  # most rows of a block
-PART_BYTES = 2**23  # of the matrices that a thread works on at a time
+PART_BYTES = 2**21  # of the matrices that a thread works on at a time
 
 Blocks = list[np.ndarray]
 

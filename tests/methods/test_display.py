@@ -3,7 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from methods.display import EpochDisplay, duration
+from methods import display
+from methods.display import EpochDisplay, duration, tracked
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,12 @@ def test_one_line_an_epoch(terminal):
     assert "epoch 1/3  loss 0.7000  val_loss 0.5000 *" in lines[0]
     assert "*" not in lines[1]
     assert "0 s left" in lines[0]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_tracked_yields_all_and_tells_the_time_left(terminal, caplog, monkeypatch):
+    monkeypatch.setattr(display, "EVERY", 0.0)
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=60)
+    with caplog.at_level("INFO"):
+        assert list(tracked("abc", 3, "features", console)) == ["a", "b", "c"]
+    assert ("features: 2 of 3, 0 s left" in caplog.text) != terminal

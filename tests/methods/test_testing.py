@@ -2,6 +2,7 @@ import pytest
 
 from methods.cae import CAE
 from methods.finetuning import choose_maps, decision_maps
+from methods.padim import PaDiM
 from methods.testing import picture_names
 from processing.errors import UsageError
 
@@ -22,6 +23,11 @@ def test_choice_of_maps():
     assert method.map_kind == "legacy-ssim"
     with pytest.raises(UsageError, match="no depth maps, expected one of ssim"):
         choose_maps(method, "depth", legacy=False)
+
+
+def test_legacy_maps_of_a_method_without():
+    with pytest.raises(UsageError, match="autoencoders. Received: a PaDiM model"):
+        choose_maps(PaDiM(), None, legacy=True)
 
 
 def test_uint8_maps_are_scaled_by_the_kind(rng):
