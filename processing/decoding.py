@@ -173,6 +173,15 @@ def check_image(path: Path) -> None:
         _decode(path)
 
 
+def fault(path: Path) -> UserError | None:
+    """Return what `check_image` raises, if anything."""
+    try:
+        check_image(path)
+    except UserError as error:
+        return error
+    return None
+
+
 def _decode(path: Path) -> NDArray[Any]:
     """Return a file's pixels, uint8 or uint16, (h, w) grey or (h, w, 3) BGR."""
     data = whole_data(path)

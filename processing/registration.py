@@ -38,15 +38,16 @@ def register(image: Grey, reference: Grey, way: str) -> Matrix | None:
 
     Returns:
         The warp, or None if none is found that covers half of the reference, makes the
-        images alike (a correlation of `LEAST_ALIKE`), and more so than no warp.
+        images alike (a correlation of `LEAST_ALIKE`), and no less than no warp; which
+        is the warp of images that are as good as equal (`ALIKE`).
     """
     image, _ = shrunk(image, SIDE)
     reference, small = shrunk(reference, SIDE)
     find = _matched if way == "orb" else _correlated
     warp, likeness = find(image, reference)
     unmoved = alike(image, reference, np.eye(3))
-    if warp is None or likeness < max(LEAST_ALIKE, unmoved):
-        return None
+    if warp is None or likeness < max(LEAST_ALIKE, unmoved - GAIN):
+        return np.eye(3) if unmoved >= ALIKE else None
     return np.linalg.inv(small) @ warp @ small
 
 

@@ -118,3 +118,13 @@ def test_likeness_is_the_correlation(rng):
     brighter = (a // 2 + 90).astype(np.uint8)
     assert alike(brighter, a, np.eye(3)) > 0.99
     assert alike(np.full_like(a, 5), b, np.eye(3)) == 0 < LEAST_ALIKE
+
+
+def test_what_lies_right_already_stays(monkeypatch):
+    """Also where no features are found, or the search does not converge."""
+    flat = cv2.GaussianBlur(bracket(), (0, 0), 5)
+    for way in ("orb", "ecc"):
+        assert error(register(bracket(seed=1), bracket(), way)) < 0.5
+        assert error(register(flat, flat, way)) < 0.1
+    monkeypatch.setattr("processing.registration._ecc", lambda *_: None)
+    assert error(register(flat, flat, "ecc")) == 0
