@@ -17,6 +17,7 @@ METHODS = {
     "resnetCAE": "methods.cae.CAE",
     "skipCAE": "methods.cae.CAE",
     "PaDiM": "methods.padim.PaDiM",
+    "fewshot": "methods.fewshot.FewShot",
     "PatchCore": "methods.patchcore.PatchCore",
 }
 

@@ -20,6 +20,7 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
     _add_autoencoders(parser.add_argument_group("autoencoders"))
     _add_training(parser.add_argument_group("training"))
     _add_features(parser.add_argument_group("feature methods"))
+    _add_shots(parser.add_argument_group("few-shot"))
 
 
 def _add_common(group: argparse._ArgumentGroup) -> None:
@@ -69,6 +70,14 @@ def _add_features(group: argparse._ArgumentGroup) -> None:
     add("--coreset", type=share, metavar="SHARE", help=f"PatchCore: {help_}")
     help_ = "PatchCore: number of patches, in the place of --coreset"
     add("--patches", type=command.at_least(1), metavar="N", help=help_)
+
+
+def _add_shots(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    help_ = "good images that are remembered, drawn at random; default: 4"
+    add("--shots", type=command.at_least(1), metavar="N", help=help_)
+    help_ = "remember each turned by 90, 180 and 270 degrees, too"
+    add("--rotations", action="store_true", default=None, help=help_)
 
 
 def given(options: argparse.Namespace) -> dict[str, tuple[str, Any]]:

@@ -14,6 +14,7 @@ FEATURES = {"image_shape": (64, 64, 3), "weights": "random"}
 CONFIGS = {
     "PaDiM": FEATURES,
     "PatchCore": {**FEATURES, "patches": 100},
+    "fewshot": FEATURES,
 }
 CAE = {
     "image_shape": (64, 64, 1),
