@@ -25,7 +25,9 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_skip_unreadable(images)
 
     add = parser.add_argument_group("decision").add_argument
-    help_ = "kind of maps, such as ssim or l2 of an autoencoder; default: the model's own"
+    help_ = (
+        "kind of maps, such as ssim or l2 of an autoencoder; default: the model's own"
+    )
     add("-m", "--method", metavar="MAP", help=help_)
     types, help_ = ("float64", "uint8"), "search the maps as they are or on 256 steps"
     add("-t", "--dtype", choices=types, default="float64", help=help_)

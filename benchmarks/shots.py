@@ -57,9 +57,7 @@ def measured(
     from methods.fewshot import FewShot
 
     size = (args.size, args.size, 3)
-    method = FewShot(
-        image_shape=size, shots=shots, seed=seed, rotations=args.rotations
-    )
+    method = FewShot(image_shape=size, shots=shots, seed=seed, rotations=args.rotations)
     fit, validation = split_validation(len(good), seed=seed)
     started = perf_counter()
     method.fit(good.subset(fit), good.subset(validation[:1]))

@@ -70,10 +70,15 @@ class FewShot(ShotMethod):
             self.use()
 
     def fit(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+        self,
+        train: ImageSet,
+        validation: ImageSet,
+        run: Run | None = None,
+        *,
+        shots: ImageSet | None = None,
     ) -> "FewShot":
         started = time.perf_counter()
-        shots = train.subset(self.support(len(train)))
+        shots = shots or train.subset(self.support(len(train)))
         self._trained = {"weights_sha256": self.load_backbone()}
         self.remember(shots, validation)
         self._trained |= {

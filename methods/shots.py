@@ -1,6 +1,8 @@
 """What the methods that know a product by a few images of it share."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ from keras import ops
 from processing.errors import UsageError, UserError
 from processing.images import ImageSet
 
+from .base import Run
 from .features import BATCH, FeatureMethod
 from .memory import check_memory
 from .memory_bank import BLOCK, MemoryBank
@@ -20,11 +23,29 @@ class ShotMethod(FeatureMethod):
     """A method with a memory of a few good images: for each level, all its features.
 
     Features have length 1, so that their squared distance is twice the cosine
-    distance. Subclasses make the network that judges from `networks`, in `_use`.
+    distance. Subclasses make the network that judges from `networks`, in `use`.
     """
 
     shots: int
     rotations: bool
+
+    @abstractmethod
+    def fit(
+        self,
+        train: ImageSet,
+        validation: ImageSet,
+        run: Run | None = None,
+        *,
+        shots: ImageSet | None = None,
+    ) -> "ShotMethod":
+        """Remember the shots and return self.
+
+        Args:
+            train: good images.
+            validation: see `Method.fit`.
+            run: see `Method.fit`.
+            shots: images to remember; by default drawn from `train`.
+        """
 
     def support(self, count: int) -> np.ndarray:
         """Draw which of `count` images to fit are remembered, sorted indices."""
@@ -62,9 +83,9 @@ class ShotMethod(FeatureMethod):
         if validation:
             self.calibrate(validation)
 
+    @abstractmethod
     def use(self) -> None:
         """Make the network that judges, of the networks as they are."""
-        raise NotImplementedError
 
     @property
     def banks(self) -> list[MemoryBank]:
@@ -79,7 +100,7 @@ class ShotMethod(FeatureMethod):
             bank.build((None, level.channels))
             self.networks[bank.name] = bank
 
-    def unit_features(self, images: object) -> list:
+    def unit_features(self, images: Any) -> list[Any]:
         """Return feature maps (n, h, w, d) of length 1 of symbolic images."""
         unit = keras.layers.UnitNormalization(axis=-1)
         return [unit(features) for features in self.feature_maps(images)]
@@ -105,7 +126,7 @@ class ShotMethod(FeatureMethod):
         check_memory(2 * banks + compared + self.backbone_bytes(), advice)
 
 
-def cosine_distances(bank: MemoryBank, features: object) -> tuple:
+def cosine_distances(bank: MemoryBank, features: Any) -> tuple[Any, Any]:
     """Return how far symbolic features (n, h, w, d) are from a bank, and the nearest.
 
     Both have length 1. Distances are (n, h, w), 1 minus the cosine, in [0, 2]; the

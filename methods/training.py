@@ -20,6 +20,7 @@ from processing.splits import split_validation
 from .base import Method
 from .detector import Detector
 from .runs import TrainingRun
+from .shots import ShotMethod
 from .storage import load_model, save_model
 
 PACKAGES = ("keras", "tensorflow", "numpy", "scikit-image", "opencv-python-headless")
@@ -85,7 +86,7 @@ def start_run(
             f"validate. Received: {len(good)}"
         )
     fit, validation = split_validation(len(good), seed=method.get_config()["seed"])
-    record = {
+    record: dict[str, Any] = {
         "method": method_name,
         "config": method.get_config(),
         "dataset": category.dataset,
@@ -97,6 +98,9 @@ def start_run(
         },
         "versions": versions(),
     }
+    if isinstance(method, ShotMethod):
+        shots = fit[method.support(len(fit))]
+        record["splits"]["shots"] = [good.names[i] for i in shots]
     parts = (category.dataset, category.name, method_name, method.variant)
     return TrainingRun.start(root, parts, record)
 
@@ -121,6 +125,9 @@ def train_run(
         detector, _ = load_model(Path(base))
         method = detector.method
         method.update(fit, validation, run)
+    elif isinstance(method, ShotMethod):
+        shots = named(category.train, record["splits"]["shots"])
+        method.fit(fit, validation, run, shots=shots)
     else:
         method.fit(fit, validation, run)
     record = {**record, "training": method.summary()}
