@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from processing import command
 
 if TYPE_CHECKING:
-    from methods.testing import Report
-
-SHOWN = 20  # unlabelled images in the printed table
+    from methods.testing import Options
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of test.py."""
     parser = command.parser(__doc__)
-    images = command.add_model(parser, "model file that finetune.py was run on")
+    images = command.add_model(
+        parser, "model file that finetune.py was run on, or a folder of them to compare"
+    )
     add = images.add_argument
     help_ = "folder or file of new images; default: the category's test images"
     add("-d", "--input-dir", type=Path, metavar="IMAGES", help=help_)
@@ -39,7 +39,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("-t", "--dtype", choices=types, help=help_)
 
     add = command.add_results(parser).add_argument
+    help_ = "figures of pixels from all scores, kept in memory, instead of bins"
+    add("--exact", action="store_true", help=help_)
     add("-s", "--save", action="store_true", help="write decided masks and overlays")
+    help_ = "write no report.html and none of its pictures"
+    add("--no-report", dest="report", action="store_false", help=help_)
     return parser
 
 
@@ -48,7 +52,7 @@ def test(options: argparse.Namespace) -> None:
     from methods.backend import load_backend
 
     load_backend()
-    from methods import testing
+    from methods import tables, testing
 
     settings = testing.Options(
         images=options.input_dir,
@@ -59,13 +63,17 @@ def test(options: argparse.Namespace) -> None:
         folder=options.category,
         results=options.results,
         skip_unreadable=options.skip_unreadable,
+        exact=options.exact,
+        report=options.report,
     )
     path = adapted(options) if options.shots_from else options.path
-    if options.input_dir:
-        print_verdicts(testing.predict(path, settings))
-        return
-    for report in testing.test(path, settings):
-        print_figures(report)
+    if path.is_dir():
+        compare(options, settings)
+    elif options.input_dir:
+        tables.print_verdicts(testing.predict(path, settings))
+    else:
+        for report in testing.test(path, settings):
+            tables.print_figures(report)
 
 
 def adapted(options: argparse.Namespace) -> Path:
@@ -82,56 +90,20 @@ def adapted(options: argparse.Namespace) -> Path:
     return adapt(options.path, options.shots_from, options.models, decision)
 
 
-def print_figures(report: "Report") -> None:
-    """Print how well a labelled set was judged, by class and in all."""
-    from rich.console import Console
-    from rich.table import Table
+def compare(options: argparse.Namespace, settings: "Options") -> None:
+    """Judge with every model of a folder and write tables that compare them."""
+    from methods.summary import summarise
+    from processing.errors import UsageError, UserError
 
-    result, counts = report.result, report.result["confusion"]
-    table = Table("class", "images", "called defective", "judged right")
-    for name in dict.fromkeys(row["class"] for row in report.rows):
-        rows = [row for row in report.rows if row["class"] == name]
-        called = sum(row["verdict"] == "defective" for row in rows)
-        right = sum(row["verdict"] == row["label"] for row in rows)
-        share = f"{right} ({right / len(rows):.0%})"
-        table.add_row(name, str(len(rows)), str(called), share)
-    console = Console()
-    console.print(table)
-    print(
-        f"decision: {result['method']} map > {result['threshold']:.4g} on at least "
-        f"{result['min_area']} pixels (from {result['decided_by']})\n"
-        f"found {counts['true_positives']} of "
-        f"{counts['true_positives'] + counts['false_negatives']} defects, "
-        f"{counts['false_positives']} false alarms on "
-        f"{counts['false_positives'] + counts['true_negatives']} good images"
-    )
-    for key, label in (
-        ("TPR", "TPR"),
-        ("TNR", "TNR"),
-        ("score", "balanced score"),
-        ("image_auroc", "image AUROC"),
-        ("pixel_auroc", "pixel AUROC"),
-    ):
-        value = result[key]
-        print(f"{label:<15}{'undefined' if value is None else f'{value:.3f}'}")
-    print(f"results: {report.folder}")
-
-
-def print_verdicts(report: "Report") -> None:
-    """Print the verdicts on unlabelled images."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("image", "verdict", "score", "defect area (pixels)")
-    for row in report.rows[:SHOWN]:
-        area = str(row["defect_area"])
-        table.add_row(row["file"], row["verdict"], f"{row['score']:.3g}", area)
-    Console().print(table)
-    defective = sum(row["verdict"] == "defective" for row in report.rows)
-    if len(report.rows) > SHOWN:
-        print(f"... and {len(report.rows) - SHOWN} more in scores.csv")
-    print(f"{defective} of {len(report.rows)} images are defective")
-    print(f"results: {report.folder}")
+    if options.input_dir or options.category:
+        raise UsageError(
+            f"{options.path} is a folder of models, each with its own category: "
+            "expected a model file with -d or --category"
+        )
+    page, failures = summarise(options.path, settings)
+    print(f"results: {page}")
+    if failures:
+        raise UserError(f"models that could not be tested: {len(failures)}, see {page}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -49,7 +49,7 @@ def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
     drawn = set(method.support(len(good)).tolist())
     others = [i for i in range(len(good)) if i not in drawn][:VALIDATION]
     shots, validation = good.subset(sorted(drawn)), good.subset(others)
-    method.remember(shots, validation)
+    method.remember(detector.seen(shots), detector.seen(validation))
     record = {
         **record,
         "dataset": category.dataset,
@@ -64,7 +64,7 @@ def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
         "versions": versions(),
     }
     parts = (category.dataset, category.name, record["method"], method.variant)
-    run, record = TrainingRun.start(models, parts, record)
+    run, record = TrainingRun.start(models, parts, record, detector.preparation.arrays)
     path = run.folder / model.name
     save_model(path, detector, record)
     run.finish(record)

@@ -137,6 +137,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
         "split": 0.1,
         "seed": seed,
         "clear_border": decision.clear_border,
+        "good_level": float(good.typical[-1]),
         **how,
         "validation_files": list(validation.names),
         "finetuning_files": list(finetuning.names) if found else [],
@@ -158,8 +159,10 @@ def _image_sets(
     """Return the validation images of the training and the finetuning images."""
     category = detector.category(options.folder or Path(record["folder"]), CACHE_BYTES)
     validation = named(category.train, record["splits"]["validation"])
-    labels, classes = category.test.labels, category.test.classes
-    chosen, _ = split_finetuning(labels, classes, seed=record["config"]["seed"])
+    test, seed = category.test, record["config"]["seed"]
+    chosen, _ = split_finetuning(
+        test.labels, test.classes, seed=seed, groups=test.groups
+    )
     chosen = chosen[:0] if options.rule else chosen
     return (
         check_readable(validation, options.skip_unreadable),

@@ -1,7 +1,7 @@
 """The command line options of methods: what their constructors take.
 
 Every option is None unless given, for each method has its own defaults. Its `dest` is
-the constructor's parameter, or `size` and `color`, which make the image shape.
+the constructor's parameter, or one of `Preparation`, or `color`.
 """
 
 import argparse
@@ -17,6 +17,7 @@ LOSSES = ("ssim", "mssim", "l2")
 def add_method_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of all methods to `parser`, in groups."""
     _add_common(parser.add_argument_group("images and maps"))
+    _add_preparation(parser.add_argument_group("preparation of all images"))
     _add_autoencoders(parser.add_argument_group("autoencoders"))
     _add_training(parser.add_argument_group("training"))
     _add_features(parser.add_argument_group("feature methods"))
@@ -27,12 +28,37 @@ def _add_common(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     help_ = "default: grayscale for autoencoders, but rgb with the mssim loss"
     add("-c", "--color", choices=("grayscale", "rgb"), help=help_)
-    side, help_ = command.at_least(1), "side that images are resized to; default: 256"
-    add("--size", type=side, metavar="PIXELS", help=help_)
     sigma, help_ = command.at_least(0, float), "blur of the anomaly maps; default: 4"
     add("--sigma", type=sigma, metavar="PIXELS", help=help_)
     seed = command.at_least(0)
     add("--seed", type=seed, metavar="N", help="of all draws; default: 42")
+
+
+def _add_preparation(group: argparse._ArgumentGroup) -> None:
+    add, pixels = group.add_argument, command.at_least(1)
+    help_ = "side, or height x width, that images are resized to; default: 256"
+    add("--size", type=command.sides, metavar="N|HxW", help=help_)
+    help_ = "stored values that become black and white, such as 0,4095 for 12 bits"
+    add("--range", dest="span", type=command.span, metavar="LOW,HIGH", help=help_)
+    help_ = "keep the aspect ratio, and draw out the edges of the shorter side"
+    add("--pad", action="store_true", default=None, help=help_)
+    help_ = "move each image onto a reference: orb, for parts with marks of their own, "
+    help_ += "or ecc, for parts of one look"
+    add("--register", type=command.one_of(("orb", "ecc")), metavar="WAY", help=help_)
+    help_ = "image to register to, and for --mask; default: a typical training image"
+    add("--reference", metavar="IMAGE", help=help_)
+    help_ = "what to judge, of these with ; in between: foreground, the part before an "
+    help_ += "even background; FILE, an image that is black where nothing is judged; "
+    help_ += "x,y,w,h, a rectangle to leave out, in pixels of the reference"
+    add("--mask", metavar="MASK", help=help_)
+    help_ = "paint black what the mask leaves out, for the method not to see it"
+    add("--blank", action="store_true", default=None, help=help_)
+    help_ = "middle that is left of the resized image"
+    add("--crop", type=command.sides, metavar="N|HxW", help=help_)
+    help_ = "side of the tiles that images are judged in; default: whole images"
+    add("--tile", type=pixels, metavar="N", help=help_)
+    help_ = "pixels from tile to tile; default: three quarters of a tile"
+    add("--stride", type=pixels, metavar="N", help=help_)
 
 
 def _add_autoencoders(group: argparse._ArgumentGroup) -> None:

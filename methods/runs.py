@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from processing import plots
 from processing.errors import UsageError
 from processing.files import new_folder, write_json, write_text
@@ -15,6 +17,7 @@ from processing.files import new_folder, write_json, write_text
 from .storage import load_checkpoint, save_checkpoint
 
 CHECKPOINT = "checkpoint.h5"
+PREPARATION = "preparation.h5"
 RUN = "run.json"
 INFO = "info.json"
 
@@ -24,8 +27,9 @@ log = logging.getLogger(__name__)
 class TrainingRun:
     """One training's folder; the `Run` that methods report to.
 
-    The folder holds run.json (all arguments and splits, written before work starts),
-    checkpoint.h5 and history.csv (renewed after every epoch), lr_plot.png and logs/.
+    The folder holds run.json (all arguments and splits) and preparation.h5 (what was
+    learned of the images), written before work starts; checkpoint.h5 and history.csv,
+    renewed after every epoch; lr_plot.png and logs/.
     """
 
     def __init__(self, folder: Path):
@@ -33,13 +37,22 @@ class TrainingRun:
 
     @classmethod
     def start(
-        cls, root: Path, parts: tuple[str, ...], record: Mapping
+        cls,
+        root: Path,
+        parts: tuple[str, ...],
+        record: Mapping,
+        preparation: Mapping[str, np.ndarray],
     ) -> tuple["TrainingRun", dict[str, Any]]:
-        """Create root/parts.../timestamp with its run.json; return run and record."""
+        """Create root/parts.../timestamp with run.json; return run and record.
+
+        `preparation` are the arrays of the record's preparation.
+        """
         stamp = datetime.now().strftime("%d-%m-%Y_%H-%M-%S")
         run = cls(new_folder(root.joinpath(*parts, stamp)))
         record = {**record, "run": "/".join((*parts, run.folder.name))}
         write_json(run.folder / RUN, record)
+        arrays = {name: [array] for name, array in preparation.items()}
+        save_checkpoint(run.folder / PREPARATION, arrays, {})
         return run, record
 
     @classmethod
@@ -49,6 +62,11 @@ class TrainingRun:
         if (folder / INFO).exists():
             raise UsageError(f"the run in {folder} is finished: nothing to resume")
         return cls(folder), record
+
+    def preparation(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the preparation."""
+        arrays, _ = load_checkpoint(self.folder / PREPARATION)
+        return {name: array for name, [array] in arrays.items()}
 
     def saved(self) -> tuple[dict, dict] | None:
         """Return the (arrays, state) of the last whole epoch, if any."""
@@ -77,11 +95,12 @@ class TrainingRun:
         return [display, board]
 
     def finish(self, record: Mapping) -> None:
-        """Write info.json and drop the checkpoint, and what a kill left of one."""
+        """Write info.json and drop the states, and what a kill left of one."""
         write_json(self.folder / INFO, record)
         stem = Path(CHECKPOINT).stem
-        for left in (*self.folder.glob(CHECKPOINT), *self.folder.glob(f".{stem}-*")):
-            left.unlink()
+        for pattern in (PREPARATION, CHECKPOINT, f".{stem}-*"):
+            for left in self.folder.glob(pattern):
+                left.unlink()
 
 
 def read_json(path: Path, problem: str) -> dict[str, Any]:

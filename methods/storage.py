@@ -3,7 +3,8 @@
     /model_weights   the main network as Keras saves it, so that Keras opens the file
     /networks/NAME/I weights in the order of `network.weights`
     /arrays/NAME     everything learned that is no weight
-    attribute record JSON: method, configuration, splits, versions
+    /preparation/NAME  what the preparation of images learned
+    attribute record JSON: method, configuration, preparation, splits, versions
 
 Nothing in it is executed or unpickled on loading.
 """
@@ -21,11 +22,12 @@ import numpy as np
 import methods
 from processing.errors import UserError
 from processing.files import replacing
+from processing.preparation import Preparation
 
 from .detector import Detector
 
 FORMAT = "keras-anomaly"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no preparation but resizing
 
 
 def save_model(path: Path, detector: Detector, record: Mapping[str, Any]) -> None:
@@ -39,11 +41,15 @@ def save_model(path: Path, detector: Detector, record: Mapping[str, Any]) -> Non
                 _write_weights(file, name, network)
             for name, array in method.arrays.items():
                 file[f"arrays/{name}"] = array
+            for name, array in detector.preparation.arrays.items():
+                file[f"preparation/{name}"] = array
             file.attrs["format"] = FORMAT
             file.attrs["format_version"] = FORMAT_VERSION
-            file.attrs["record"] = json.dumps(
-                {**record, "config": method.get_config()}, ensure_ascii=False
-            )
+            configs = {
+                "config": method.get_config(),
+                "preparation": detector.preparation.config(),
+            }
+            file.attrs["record"] = json.dumps({**record, **configs}, ensure_ascii=False)
 
 
 def _save_keras(path: Path, network: Any) -> None:
@@ -117,7 +123,12 @@ def load_model(path: Path) -> tuple[Detector, dict[str, Any]]:
             group = file["networks"][name]
             for index, weight in enumerate(network.weights):  # in memory one by one
                 weight.assign(group[str(index)][()])
-    return Detector(method), record
+        detector = Detector(method)
+        if "preparation" in record:
+            learned = file.get("preparation", {})
+            arrays = {name: learned[name][()] for name in learned}
+            detector.preparation = Preparation(**record["preparation"], arrays=arrays)
+    return detector, record
 
 
 def save_checkpoint(

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,22 @@ from processing.dataset import check_readable
 from processing.decision import Decision
 from processing.errors import UserError
 from processing.files import new_folder, write_json, write_text
+from processing.gallery import Gallery
 from processing.images import ImageSet
-from processing.metrics import Confusion, PixelAuroc, auroc
+from processing.listing import bare_name
 from processing.overlays import write_overlay
+from processing.pixel_metrics import PixelMetrics
+from processing.placement import Prepared
 from processing.regions import area_curve
 
 from .detector import Detector
+from .figures import VERDICTS, Pixels, curves, figures, pixel_metrics
 from .finetuning import CACHE_BYTES, decision_maps, read_results
+from .reporting import finish_report, known_mask, open_gallery
 from .runs import write_table
 from .storage import load_model
+from .tables import classification
 from .training import versions
-
-VERDICTS = ("good", "defective")
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class Options:
         folder: the category, where it is not where it was at training.
         results: root of the results.
         skip_unreadable: leave out files that cannot be decoded.
+        exact: keep the scores of all pixels, for figures without any rounding.
+        report: write report.html.
     """
 
     images: Path | None = None
@@ -51,15 +58,35 @@ class Options:
     folder: Path | None = None
     results: Path = Path("results")
     skip_unreadable: bool = False
+    exact: bool = False
+    report: bool = True
 
 
 @dataclass(frozen=True)
 class Report:
-    """One judged set: where its files are, the figures, and a row for each image."""
+    """One judged set.
+
+    Attributes:
+        folder: where its files are.
+        result: the content of test_result.json. Its figures, None where undefined:
+            TPR, TNR, score (balanced), image_auroc, image_ap, image_f1max;
+            pixel_auroc, pixel_ap, pixel_f1max, aupro (FPR limit 0.3), aupro_05
+            (0.05), iou, dice (the last two at the decision). Further:
+            confusion: true_positives, false_positives, ... of the verdicts;
+            intervals_95: {figure: [low, high]} of the first six, where defined;
+            undefined: {figure: "because ..."}, for a class {"CLASS/figure": ...};
+            classes: {class: {images, called_defective, and the figures above but
+            for TPR, TNR and score}}; "good" has the first two alone.
+        rows: one for each image, the columns of scores.csv.
+        curves: (k, 2) float, k <= 1000, without those that are undefined:
+            image_roc and pixel_roc (FPR, TPR), image_pr and pixel_pr (recall,
+            precision), pro (FPR, mean region overlap).
+    """
 
     folder: Path
     result: dict[str, Any]
     rows: list[dict[str, Any]]
+    curves: dict[str, np.ndarray]
 
 
 def test(model: Path, options: Options) -> list[Report]:
@@ -83,7 +110,8 @@ def test(model: Path, options: Options) -> list[Report]:
             )
         images = check_readable(images, options.skip_unreadable)
         folder = options.results / record["run"] / "test" / path.name
-        reports.append(_judge(folder, detector, images, finetuned, model, options.save))
+        report = _judge(folder, detector, record, images, finetuned, model, options)
+        reports.append(report)
     return reports
 
 
@@ -98,7 +126,7 @@ def predict(model: Path, options: Options) -> Report:
     )
     stamp = datetime.now().strftime("%d-%m-%Y_%H-%M-%S")
     folder = new_folder(options.results / record["run"] / "predict" / stamp)
-    return _judge(folder, detector, images, finetuned, model, options.save)
+    return _judge(folder, detector, record, images, finetuned, model, options)
 
 
 def without(images: ImageSet, names: Sequence[str]) -> ImageSet:
@@ -112,10 +140,11 @@ def without(images: ImageSet, names: Sequence[str]) -> ImageSet:
 def _judge(
     folder: Path,
     detector: Detector,
+    record: Mapping[str, Any],
     images: ImageSet,
     finetuned: Mapping[str, Any],
     model: Path,
-    save: bool,
+    options: Options,
 ) -> Report:
     """Judge `images` and write all files of a report."""
     detector.method.map_kind = finetuned["method"]
@@ -124,19 +153,13 @@ def _judge(
         finetuned["best_min_area"],
         finetuned["clear_border"],
     )
-    pixels = PixelAuroc() if images.has_masks else None
-    rows = list(
-        _rows(
-            detector,
-            images,
-            decision,
-            finetuned["dtype"],
-            pixels,
-            finetuned.get("calibration", {}).get("good_scores", ()),
-            folder,
-            save,
+    pixels = pixel_metrics(images, options.exact)
+    pictures = folder / "segmentation" if options.save else None
+    drawn = open_gallery(folder, finetuned) if options.report else nullcontext()
+    with drawn as gallery:
+        rows = list(
+            _rows(detector, images, decision, finetuned, pixels, pictures, gallery)
         )
-    )
     result = {
         "min_area": decision.min_area,
         "threshold": decision.threshold,
@@ -144,7 +167,7 @@ def _judge(
         "decided_by": finetuned["source"],
         "method": finetuned["method"],
         "dtype": finetuned["dtype"],
-        **figures(rows, pixels),
+        **figures(rows, pixels, finetuned["seed"]),
         "images": len(rows),
         "finetuning_files_left_out": finetuned["finetuning_files"],
         "seed": finetuned["seed"],
@@ -154,42 +177,46 @@ def _judge(
     write_json(folder / "test_result.json", result)
     write_table(folder / "scores.csv", rows)
     write_text(folder / "classification.txt", classification(result, rows))
-    return Report(folder, result, rows)
+    report = Report(folder, result, rows, curves(rows, pixels))
+    finish_report(report, gallery, record, detector.method)
+    return report
 
 
 def _rows(
     detector: Detector,
     images: ImageSet,
     decision: Decision,
-    dtype: str,
-    pixels: PixelAuroc | None,
-    good_scores: Sequence[float],
-    folder: Path,
-    save: bool,
+    finetuned: Mapping[str, Any],
+    pixels: Pixels,
+    pictures: Path | None,
+    gallery: Gallery | None,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each image; count its pixels and write its pictures."""
-    pictures, names = folder / "segmentation", picture_names(images.names)
+    good_scores = finetuned.get("calibration", {}).get("good_scores", ())
+    names = picture_names(images.names)
     index = 0
     for judged in detector.judge(images):
-        maps, scores = judged.maps, judged.scores
-        if pixels:
-            masks = [images.mask(index + i) for i in range(len(maps))]
-            pixels.update(np.stack(masks), maps)
-        for score, decided_on in zip(
-            scores, decision_maps(detector.method, maps, dtype), strict=True
+        decided_on = decision_maps(detector.method, judged.maps, finetuned["dtype"])
+        for view, anomaly_map, score, decided in zip(
+            judged.views, judged.maps, judged.scores, decided_on, strict=True
         ):
-            mask = decision.mask(decided_on)
-            if save:
-                path = images.paths[index]
-                write_overlay(pictures, names[index], path, mask)
+            mask, label = decision.mask(decided), images.labels[index]
+            truth = known_mask(images, index)
+            if isinstance(pixels, PixelMetrics) and truth is not None:
+                pixels.update(anomaly_map, truth, mask, images.classes[index])
+            if gallery:
+                gallery.add(images.paths[index], decided, mask, truth)
+            if pictures:
+                write_overlay(pictures, names[index], images.paths[index], mask)
             yield {
                 "file": images.names[index],
                 "class": images.classes[index],
-                "label": _label(int(images.labels[index])),
+                "label": VERDICTS[label] if label >= 0 else "",
                 "verdict": VERDICTS[int(mask.any())],
                 "score": float(score),
                 "defect_area": int(mask.sum()),
-                **_p_value(decided_on, decision, good_scores),
+                **_p_value(decided, decision, good_scores),
+                **_registration(view),
             }
             index += 1
 
@@ -205,57 +232,20 @@ def _p_value(
     return {"p_value": float(p_values(score, good_scores))}
 
 
+def _registration(view: Prepared) -> dict[str, bool]:
+    """Return the entry of a row that tells whether an image was registered."""
+    registered = view.placement.registered
+    return {} if registered is None else {"registered": registered}
+
+
 def picture_names(names: Sequence[str]) -> list[str]:
     """Return a flat name for each image: its class, or folder, and its stem.
 
     Images whose names differ only in their suffix keep it.
     """
-    stems = [
-        str(PurePosixPath(name.removeprefix("test/")).with_suffix("")) for name in names
-    ]
+    stems = [bare_name(name.removeprefix("test/")) for name in names]
     repeated = {stem for stem, count in Counter(stems).items() if count > 1}
     return [
         (name.removeprefix("test/") if stem in repeated else stem).replace("/", "_")
         for name, stem in zip(names, stems, strict=True)
     ]
-
-
-def _label(label: int) -> str:
-    return VERDICTS[label] if label >= 0 else ""
-
-
-def figures(rows: list[dict[str, Any]], pixels: PixelAuroc | None) -> dict[str, Any]:
-    """Return the figures of merit; None where they are not defined."""
-    labelled = [row for row in rows if row["label"]]
-    labels = [row["label"] == "defective" for row in labelled]
-    counts = Confusion.count(
-        labels, [row["verdict"] == "defective" for row in labelled]
-    )
-    return {
-        "TPR": counts.tpr,
-        "TNR": counts.tnr,
-        "score": counts.balanced,
-        "image_auroc": auroc(labels, [row["score"] for row in labelled]),
-        "pixel_auroc": pixels.result() if pixels else None,
-        "confusion": vars(counts),
-    }
-
-
-def classification(result: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
-    """Return the original's table: file, prediction, truth, whether they agree."""
-    keys = ("min_area", "threshold", "method", "dtype")
-    head = ", ".join(f"{key} = {result[key]}" for key in keys)
-    width = max(len(row["file"]) for row in rows)
-    lines = [head, ""]
-    names = ("filename", "prediction", "truth", "accurate")
-    table = [names] + [
-        (
-            row["file"],
-            row["verdict"],
-            row["label"] or "unknown",
-            str(row["verdict"] == row["label"]) if row["label"] else "",
-        )
-        for row in rows
-    ]
-    lines += [f"{a:<{width}}  {b:<10}  {c:<10}  {d}".rstrip() for a, b, c, d in table]
-    return "\n".join(lines) + "\n"

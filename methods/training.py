@@ -5,6 +5,7 @@ import inspect
 import logging
 import platform
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,22 @@ import numpy as np
 
 import methods
 from processing import plots
-from processing.dataset import GOOD_CLASS, Category, check_readable
+from processing.dataset import Category, check_readable, scan_category
+from processing.decoding import to_float
 from processing.errors import UsageError, UserError
+from processing.ground_truth import GOOD_CLASS
 from processing.images import GOOD, ImageSet
+from processing.listing import bare_name
+from processing.preparation import Preparation
+from processing.reference import learn, registrable
 from processing.splits import split_validation
 
-from .base import Method
 from .detector import Detector
 from .runs import TrainingRun
 from .shots import ShotMethod
 from .storage import load_model, save_model
 
+PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays"}
 PACKAGES = ("keras", "tensorflow", "numpy", "scikit-image", "opencv-python-headless")
 
 log = logging.getLogger(__name__)
@@ -39,28 +45,31 @@ def versions() -> dict[str, str]:
     return found
 
 
-def configure(name: str, options: Mapping[str, tuple[str, Any]]) -> Method:
-    """Return the unfitted method `name` with the options that a user gave.
+def configure(name: str, options: Mapping[str, tuple[str, Any]]) -> Detector:
+    """Return the unfitted method `name`, and its preparation, as a user asked for.
 
     Args:
         name: a key of `METHODS`.
         options: by parameter of the method's class, the flag that the user knows it
-            by and its value; besides "size" (side in pixels) and "color" ("grayscale"
-            or "rgb"), which make the image shape.
+            by and its value; besides those of `Preparation`, but "color" ("grayscale"
+            or "rgb") in place of its channels.
 
     Raises:
         UsageError: an option that the method does not have.
     """
     kind = methods.get(name)
     values = {key: value for key, (_, value) in options.items()}
-    size, color = values.pop("size", kind.size), values.pop("color", None)
+    color = values.pop("color", None)
+    prepared = {key: values.pop(key) for key in PREPARATION if key in values}
     known = inspect.signature(kind).parameters
     for key in values:
         if key not in known:
             raise UsageError(f"{name} has no option {options[key][0]}")
     channels = {"grayscale": 1, "rgb": 3}[color or kind.color(values)]
-    values |= {"name": name, "image_shape": (size, size, channels)}
-    return kind(**values)
+    prepared = {"size": (kind.size, kind.size), "channels": channels, **prepared}
+    preparation = Preparation(**prepared)
+    values |= {"name": name, "image_shape": preparation.seen_shape}
+    return Detector(kind(**values), preparation)
 
 
 def start_run(
@@ -76,19 +85,25 @@ def start_run(
     `options` are those of `configure`.
     Returns the run and its record: what `resume` needs to train, JSON-able.
     """
-    method = configure(method_name, options)
+    detector = configure(method_name, options)
+    method = detector.method
     method.check()
-    category = Detector(method).category(folder, cache_bytes=0)
+    shape = detector.image_shape
+    category = scan_category(folder, image_shape=shape, cache_bytes=0)
     good = check_readable(category.train, skip_unreadable)
+    preparation = learn(detector.preparation, good)
+    good = registrable(good, preparation)
     if len(good) < 2:
         raise UserError(
             f"{folder}/train/good needs at least 2 images, one to fit and one to "
             f"validate. Received: {len(good)}"
         )
-    fit, validation = split_validation(len(good), seed=method.get_config()["seed"])
+    seed = method.get_config()["seed"]
+    fit, validation = split_validation(len(good), seed=seed, groups=good.groups)
     record: dict[str, Any] = {
         "method": method_name,
         "config": method.get_config(),
+        "preparation": preparation.config(),
         "dataset": category.dataset,
         "category": category.name,
         "folder": str(folder.absolute()),
@@ -102,7 +117,7 @@ def start_run(
         shots = fit[method.support(len(fit))]
         record["splits"]["shots"] = [good.names[i] for i in shots]
     parts = (category.dataset, category.name, method_name, method.variant)
-    return TrainingRun.start(root, parts, record)
+    return TrainingRun.start(root, parts, record, preparation.arrays)
 
 
 def train_run(
@@ -113,7 +128,8 @@ def train_run(
     Of an update only the added images are learned from.
     """
     method = methods.get(record["method"])(**record["config"])
-    detector = Detector(method)
+    preparation = Preparation(**record["preparation"], arrays=run.preparation())
+    detector = Detector(method, preparation)
     category = detector.category(Path(record["folder"]), method.cache_bytes)
     base = record.get("updated_from")
     learned = record["added"] if base else record["splits"]
@@ -124,12 +140,12 @@ def train_run(
     if base:
         detector, _ = load_model(Path(base))
         method = detector.method
-        method.update(fit, validation, run)
+        method.update(detector.seen(fit), detector.seen(validation), run)
     elif isinstance(method, ShotMethod):
-        shots = named(category.train, record["splits"]["shots"])
-        method.fit(fit, validation, run, shots=shots)
+        shots = detector.seen(named(category.train, record["splits"]["shots"]))
+        method.fit(detector.seen(fit), detector.seen(validation), run, shots=shots)
     else:
-        method.fit(fit, validation, run)
+        method.fit(detector.seen(fit), detector.seen(validation), run)
     record = {**record, "training": method.summary()}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
     save_model(path, detector, record)
@@ -147,23 +163,29 @@ def named(images: ImageSet, names: list[str]) -> ImageSet:
 
     An absolute path names an image that is none of `images`.
     """
-    paths = dict(zip(images.names, images.paths, strict=True))
-    outside = {name: Path(name) for name in names if Path(name).is_absolute()}
-    paths |= {name: path for name, path in outside.items() if path.is_file()}
-    missing = [name for name in names if name not in paths]
+    index = {name: i for i, name in enumerate(images.names)}
+    outside = {name for name in names if Path(name).is_absolute()}
+    missing = [
+        name
+        for name in names
+        if not (Path(name).is_file() if name in outside else name in index)
+    ]
     if missing:
         raise UserError(
             f"{len(missing)} of the images that the model was made with are gone, such "
             f"as {missing[0]}"
         )
-    return ImageSet(
-        [paths[name] for name in names],
+    if not outside:
+        return images.subset([index[name] for name in names])
+    found = ImageSet(
+        [Path(x) if x in outside else images.paths[index[x]] for x in names],
         names=names,
         labels=[GOOD] * len(names),
         classes=[GOOD_CLASS] * len(names),
         image_shape=images.image_shape,
         cache_bytes=images.cache_bytes,
     )
+    return found.prepared(images.preparation) if images.preparation else found
 
 
 def write_inspections(
@@ -175,15 +197,13 @@ def write_inspections(
         done = 0
         for judged in detector.judge(images):
             limits = limits or (0.0, 2 * float(np.quantile(judged.maps, 0.999)))
-            good = detector.method.reconstruct(judged.images)
-            pairs = zip(judged.images, judged.maps, strict=True)
-            for row, (image, anomaly_map) in enumerate(pairs):
+            for row, view in enumerate(judged.views):
                 name = images.names[done + row]
                 plots.inspection(
                     folder / f"inspection_{part}" / inspection_name(name),
-                    image,
-                    None if good is None else good[row],
-                    anomaly_map,
+                    view.placement.restore(to_float(view.pixels)),
+                    detector.reconstruct(view),
+                    judged.maps[row],
                     f"{name}   score {judged.scores[row]:.4g}",
                     limits,
                 )
@@ -192,4 +212,4 @@ def write_inspections(
 
 def inspection_name(name: str) -> str:
     """Return the flat file name of an image's inspection picture."""
-    return f"{Path(name).with_suffix('').as_posix().replace('/', '_')}_inspection.png"
+    return f"{bare_name(name).replace('/', '_')}_inspection.png"

@@ -14,7 +14,7 @@ from processing.images import ImageSet
 from processing.splits import split_validation
 
 from .runs import TrainingRun
-from .storage import read_record
+from .storage import load_model, read_record
 from .training import versions
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ def start_update(
         "versions": versions(),
     }
     parts = tuple(record["run"].split("/")[:-1])
-    return TrainingRun.start(root, parts, record)
+    arrays = load_model(model)[0].preparation.arrays
+    return TrainingRun.start(root, parts, record, arrays)
 
 
 def _good_images(folder: Path, record: Mapping[str, Any]) -> ImageSet:

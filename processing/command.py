@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import logging
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +18,7 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
     """Show defaults where there are any."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default in (None, False):
+        if action.default is None or isinstance(action.default, bool):
             return action.help
         return super()._get_help_string(action)
 
@@ -106,6 +107,30 @@ def at_least(lowest: float, kind: type = int) -> Callable[[str], float]:
     return convert
 
 
+def sides(text: str) -> tuple[int, int]:
+    """Return (h, w) of `N` or `HxW`, an argparse type."""
+    numbers = text.lower().split("x")
+    if len(numbers) > 2 or not all(x.isdecimal() and int(x) > 0 for x in numbers):
+        raise argparse.ArgumentTypeError(
+            f"expected pixels, or height x width, such as 256 or 192x256. "
+            f"Received: {text}"
+        )
+    return int(numbers[0]), int(numbers[-1])
+
+
+def span(text: str) -> tuple[float, float]:
+    """Return the two numbers of `LOW,HIGH`, an argparse type."""
+    try:
+        low, high = (float(number) for number in text.split(","))
+    except ValueError:
+        low, high = 0.0, 0.0
+    if not -math.inf < low < high < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"expected two numbers LOW,HIGH, such as 0,4095. Received: {text}"
+        )
+    return low, high
+
+
 def parse(
     options: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> argparse.Namespace:
@@ -167,12 +192,13 @@ def run(body: Callable[[], None], *, debug: bool = False) -> int:
     except Exception as error:
         if debug:
             raise
-        print(f"error: {_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     return 0
 
 
-def _line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Return what a person is told of an error."""
     text = " ".join(str(error).split())
     if isinstance(error, UserError):
         return text

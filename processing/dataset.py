@@ -1,21 +1,26 @@
 """Folders of images to image sets: the MVTec AD layout, and plain folders."""
 
-import os
-import re
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from processing.decoding import SUFFIXES, read_size
+from processing.decoding import SUFFIXES
 from processing.errors import UsageError, UserError
+from processing.ground_truth import GOOD_CLASS, pair_masks, with_masks
 from processing.images import ANOMALOUS, CACHE_BYTES, GOOD, UNKNOWN, ImageSet
+from processing.listing import (
+    bare_name,
+    entries,
+    existing,
+    is_image,
+    listing,
+    no_images,
+    some,
+)
+from processing.medical import slices
 
-GOOD_CLASS = "good"
 UNKNOWN_CLASS = "unknown"
 _LAYOUT = "expected a category folder, such as mvtec/bottle, with train/good inside"
-_SUFFIXES = ", ".join(SUFFIXES)
-_NAMED = 5  # files or folders that a message names, at most
 
 
 @dataclass(frozen=True)
@@ -46,19 +51,19 @@ def scan_category(
     Returns:
         The category; its test set is empty if there is no test folder.
     """
-    folder = _existing(folder, _LAYOUT)
+    folder = existing(folder, _LAYOUT)
     if not folder.is_dir():
         raise UsageError(f"{folder} is a file, {_LAYOUT}")
     good = folder / "train" / GOOD_CLASS
     if not good.is_dir():
-        inside = _listing(good.parent if good.parent.is_dir() else folder)
+        inside = listing(good.parent if good.parent.is_dir() else folder)
         raise UserError(f"no train/good in {folder}: {_LAYOUT}; found {inside}")
     paths = _images_of_class(good)
     if not paths:
-        raise _no_images(good)
+        raise no_images(good)
     train = _image_set(folder, {GOOD_CLASS: paths}, {}, image_shape, cache_bytes)
     tests = _test_classes(folder / "test")
-    masks = _masks(folder / "ground_truth", tests)
+    masks = pair_masks(folder / "ground_truth", tests)
     test = _image_set(folder, tests, masks, image_shape, cache_bytes)
     return Category(folder.parent.name or "dataset", folder.name, train, test)
 
@@ -69,15 +74,18 @@ def scan_images(
     cache_bytes: int = CACHE_BYTES,
 ) -> ImageSet:
     """Find the images in a folder and the folders below it, or take a single file."""
-    source = _existing(source, "expected an image or a folder of images")
+    source = existing(source, "expected an image or a folder of images")
     if source.is_dir():
         root, paths = source, _images_below(source)
         if not paths:
-            raise _no_images(source)
+            raise no_images(source)
     else:
         root, paths = source.parent, [source]
-        if not _is_image(source):
-            raise UsageError(f"{source} is not an image, expected {_SUFFIXES}")
+        if not is_image(source):
+            raise UsageError(
+                f"{source} is not an image, expected {', '.join(SUFFIXES)}"
+            )
+    paths = [part for path in paths for part in slices(path)]
     return ImageSet(
         paths,
         names=[path.relative_to(root).as_posix() for path in paths],
@@ -102,7 +110,7 @@ def check_readable(images: ImageSet, skip_unreadable: bool = False) -> ImageSet:
     faults = images.unreadable()
     if not faults:
         return images
-    named = _some(map(str, faults.values()), separator="; ")
+    named = some(map(str, faults.values()), separator="; ")
     summary = f"{len(faults)} of {len(images)} images cannot be read: {named}"
     if not skip_unreadable:
         raise UserError(f"{summary} (--skip-unreadable leaves them out)")
@@ -112,36 +120,28 @@ def check_readable(images: ImageSet, skip_unreadable: bool = False) -> ImageSet:
     return images.subset(i for i in range(len(images)) if i not in faults)
 
 
-def _existing(path: Path, expected: str) -> Path:
-    """Return the absolute path without "..", symbolic links kept as typed."""
-    path = Path(os.path.abspath(path))
-    if not path.exists():
-        raise UsageError(f"no such file or folder: {path}; {expected}")
-    return path
-
-
 def _test_classes(folder: Path) -> dict[str, list[Path]]:
     """Return the images of each class below a test folder, if there is one."""
     if not folder.is_dir():
         return {}
     classes = {
         entry.name: images
-        for entry in _entries(folder)
+        for entry in entries(folder)
         if entry.is_dir() and (images := _images_of_class(entry))
     }
-    if not classes and any(map(_is_image, _entries(folder))):
+    if not classes and any(map(is_image, entries(folder))):
         raise UserError(
             f"{folder} holds images outside of a class folder: expected test/good and "
-            f"test/<kind of defect>; found {_listing(folder)}"
+            f"test/<kind of defect>; found {listing(folder)}"
         )
     return classes
 
 
 def _images_of_class(folder: Path) -> list[Path]:
-    images = [path for path in _entries(folder) if _is_image(path)]
+    images = [path for path in entries(folder) if is_image(path)]
     seen: dict[str, Path] = {}
     for path in images:
-        other = seen.setdefault(path.stem, path)
+        other = seen.setdefault(bare_name(path.name), path)
         if other is not path:
             raise UserError(
                 f"two images of one name in {folder}: expected different names "
@@ -152,60 +152,12 @@ def _images_of_class(folder: Path) -> list[Path]:
 
 def _images_below(folder: Path) -> list[Path]:
     found = []
-    for entry in _entries(folder):
+    for entry in entries(folder):
         if entry.is_dir() and not entry.is_symlink():  # a link may lead in a circle
             found += _images_below(entry)
-        elif _is_image(entry):
+        elif is_image(entry):
             found.append(entry)
     return found
-
-
-def _masks(folder: Path, classes: dict[str, list[Path]]) -> dict[Path, Path]:
-    """Pair images of all classes but good with their masks, where there are any."""
-    masks: dict[Path, Path] = {}
-    if classes and folder.is_dir():
-        for entry in _entries(folder):
-            if entry.is_dir() and entry.name != GOOD_CLASS:
-                masks |= _masks_of_class(entry, classes.get(entry.name, []))
-    return masks
-
-
-def _masks_of_class(folder: Path, images: list[Path]) -> dict[Path, Path]:
-    """Pair the images of one class with their masks: all of them, or none."""
-    by_stem = {image.stem: image for image in images}
-    masks: dict[Path, Path] = {}
-    for mask in filter(_is_image, _entries(folder)):
-        stem = mask.stem.removesuffix("_mask")
-        image = by_stem.get(stem) or by_stem.get(mask.stem)
-        if image is None:
-            raise UserError(
-                f"mask without an image: {mask}; expected {stem}.* in "
-                f"{folder.parent.parent / 'test' / folder.name}"
-            )
-        if image in masks:
-            raise UserError(f"two masks for {image}: {masks[image].name}, {mask.name}")
-        _check_size(image, mask)
-        masks[image] = mask
-    missing = [image.name for image in images if image not in masks]
-    if masks and missing:
-        raise UserError(
-            f"masks missing in {folder}: expected one for each of {len(images)} "
-            f"images, or none; found {len(masks)}, none for {_some(missing)}"
-        )
-    return masks
-
-
-def _check_size(image: Path, mask: Path) -> None:
-    mask_size = read_size(mask)
-    try:
-        size = read_size(image)
-    except UserError:
-        return  # `check_readable` reports it, together with the others
-    if size != mask_size:
-        raise UserError(
-            f"mask of another size than its image: {mask} is {mask_size[0]}x"
-            f"{mask_size[1]}, expected {size[0]}x{size[1]} (height x width)"
-        )
 
 
 def _image_set(
@@ -215,49 +167,18 @@ def _image_set(
     image_shape: tuple[int, int, int],
     cache_bytes: int,
 ) -> ImageSet:
-    names = [name for name, images in classes.items() for _ in images]
-    paths = [path for images in classes.values() for path in images]
+    parts = [
+        part
+        for name, images in classes.items()
+        for path in images
+        for part in with_masks(path, name, masks.get(path))
+    ]
     return ImageSet(
-        paths,
-        names=[path.relative_to(root).as_posix() for path in paths],
-        labels=[GOOD if name == GOOD_CLASS else ANOMALOUS for name in names],
-        classes=names,
+        [path for path, _, _ in parts],
+        names=[path.relative_to(root).as_posix() for path, _, _ in parts],
+        labels=[GOOD if name == GOOD_CLASS else ANOMALOUS for _, name, _ in parts],
+        classes=[name for _, name, _ in parts],
         image_shape=image_shape,
         cache_bytes=cache_bytes,
-        mask_paths=[masks.get(path) for path in paths],
+        mask_paths=[mask for _, _, mask in parts],
     )
-
-
-def _entries(folder: Path) -> list[Path]:
-    """Return what is in a folder and not hidden, 2 before 10."""
-    try:
-        entries = [path for path in folder.iterdir() if path.name[0] != "."]
-    except OSError as error:
-        raise UserError(f"cannot list {folder}: {error.strerror}") from error
-    return sorted(entries, key=lambda path: (_natural(path.name), path.name))
-
-
-def _natural(name: str) -> list[str | int]:
-    parts = re.split(r"(\d+)", name.casefold())  # text and number in turn
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file()
-
-
-def _no_images(folder: Path) -> UserError:
-    return UserError(
-        f"no images in {folder}: expected {_SUFFIXES}; found {_listing(folder)}"
-    )
-
-
-def _listing(folder: Path) -> str:
-    return _some(path.name for path in _entries(folder)) or "nothing"
-
-
-def _some(names: Iterable[str], separator: str = ", ") -> str:
-    names = list(names)
-    rest = len(names) - _NAMED
-    shown = separator.join(names[:_NAMED])
-    return f"{shown} and {rest} more" if rest > 0 else shown

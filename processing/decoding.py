@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from processing import medical
 from processing.errors import UserError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
+    *medical.SUFFIXES,
+)
 
 # Grey stays grey, alpha is dropped, 16 bit is kept, EXIF orientation is applied.
 _FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
@@ -32,26 +36,48 @@ def read_image(path: Path, *, shape: tuple[int, int, int]) -> NDArray[Any]:
     Grey is 0.299 R + 0.587 G + 0.114 B. Of several frames or pages the first is read.
 
     Args:
-        path: png, jpg, bmp, tif or webp of 8 or 16 bits a channel.
+        path: png, jpg, bmp, tif or webp of 8 or 16 bits a channel, or a slice of a
+            medical image, see `processing.medical`.
         shape: (h, w, c) of the result, c 1 (grey) or 3 (RGB).
 
     Returns:
-        Array (h, w, c): uint8 from a file of 8 bits, float32 in [0, 1] from 16.
+        Array (h, w, c): uint8 from a file of 8 bits, float32 in [0, 1] from others.
     """
     height, width, channels = shape
-    pixels = _resize(_to_channels(_decode(path), channels), height, width)
-    pixels = pixels.reshape(shape)  # OpenCV leaves a single channel out
-    if pixels.dtype == np.uint8:
-        return pixels
-    return np.divide(pixels, 65535, dtype=np.float32)
+    return to_unit(resize(read_pixels(path, channels), height, width))
+
+
+def read_pixels(
+    path: Path, channels: int, span: tuple[float, float] | None = None
+) -> NDArray[Any]:
+    """Decode one image file at its own size.
+
+    Args:
+        path: see `read_image`.
+        channels: 1 (grey) or 3 (RGB).
+        span: stored values that become 0 and 1; what lies beyond is clipped. Default:
+            0 and the largest that the type holds, or what `read_slice` takes.
+
+    Returns:
+        Array (h, w, c): uint8, uint16, or float32 in [0, 1] of a medical image or with
+        a span.
+    """
+    if medical.is_medical(path):
+        pixels = _to_channels(medical.read_slice(path, span), channels)
+        return pixels.reshape(*pixels.shape[:2], channels)
+    pixels = _to_channels(_decode(path), channels)
+    if span:
+        low, high = span
+        pixels = ((pixels - np.float32(low)) / np.float32(high - low)).clip(0, 1)
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bool_]:
     """Decode one ground truth mask, True where a pixel is anomalous.
 
     A pixel is anomalous above half of the range of its type (from 128 on in 8 bits);
-    in a mask whose largest value is 1, where it is 1. Of colours the brightest
-    channel counts.
+    in a mask whose largest value is 1, where it is 1; in a medical image above 0. Of
+    colours the brightest channel counts.
 
     Args:
         path: an image file.
@@ -60,22 +86,24 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bo
     Returns:
         Boolean array (h, w).
     """
+    mask = medical.read_labels(path) if medical.is_medical(path) else _marked(path)
+    if shape is None:
+        return mask
+    return resize_mask(mask, *shape)
+
+
+def _marked(path: Path) -> NDArray[np.bool_]:
     pixels = _decode(path)
     if pixels.ndim == 3:
         pixels = pixels.max(axis=2)
     middle = np.iinfo(pixels.dtype).max // 2
-    mask = pixels > (middle if pixels.max() > 1 else 0)
-    if shape is None or mask.shape == tuple(shape):
-        return mask
-    height, width = shape
-    resized = cv2.resize(
-        mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
-    )
-    return resized.astype(bool)
+    return pixels > (middle if pixels.max() > 1 else 0)
 
 
 def read_size(path: Path) -> tuple[int, int]:
     """Return an image's (h, w), after EXIF orientation, from the header alone."""
+    if medical.is_medical(path):
+        return medical.slice_size(path)
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("ignore")
@@ -86,6 +114,38 @@ def read_size(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise _unreadable(path, error.strerror or "not an image, or damaged") from error
     return (width, height) if orientation >= 5 else (height, width)
+
+
+def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Return an image (h, w) or (h, w, c) at another height and width.
+
+    It is shrunk by area, without aliasing, and what is then too small is enlarged
+    bilinearly.
+    """
+    old_height, old_width, *channels = pixels.shape
+    smaller = (min(width, old_width), min(height, old_height))
+    if smaller != (old_width, old_height):
+        pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
+    if smaller != (width, height):
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    return pixels.reshape(height, width, *channels)  # OpenCV leaves a single one out
+
+
+def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
+    """Return an (h, w) mask at another size, by nearest neighbour."""
+    if mask.shape == (height, width):
+        return mask
+    resized = cv2.resize(
+        mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    return resized.view(np.bool_)
+
+
+def to_unit(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return 16 bits as float32 in [0, 1], and other pixels as they are."""
+    if pixels.dtype == np.uint16:
+        return np.divide(pixels, 65535, dtype=np.float32)
+    return pixels
 
 
 def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -108,7 +168,9 @@ def check_image(path: Path) -> None:
     PNG and JPEG files are not decoded: their length, header and, for PNG, checksums
     tell.
     """
-    if _whole_data(path).startswith((_PNG, _JPEG)):
+    if medical.is_medical(path):
+        medical.read_slice(path)
+    elif _whole_data(path).startswith((_PNG, _JPEG)):
         read_size(path)
     else:
         _decode(path)
@@ -182,17 +244,6 @@ def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
         return pixels if grey else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
     code = cv2.COLOR_GRAY2RGB if pixels.ndim == 2 else cv2.COLOR_BGR2RGB
     return cv2.cvtColor(pixels, code)
-
-
-def _resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """Shrink by area, without aliasing, then enlarge bilinearly what is too small."""
-    old_height, old_width = pixels.shape[:2]
-    smaller = (min(width, old_width), min(height, old_height))
-    if smaller != (old_width, old_height):
-        pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
-    if smaller != (width, height):
-        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-    return pixels
 
 
 def _header(image: Image.Image) -> tuple[int, int, int]:

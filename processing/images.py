@@ -1,5 +1,6 @@
 """An ordered set of image files that yields decoded batches."""
 
+import copy
 import itertools
 import math
 import os
@@ -7,13 +8,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from processing.decoding import check_image, read_image, read_mask, to_float, to_uint8
 from processing.errors import UserError
+from processing.medical import file_of
+from processing.placement import Cache, Placement, Prepared, Preparer
 
 GOOD, ANOMALOUS, UNKNOWN = 0, 1, -1
 CACHE_BYTES = 2**30
@@ -58,12 +60,22 @@ class ImageSet:
         )
         self.image_shape = image_shape
         self.cache_bytes = cache_bytes
+        self.preparation: Preparer | None = None
         self._check()
-        fits = len(self) * math.prod(image_shape) <= cache_bytes
-        self._cache = _Cache(cache_bytes if fits else 0)
+        self._cache = self._new_cache()
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """The (h, w) of whole images, resized: of their maps and masks."""
+        return self.preparation.size if self.preparation else self.image_shape[:2]
+
+    @property
+    def groups(self) -> tuple[Path, ...]:
+        """The file of each image: slices of a volume belong together."""
+        return tuple(map(file_of, self.paths))
 
     @property
     def has_masks(self) -> bool:
@@ -74,42 +86,50 @@ class ImageSet:
     def subset(self, indices: Iterable[int]) -> "ImageSet":
         """Return the images at `indices`, in that order, sharing decoded pixels."""
         chosen = self._chosen(indices)
-        subset = ImageSet(
-            [self.paths[i] for i in chosen],
-            names=[self.names[i] for i in chosen],
-            labels=[self.labels[i] for i in chosen],
-            classes=[self.classes[i] for i in chosen],
-            image_shape=self.image_shape,
-            mask_paths=[self.mask_paths[i] for i in chosen],
-            cache_bytes=self.cache_bytes,
-        )
-        subset._cache = self._cache
+        subset = copy.copy(self)
+        subset.paths = tuple(self.paths[i] for i in chosen)
+        subset.names = tuple(self.names[i] for i in chosen)
+        subset.labels = self.labels[chosen]
+        subset.labels.setflags(write=False)
+        subset.classes = tuple(self.classes[i] for i in chosen)
+        subset.mask_paths = tuple(self.mask_paths[i] for i in chosen)
+        subset._check()
         return subset
 
     def with_shape(self, image_shape: tuple[int, int, int]) -> "ImageSet":
         """Return the same images at another shape (h, w, c)."""
-        return ImageSet(
-            self.paths,
-            names=self.names,
-            labels=self.labels,
-            classes=self.classes,
-            image_shape=image_shape,
-            mask_paths=self.mask_paths,
-            cache_bytes=self.cache_bytes,
-        )
+        images = copy.copy(self)
+        images.image_shape = image_shape
+        images.preparation = None
+        images._check()
+        images._cache = images._new_cache()
+        return images
+
+    def prepared(self, preparation: Preparer) -> "ImageSet":
+        """Return the same images as `preparation` reads them."""
+        images = self.with_shape(preparation.image_shape)
+        images.preparation = preparation
+        return images
+
+    def views(self, size: int) -> Iterator[list[Prepared]]:
+        """Yield lists of `size` images with where they lie, the last one shorter."""
+        images = self._prepared(range(len(self)), ahead=size + _WORKERS)
+        while views := list(itertools.islice(images, size)):
+            yield views
 
     def batches(self, size: int) -> Iterator[NDArray[np.float32]]:
         """Yield float32 batches (n, h, w, c) in [0, 1], n = size but for the last."""
         if size < 1:
             raise ValueError(f"`size` must be >= 1 image. Received: size={size}")
-        return self._batches(size)
+        views = self.views(size)
+        return (np.stack([to_float(view.pixels) for view in batch]) for batch in views)
 
     def load(self, indices: Iterable[int]) -> NDArray[np.uint8]:
         """Return the images at `indices` as uint8 (n, h, w, c); 16 bits are rounded."""
         chosen = self._chosen(indices)
         images = np.empty((len(chosen), *self.image_shape), np.uint8)
-        for row, pixels in enumerate(self._pixels(chosen, ahead=2 * _WORKERS)):
-            images[row] = to_uint8(pixels)
+        for row, view in enumerate(self._prepared(chosen, ahead=2 * _WORKERS)):
+            images[row] = to_uint8(view.pixels)
         return images
 
     def mask(
@@ -117,9 +137,9 @@ class ImageSet:
     ) -> NDArray[np.bool_]:
         """Return the ground truth of one image, (h, w); a good one's is all False.
 
-        `shape` is (h, w); by default that of `image_shape`.
+        `shape` is (h, w); by default `frame`.
         """
-        height, width = self.image_shape[:2] if shape is None else shape
+        height, width = self.frame if shape is None else shape
         if self.labels[index] == GOOD:
             return np.zeros((height, width), dtype=bool)
         path = self.mask_paths[index]
@@ -136,35 +156,30 @@ class ImageSet:
         read = self._read if self._cache.limit else _fault
         decoded = self._decoded(range(len(self)), ahead=2 * _WORKERS, read=read)
         return {
-            index: pixels
-            for index, pixels in enumerate(decoded)
-            if isinstance(pixels, UserError)
+            index: fault
+            for index, fault in enumerate(decoded)
+            if isinstance(fault, UserError)
         }
 
-    def _batches(self, size: int) -> Iterator[NDArray[np.float32]]:
-        pixels = self._pixels(range(len(self)), ahead=size + _WORKERS)
-        while images := list(itertools.islice(pixels, size)):
-            yield np.stack([to_float(image) for image in images])
-
-    def _pixels(self, indices: Sequence[int], ahead: int) -> Iterator[NDArray[Any]]:
-        for pixels in self._decoded(indices, ahead):
-            if isinstance(pixels, UserError):
-                raise pixels
-            assert pixels is not None
-            yield pixels
+    def _prepared(self, indices: Sequence[int], ahead: int) -> Iterator[Prepared]:
+        for view in self._decoded(indices, ahead):
+            if isinstance(view, UserError):
+                raise view
+            assert view is not None
+            yield view
 
     def _decoded(
         self,
         indices: Sequence[int],
         ahead: int,
-        read: Callable[[Path], NDArray[Any] | UserError | None] | None = None,
-    ) -> Iterator[NDArray[Any] | UserError | None]:
-        """Yield pixels or an error for each index, at most `ahead` read beforehand."""
+        read: Callable[[Path], Prepared | UserError | None] | None = None,
+    ) -> Iterator[Prepared | UserError | None]:
+        """Yield an image or an error for each index, at most `ahead` read early."""
         if all(self.paths[i] in self._cache.images for i in indices):
             yield from (self._cache.images[self.paths[i]] for i in indices)
             return
         pool = ThreadPoolExecutor(_WORKERS)
-        pending: deque[Future[NDArray[Any] | UserError | None]] = deque()
+        pending: deque[Future[Prepared | UserError | None]] = deque()
         try:
             for index in indices:
                 pending.append(pool.submit(read or self._read, self.paths[index]))
@@ -175,20 +190,28 @@ class ImageSet:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _read(self, path: Path) -> NDArray[Any] | UserError:
-        pixels = self._cache.images.get(path)
-        if pixels is not None:
-            return pixels
+    def _read(self, path: Path) -> Prepared | UserError:
+        view = self._cache.images.get(path)
+        if view is not None:
+            return view
         try:
-            pixels = read_image(path, shape=self.image_shape)
+            view = self.preparation(path) if self.preparation else self._resized(path)
         except UserError as error:
             return error
-        self._cache.keep(path, pixels)
-        return pixels
+        self._cache.keep(path, view)
+        return view
+
+    def _resized(self, path: Path) -> Prepared:
+        pixels = read_image(path, shape=self.image_shape)
+        return Prepared(pixels, Placement.whole(self.frame))
 
     def _chosen(self, indices: Iterable[int]) -> list[int]:
         # NumPy's indexing: negative and boolean indices work, others raise IndexError.
         return np.arange(len(self))[list(indices)].tolist()
+
+    def _new_cache(self) -> Cache:
+        size = len(self) * math.prod(self.image_shape)
+        return Cache(self.cache_bytes if size <= self.cache_bytes else 0)
 
     def _check(self) -> None:
         lengths = {
@@ -218,17 +241,3 @@ def _fault(path: Path) -> UserError | None:
     except UserError as error:
         return error
     return None
-
-
-class _Cache:
-    """Decoded images of one shape by path, up to `limit` bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.images: dict[Path, NDArray[Any]] = {}
-
-    def keep(self, path: Path, pixels: NDArray[Any]) -> None:
-        # Counted, not summed: threads need no lock. Images of 16 bits take 4 bytes.
-        if (len(self.images) + 1) * pixels.nbytes <= self.limit:
-            pixels.setflags(write=False)
-            self.images[path] = pixels

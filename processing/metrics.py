@@ -1,63 +1,68 @@
-"""Figures of merit of scores, maps and verdicts against the truth."""
+"""Figures of merit of image scores and verdicts against the labels."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-BITS = 20  # of a float32 score that the streaming AUROC tells apart
+from .ranking import (
+    FloatArray,
+    auroc,
+    average_precision,
+    count_ranked,
+    decimated,
+    f1_max,
+    precision_recall_curve,
+    roc_curve,
+)
+
+Figure = float | str  # the value, or why there is none: "because ..."
+RANKED = {"image_auroc": auroc, "image_ap": average_precision, "image_f1max": f1_max}
+ROUNDS = 1000  # of the bootstrap
+DRAWS = 1 << 18  # of images, at a time
 
 
-def auroc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:
-    """Return the area under the ROC curve, ties counted half; None with one label.
+def image_figures(labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, Figure]:
+    """Return image_auroc, image_ap and image_f1max, or why they are not defined.
 
     Args:
         labels: (n,) 0 good, 1 anomalous.
-        scores: (n,) higher = more anomalous.
+        scores: (n,) finite, higher = more anomalous.
     """
+    missing = missing_label(labels)
+    if missing:
+        return dict.fromkeys(RANKED, missing)
+    good, anomalous = _counts(labels, scores)
+    return {name: float(figure(good, anomalous)) for name, figure in RANKED.items()}
+
+
+def image_curves(labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, FloatArray]:
+    """Return image_roc (FPR, TPR) and image_pr (recall, precision), (k, 2), if any."""
+    if missing_label(labels):
+        return {}
+    good, anomalous = _counts(labels, scores)
+    return {
+        "image_roc": decimated(roc_curve(good, anomalous)),
+        "image_pr": decimated(precision_recall_curve(good, anomalous)),
+    }
+
+
+def missing_label(labels: npt.ArrayLike) -> str | None:
+    """Return "because ..." if either kind of image is missing."""
+    labels = np.asarray(labels, bool)
+    if not labels.size:
+        return "because no image has a label"
+    if labels.all():
+        return "because there are no good images"
+    return None if labels.any() else "because there are no defective images"
+
+
+def _counts(labels: npt.ArrayLike, scores: npt.ArrayLike) -> FloatArray:
     labels, scores = np.asarray(labels, bool), np.asarray(scores)
-    if not labels.any() or labels.all():
-        return None
-    _, ranks = np.unique(scores, return_inverse=True)
-    good = np.bincount(ranks[~labels], minlength=ranks.max() + 1)
-    bad = np.bincount(ranks[labels], minlength=ranks.max() + 1)
-    return _area(good, bad)
-
-
-def _area(good: np.ndarray, bad: np.ndarray) -> float:
-    """Return the probability that a bad one's bin is higher, plus half a tie."""
-    below = np.cumsum(good) - good
-    pairs = float(good.sum()) * float(bad.sum())
-    return float((bad * (below + good / 2)).sum() / pairs)
-
-
-class PixelAuroc:
-    """Pixel AUROC of any number of maps, in memory that does not grow with them.
-
-    Counts pixels in bins of the 20 highest bits of their float32 score, which keeps
-    three significant digits whatever the range; scores in one bin count as tied.
-    """
-
-    def __init__(self) -> None:
-        self.counts = np.zeros((2, 1 << BITS), np.int64)
-
-    def update(self, masks: npt.NDArray[np.bool_], maps: npt.NDArray) -> None:
-        """Count a batch of ground truth masks and maps, both (n, h, w)."""
-        bins = _ordered_bits(maps) >> (32 - BITS)
-        for kind, chosen in enumerate((bins[~masks], bins[masks])):
-            self.counts[kind] += np.bincount(chosen, minlength=1 << BITS)
-
-    def result(self) -> float | None:
-        """Return the AUROC, or None if all pixels were of one kind."""
-        good, bad = self.counts
-        return _area(good, bad) if good.any() and bad.any() else None
-
-
-def _ordered_bits(values: npt.NDArray) -> npt.NDArray[np.uint32]:
-    """Return integers that sort as the float32 `values` do."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    negative = bits >> 31 == 1
-    return np.where(negative, ~bits, bits | np.uint32(1 << 31))
+    if not np.isfinite(scores).all():
+        raise ValueError("scores must be finite. Received: NaN or infinity among them")
+    return count_ranked(scores, np.stack([~labels, labels]))
 
 
 @dataclass(frozen=True)
@@ -98,3 +103,70 @@ class Confusion:
         if self.tpr is None or self.tnr is None:
             return None
         return (self.tpr + self.tnr) / 2
+
+
+def bootstrap_intervals(
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    verdicts: npt.ArrayLike,
+    *,
+    seed: int,
+    rounds: int = ROUNDS,
+    level: float = 0.95,
+) -> dict[str, list[float]]:
+    """Return percentile bootstrap intervals of all image-level figures (Efron 1979).
+
+    Stratified: good and anomalous images are drawn anew among themselves. What every
+    draw gives alike, such as an AUROC of 1, gets an interval of that one value, which
+    does not mean that it is certain.
+
+    Args:
+        labels: (n,) 0 good, 1 anomalous.
+        scores: (n,) finite, higher = more anomalous.
+        verdicts: (n,) True = called defective.
+        seed: of the draws.
+        rounds: number of draws.
+        level: share of the draws inside an interval, in (0, 1).
+
+    Returns:
+        [low, high] of TPR, TNR, score (their mean), image_auroc, image_ap and
+        image_f1max, of those that are defined.
+    """
+    draws = _draws(labels, scores, verdicts, np.random.default_rng(seed), rounds)
+    parts = list(draws)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    return {
+        name: np.quantile(
+            np.concatenate([part[name] for part in parts]), tails
+        ).tolist()
+        for name in parts[0]
+    }
+
+
+def _draws(
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    verdicts: npt.ArrayLike,
+    rng: np.random.Generator,
+    rounds: int,
+) -> Iterator[dict[str, FloatArray]]:
+    """Yield the figures of draws, some rounds at a time so that memory stays small."""
+    labels, right = np.asarray(labels, bool), np.asarray(verdicts, bool)
+    right = right == labels
+    distinct, ranks = np.unique(-np.asarray(scores), return_inverse=True)
+    for start in range(0, rounds, step := max(1, DRAWS // max(labels.size, 1))):
+        n = min(step, rounds - start)
+        found, counts = {}, []
+        for name, kind in (("TNR", ~labels), ("TPR", labels)):
+            images = np.flatnonzero(kind)
+            if not images.size:
+                continue
+            drawn = images[rng.integers(0, images.size, (n, images.size))]
+            found[name] = right[drawn].mean(axis=1)
+            cells = ranks[drawn] + distinct.size * np.arange(n)[:, None]
+            flat = np.bincount(cells.ravel(), minlength=n * distinct.size)
+            counts.append(flat.reshape(n, -1).astype(np.float64))
+        if len(counts) == 2:
+            found["score"] = (found["TPR"] + found["TNR"]) / 2
+            found |= {name: figure(*counts) for name, figure in RANKED.items()}
+        yield found

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .decoding import read_image, read_size, to_uint8
+from .decoding import read_image, read_size, resize_mask, to_uint8
 from .files import replacing
 
 RED = np.array([230, 30, 30], np.float32)
@@ -43,11 +43,6 @@ def write_overlay(
     """Write NAME_seg.png (0 or 255) and NAME_overlay.png at the image's own size."""
     height, width = read_size(image)
     pixels = to_uint8(read_image(image, shape=(height, width, 3)))
-    full = np.asarray(
-        cv2.resize(
-            mask.astype("uint8"), (width, height), interpolation=cv2.INTER_NEAREST
-        ),
-        bool,
-    )
+    full = resize_mask(mask, height, width)
     write_png(folder / f"{name}_seg.png", np.where(full, 255, 0).astype("uint8"))
     write_png(folder / f"{name}_overlay.png", overlay(pixels, full))

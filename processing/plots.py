@@ -8,16 +8,30 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from .charts import CurvePlot, ScorePlot, upto
 from .files import replacing
 
 BLUE, ORANGE, GREEN, RED, GREY = "#1f77b4", "#e07b00", "#2a9d4a", "#d62728", "#888888"
+PAPER, DPI = (4.6, 3.6), 250  # inches and dots per inch of what papers print
+GROUPS = {"good": BLUE, "defective": ORANGE, "images": GREY}
+STYLES: dict[str, dict[str, Any]] = {
+    "image": {"color": BLUE},
+    "pixel": {"color": GREEN, "linestyle": "--"},
+}
 
 
-def _plot(path: Path, draw: Callable[[Axes], Any], **labels: str) -> None:
+def _plot(
+    path: Path,
+    draw: Callable[[Axes], Any],
+    *,
+    size: tuple[float, float] = (7, 4.2),
+    dpi: int = 120,
+    **labels: str,
+) -> None:
     """Draw on one pair of axes and save; no state of pyplot is touched."""
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     draw(axes)
@@ -27,7 +41,7 @@ def _plot(path: Path, draw: Callable[[Axes], Any], **labels: str) -> None:
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False)
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+        figure.savefig(temporary, dpi=dpi)
 
 
 def _whole_epochs(axes: Axes) -> None:
@@ -122,6 +136,45 @@ def scores(path: Path, result: Any) -> None:
         ylabel="rate",
         title="Finetuning images",
     )
+
+
+def curves(path: Path, plot: CurvePlot) -> None:
+    """Plot curves in the unit square, for a paper."""
+
+    def draw(axes: Axes) -> None:
+        for style, (points, label) in plot.curves.items():
+            axes.plot(*upto(points, plot.limit).T, **STYLES[style], label=label)
+        for x, y, label in plot.marks:
+            axes.plot(x, y, "o", color=ORANGE, label=label, zorder=3)
+        axes.set(xlim=(-0.01 * plot.limit, plot.limit), ylim=(0, 1.01))
+
+    labels = {"xlabel": plot.x_label, "ylabel": plot.y_label, "title": plot.title}
+    _plot(path, draw, size=PAPER, dpi=DPI, **labels)
+
+
+def histogram(path: Path, plot: ScorePlot) -> None:
+    """Plot the image scores of each group and the threshold, for a paper."""
+    edges, logarithmic = plot.edges()
+
+    def draw(axes: Axes) -> None:
+        axes.hist(
+            list(plot.groups.values()),
+            edges.tolist(),
+            color=[GROUPS[name] for name in plot.groups],
+            label=[f"{name} ({len(scores)})" for name, scores in plot.groups.items()],
+        )
+        label = f"threshold {plot.threshold:.4g}"
+        axes.axvline(plot.threshold, color="black", linestyle="--", label=label)
+        if logarithmic:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+
+    across = f"image score{' (log scale)' if logarithmic else ''}"
+    labels = {"xlabel": across, "ylabel": "images", "title": plot.title}
+    _plot(path, draw, size=PAPER, dpi=DPI, **labels)
 
 
 def _show(image: np.ndarray) -> np.ndarray:

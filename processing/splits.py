@@ -1,6 +1,6 @@
 """Seeded, disjoint splits of image indices."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +12,11 @@ Indices = NDArray[np.int64]
 
 
 def split_validation(
-    n: int, fraction: float = 0.1, *, seed: int
+    n: int,
+    fraction: float = 0.1,
+    *,
+    seed: int,
+    groups: Sequence[Hashable] | None = None,
 ) -> tuple[Indices, Indices]:
     """Draw the validation set from `n` good images at random.
 
@@ -20,11 +24,16 @@ def split_validation(
         n: number of images, at least 2.
         fraction: share that goes to validation, in (0, 1); at least one image does.
         seed: same seed, same split.
+        groups: (n,) what images belong to, such as a volume; where there are two, they
+            stay together.
 
     Returns:
         Sorted indices (fit, validation); disjoint, and together all of `range(n)`.
     """
     _check_fraction(fraction)
+    if groups is not None and 1 < len(set(groups)) < n:
+        members = _members(groups)
+        return _together(members, split_validation(len(members), fraction, seed=seed))
     if n < 2:
         raise UserError(
             f"too few good images to train on: expected at least 2, one to fit and one "
@@ -36,7 +45,12 @@ def split_validation(
 
 
 def split_finetuning(
-    labels: ArrayLike, classes: Sequence[str], fraction: float = 0.1, *, seed: int
+    labels: ArrayLike,
+    classes: Sequence[str],
+    fraction: float = 0.1,
+    *,
+    seed: int,
+    groups: Sequence[Hashable] | None = None,
 ) -> tuple[Indices, Indices]:
     """Draw the finetuning set from the test images, stratified by class.
 
@@ -50,6 +64,8 @@ def split_finetuning(
         classes: (n,) names.
         fraction: share that goes to finetuning, in (0, 1).
         seed: same seed, same split.
+        groups: (n,) what images belong to, such as a volume; they stay together, and
+            count as one image, anomalous if one of them is.
 
     Returns:
         Sorted indices (finetuning, remaining); disjoint, and together all images.
@@ -61,6 +77,13 @@ def split_finetuning(
             "`labels` and `classes` must have one length. "
             f"Received: {len(labels)} and {len(classes)}"
         )
+    if groups is not None and len(set(groups)) < len(labels):
+        grouped = _members(groups)
+        heads = [group[labels[group].argmax()] for group in grouped]
+        split = split_finetuning(
+            labels[heads], [classes[i] for i in heads], fraction, seed=seed
+        )
+        return _together(grouped, split)
     rng = np.random.default_rng(seed)
     names = np.asarray(classes, dtype=str)
     drawn = np.zeros(len(labels), dtype=bool)
@@ -69,6 +92,24 @@ def split_finetuning(
         count = _finetuning_count(len(members), fraction)
         drawn[_draw_stratified(members, names[members], count, rng)] = True
     return np.flatnonzero(drawn), np.flatnonzero(~drawn)
+
+
+def _members(groups: Sequence[Hashable]) -> list[Indices]:
+    """Return the indices of each group, in order."""
+    order = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    numbers = np.array([order[group] for group in groups])
+    return [np.flatnonzero(numbers == number) for number in range(len(order))]
+
+
+def _together(
+    members: list[Indices], split: tuple[Indices, Indices]
+) -> tuple[Indices, Indices]:
+    """Return a split of groups as one of their members."""
+    none = np.empty(0, np.int64)
+    first, second = (
+        np.sort(np.concatenate([none, *(members[i] for i in part)])) for part in split
+    )
+    return first, second
 
 
 def _finetuning_count(available: int, fraction: float) -> int:

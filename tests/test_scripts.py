@@ -13,6 +13,8 @@ import pytest
 import finetune
 import test as script
 import train
+from processing.metrics import RANKED
+from processing.pixel_metrics import PIXEL_FIGURES, PixelMetrics
 
 ROOT = Path(__file__).parent.parent
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
@@ -86,6 +88,7 @@ def test_files_of_a_finetuning(trained):
     result = json.loads((found / "finetuning_result.json").read_text())
     assert result["best_min_area"] >= 1
     assert 0 <= result["best_score"] <= 1
+    assert result["good_level"] < result["best_threshold"]
     low, high = result["score_interval_95"]
     assert low <= result["best_score"] <= high
     assert result["seed"] == 42
@@ -118,7 +121,14 @@ def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
     found_defects = sum(row["verdict"] == "defective" for row in defective)
     assert result["TPR"] == found_defects / len(defective)
     assert 0 <= result["image_auroc"] <= 1
-    assert 0 <= result["pixel_auroc"] <= 1
+    assert result["undefined"] == {}
+    for key in (*RANKED, *PIXEL_FIGURES):
+        assert 0 <= result[key] <= 1
+        for name, of_class in result["classes"].items():
+            assert (key in of_class) == (name != "good")
+    for key, (low, high) in result["intervals_95"].items():
+        assert 0 <= low <= high <= 1, key
+    assert sum(row["images"] for row in result["classes"].values()) == len(rows)
     for row in rows:
         stem = row["file"].removeprefix("test/").removesuffix(".png").replace("/", "_")
         mask = cv2.imread(str(found / "segmentation" / f"{stem}_seg.png"), 0)
@@ -129,6 +139,22 @@ def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
     table = (found / "classification.txt").read_text()
     assert table.startswith("min_area = ")
     assert len(table.splitlines()) == len(rows) + 3
+    page = (found / "report.html").read_text(encoding="utf-8")
+    assert f"Found {counts['true_positives']} of {len(defective)} defects" in page
+    for key in ("TPR", "TNR", "score", "image_auroc", "pixel_auroc", "aupro", "iou"):
+        assert f'data-figure="{key}">{result[key]:.3f}<' in page
+    for name in ("roc", "pr", "pro", "histogram"):
+        assert (found / f"{name}_plot.png").stat().st_size > 10_000
+
+
+def test_without_a_report_nothing_is_left_of_an_earlier_one(trained, monkeypatch):
+    folder, model = trained
+    assert run(script.main, ["-p", model], folder, monkeypatch) == 0
+    found = results_of(folder, model, "test")
+    assert (found / "report.html").exists()
+    assert run(script.main, ["-p", model, "--no-report"], folder, monkeypatch) == 0
+    assert not [*found.glob("report*"), *found.glob("*_plot.png")]
+    assert (found / "test_result.json").exists()
 
 
 def test_include_finetuning_judges_all(trained, monkeypatch, tmp_path, capsys):
@@ -137,6 +163,21 @@ def test_include_finetuning_judges_all(trained, monkeypatch, tmp_path, capsys):
     assert run(script.main, options, folder, monkeypatch) == 0
     found = results_of(folder, model, "test")
     assert json.loads((found / "test_result.json").read_text())["images"] == 16
+
+
+def test_exact_keeps_all_scores(trained, monkeypatch, capsys):
+    folder, model = trained
+    kept = []
+
+    class Metrics(PixelMetrics):
+        def __init__(self, *, exact):
+            super().__init__(exact=exact)
+            kept.append(self.kept)
+
+    monkeypatch.setattr("methods.figures.PixelMetrics", Metrics)
+    for options in ([], ["--exact"]):
+        assert run(script.main, ["-p", model, *options], folder, monkeypatch) == 0
+    assert kept[0] < kept[1] == float("inf")
 
 
 @pytest.mark.parametrize("single", [False, True])
@@ -159,6 +200,8 @@ def test_judges_new_images(trained, samples, monkeypatch, capsys, single, tmp_pa
         rows = {row["file"]: row for row in csv.DictReader(file)}
     assert set(rows) == ({"photo 1.png"} if single else {"photo 0.png", "photo 1.png"})
     assert (newest / "segmentation/photo 1_overlay.png").exists()
+    page = (newest / "report.html").read_text(encoding="utf-8")
+    assert f"of {1 if single else 2} image" in page
 
 
 @pytest.mark.parametrize(
@@ -198,6 +241,7 @@ def test_without_defective_images(samples, trained, monkeypatch, tmp_path, capsy
     assert run(script.main, options, folder, monkeypatch) == 0
     printed = capsys.readouterr().out
     assert "image AUROC    undefined" in printed
+    assert "undefined, because there are no defective images: TPR, " in printed
     assert "on 4 good images" in printed  # none was used up
 
 
@@ -353,6 +397,56 @@ def test_models_that_cannot_be_used(trained, monkeypatch, tmp_path, capsys):
     options = ["-p", model, "--results", tmp_path]
     assert run(script.main, options, folder, monkeypatch) == 1
     assert "run finetune.py first" in error_line(capsys)
+
+
+def test_a_folder_of_models_is_compared(trained, monkeypatch, tmp_path, capsys):
+    folder, model = trained
+    models = tmp_path / "models"
+    for name in ("a", "b"):
+        (models / name).mkdir(parents=True)
+        (models / name / model.name).write_bytes(model.read_bytes())
+    results = folder / "results"
+    options = ["-p", models, "--results", results]
+    assert run(script.main, options, folder, monkeypatch) == 0
+    assert f"results: {results / 'summary.html'}" in capsys.readouterr().out
+    with (results / "summary.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["model"] for row in rows] == [
+        str(models / name / model.name) for name in ("a", "b")
+    ]
+    found = results_of(folder, model, "test")
+    result = json.loads((found / "test_result.json").read_text())
+    assert float(rows[0]["image_auroc"]) == result["image_auroc"]
+    assert rows[0]["category"] == "washer"
+    assert (results / rows[0]["report"]).samefile(found / "report.html")
+    page = (results / "summary.html").read_text(encoding="utf-8")
+    assert f"{result['image_auroc']:.3f}" in page
+
+    (models / "a/broken.hdf5").write_bytes(model.read_bytes()[:2000])
+    assert run(script.main, options, folder, monkeypatch) == 1
+    assert "could not be tested: 1, see" in error_line(capsys)
+    page = (results / "summary.html").read_text(encoding="utf-8")
+    assert "1 model could not be tested" in page
+    assert "broken.hdf5" in page
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ([], 1, "no model files .* in .*empty"),
+        (["-d", "x"], 2, "a folder of models, each with its own category"),
+        (["--category", "x"], 2, "a folder of models, each with its own category"),
+    ],
+)
+def test_folders_that_cannot_be_compared(
+    options, code, message, monkeypatch, tmp_path, capsys
+):
+    import re
+
+    (tmp_path / "empty").mkdir()
+    options = ["-p", tmp_path / "empty", *options]
+    assert run(script.main, options, tmp_path, monkeypatch) == code
+    assert re.search(message, error_line(capsys))
 
 
 def test_debug_shows_the_traceback(tmp_path, monkeypatch):

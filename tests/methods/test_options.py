@@ -5,7 +5,7 @@ import pytest
 
 import methods
 from methods.options import add_method_options, given
-from methods.training import configure
+from methods.training import PREPARATION, configure
 from processing.errors import UsageError
 
 
@@ -30,6 +30,7 @@ def test_only_what_was_given_with_its_flag():
         (["-l", "mssim"], (256, 256, 3)),
         (["-l", "mssim", "-c", "grayscale"], (256, 256, 1)),
         (["--size", "64", "-c", "rgb"], (64, 64, 3)),
+        (["--size", "64x128"], (64, 128, 1)),
     ],
 )
 def test_size_and_colour_make_the_image_shape(words, shape):
@@ -45,7 +46,7 @@ def test_every_option_belongs_to_some_method():
     """No dead options (a typo in a `dest` would make one)."""
     parser = argparse.ArgumentParser(add_help=False)
     add_method_options(parser)
-    taken = {"size", "color"}
+    taken = PREPARATION | {"color"}
     for name in methods.METHODS:
         taken |= set(inspect.signature(methods.get(name)).parameters)
     assert {action.dest for action in parser._actions} <= taken

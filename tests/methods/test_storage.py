@@ -73,7 +73,7 @@ def test_newer_format(model):
     path, _ = model
     with h5py.File(path, "a") as file:
         file.attrs["format_version"] = 99
-    with pytest.raises(UserError, match="format version 99.*up to 1"):
+    with pytest.raises(UserError, match="format version 99.*up to 2"):
         load_model(path)
 
 

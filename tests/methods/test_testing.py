@@ -2,7 +2,7 @@ import pytest
 
 from methods.cae import CAE
 from methods.finetuning import choose_maps, decision_maps
-from methods.testing import figures, picture_names
+from methods.testing import picture_names
 from processing.errors import UsageError
 
 
@@ -13,12 +13,6 @@ def test_names_of_pictures():
 
 def test_pictures_whose_names_differ_in_the_suffix_only():
     assert picture_names(["x.png", "x.jpg", "y.png"]) == ["x.png", "x.jpg", "y"]
-
-
-def test_figures_without_labels_are_undefined():
-    row = {"label": "", "verdict": "good", "score": 1.0}
-    result = figures([row], None)
-    assert result["image_auroc"] is result["score"] is result["pixel_auroc"] is None
 
 
 def test_choice_of_maps():

@@ -92,3 +92,26 @@ def test_numbers_are_checked():
     for text in ("0.4", "x", "nan"):
         with pytest.raises(argparse.ArgumentTypeError, match="at least 0.5"):
             convert(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("256", (256, 256)), ("192x256", (192, 256)), ("1X2", (1, 2))]
+)
+def test_sides(text, size):
+    assert command.sides(text) == size
+
+
+@pytest.mark.parametrize("text", ["0", "a", "3x", "x3", "1x2x3", "-4", "2.5", ""])
+def test_sides_that_are_none(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="height x width.*Received"):
+        command.sides(text)
+
+
+def test_span():
+    assert command.span("-100,4095.5") == (-100, 4095.5)
+
+
+@pytest.mark.parametrize("text", ["1", "1,2,3", "2,1", "1,1", "a,b", "nan,1", "0,inf"])
+def test_spans_that_are_none(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="LOW,HIGH.*Received"):
+        command.span(text)

@@ -1,3 +1,5 @@
+import string
+
 import numpy as np
 import pytest
 
@@ -114,3 +116,48 @@ def test_fraction_out_of_range(fraction):
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="Received: 1 and 2"):
         split_finetuning([0], ["good", "good"], seed=0)
+
+
+def volumes(*lengths):
+    """Return the group of each image."""
+    letters = zip(string.ascii_lowercase, lengths, strict=False)
+    return [letter for letter, length in letters for _ in range(length)]
+
+
+def test_validation_keeps_groups_together():
+    groups = volumes(3, 5, 2, 4)
+    fit, validation = split_validation(14, seed=0, groups=groups)
+    check_partition(fit, validation, 14)
+    [group] = {groups[i] for i in validation}
+    assert len(validation) == groups.count(group)
+
+
+def test_one_group_is_split_all_the_same():
+    expected = split_validation(14, seed=0)
+    found = split_validation(14, seed=0, groups=["a"] * 14)
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_groups_of_one_change_nothing():
+    labels, classes = labelled(good=20, crack=40)
+    expected = split_finetuning(labels, classes, seed=3)
+    found = split_finetuning(labels, classes, seed=3, groups=range(60))
+    np.testing.assert_array_equal(found[0], expected[0])
+    found = split_validation(60, seed=3, groups=range(60))
+    np.testing.assert_array_equal(found[0], split_validation(60, seed=3)[0])
+
+
+def test_finetuning_keeps_groups_together():
+    """A volume with a defective slice is defective; half of each kind is drawn."""
+    groups = volumes(3, 5, 2, 4, 3, 6, 2, 2)
+    labels = np.zeros(len(groups), int)
+    labels[[4, 9, 20, 26]] = 1  # in b, c, f and h; good: a, d, e and g
+    classes = ["lesion" if label else "good" for label in labels]
+    finetuning, remaining = split_finetuning(
+        labels, classes, 0.5, seed=1, groups=groups
+    )
+    check_partition(finetuning, remaining, len(groups))
+    drawn = {groups[i] for i in finetuning}
+    assert not drawn & {groups[i] for i in remaining}
+    assert len(drawn & set("bcfh")) == 2
+    assert len(drawn & set("adeg")) == 2
