@@ -11,7 +11,7 @@ from methods.training import start_run, train_run
 from processing.errors import UsageError, UserError
 
 OPTIONS = {
-    "size": ("--size", 64),
+    "size": ("--size", (64, 64)),
     "weights": ("--weights", "random"),
     "shots": ("--shots", 2),
 }
