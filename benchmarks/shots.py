@@ -14,8 +14,7 @@ import numpy as np
 from methods.backend import load_backend
 from processing import command
 from processing.dataset import scan_category
-from processing.images import ImageSet
-from processing.metrics import PixelAuroc, auroc
+from processing.images import ANOMALOUS, ImageSet
 from processing.splits import split_validation
 
 
@@ -52,8 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measured(
     good: ImageSet, test: ImageSet, shots: int, seed: int, args: argparse.Namespace
-) -> tuple[float | None, float | None, float]:
+) -> tuple[float, float, float]:
     """Return image AUROC, pixel AUROC and the seconds that fitting took."""
+    from methods.blending import rank
     from methods.fewshot import FewShot
 
     size = (args.size, args.size, 3)
@@ -62,13 +62,11 @@ def measured(
     started = perf_counter()
     method.fit(good.subset(fit), good.subset(validation[:1]))
     seconds = perf_counter() - started
-    pixels, scores = PixelAuroc(), []
-    for batch in test.batches(16):
-        maps, found = method.judge_batch(batch)
-        masks = [test.mask(len(scores) + row) for row in range(len(maps))]
-        pixels.update(np.stack(masks), maps)
-        scores += found.tolist()
-    return auroc(test.labels, scores), pixels.result(), seconds
+    judged = [method.judge_batch(batch) for batch in test.batches(16)]
+    maps, scores = map(np.concatenate, zip(*judged, strict=True))
+    masks = np.stack([test.mask(i) for i in range(len(test))])
+    image = rank(test.labels == ANOMALOUS, scores)
+    return image, rank(masks.ravel(), maps.ravel()), seconds
 
 
 if __name__ == "__main__":

@@ -104,6 +104,8 @@ def _add_shots(group: argparse._ArgumentGroup) -> None:
     add("--shots", type=command.at_least(1), metavar="N", help=help_)
     help_ = "remember each turned by 90, 180 and 270 degrees, too"
     add("--rotations", action="store_true", default=None, help=help_)
+    help_ = "learn from synthetic defects what deviations from the memory mean"
+    add("--train", action="store_true", default=None, help=help_)
 
 
 def given(options: argparse.Namespace) -> dict[str, tuple[str, Any]]:

@@ -106,3 +106,55 @@ def test_rotations_need_square_images():
     method = FewShot(image_shape=(64, 32, 3), weights="random", rotations=True)
     with pytest.raises(UsageError, match="square images. Received: 64x32"):
         method.check()
+
+
+@pytest.fixture(scope="module")
+def trained(category):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autoencoder.training.EPOCH_IMAGES", 8)
+        return fitted(category, shots=2, train=True, epochs=2)
+
+
+def test_training_keeps_the_backbone_and_records_itself(trained, category):
+    frozen = fitted(category, shots=2)
+    for name in ("backbone", "bank_stage5"):
+        pairs = zip(*(m.networks[name].weights for m in (trained, frozen)), strict=True)
+        for mine, other in pairs:
+            np.testing.assert_array_equal(np.asarray(mine), np.asarray(other))
+    summary = trained.summary()
+    assert summary["best_epoch"] in (1, 2)
+    assert len(trained.history) == 2
+    assert set(summary["blends"]) == {"0.0", "0.25", "0.5", "0.75"}
+    distances, learned = trained.arrays["blend"]
+    assert distances > 0
+    assert learned >= 0
+
+
+def test_what_was_learned_serves_another_product(trained, category):
+    """The head stays, and has its say on the new memory."""
+    before = [np.asarray(w) for w in trained.networks["head"].weights]
+    blend = trained.arrays["blend"].copy()
+    images = next(category.test.batches(2))
+    trained.remember(category.train.subset([8, 9]), None)
+    trained.arrays["blend"] = np.array([1.0, 0.0])
+    trained.use()
+    plain = trained.anomaly_map(images)
+    trained.arrays["blend"] = np.array([1.0, 1.0])
+    trained.use()
+    assert (trained.anomaly_map(images) > plain).any()
+    for weight, value in zip(trained.networks["head"].weights, before, strict=True):
+        np.testing.assert_array_equal(np.asarray(weight), value)
+    trained.arrays["blend"] = blend
+    trained.use()
+
+
+def test_a_trained_model_is_saved_whole(trained, category, tmp_path):
+    from methods.detector import Detector
+    from methods.storage import load_model, save_model
+
+    save_model(tmp_path / "m.hdf5", Detector(trained), {"method": "fewshot"})
+    loaded = load_model(tmp_path / "m.hdf5")[0].method
+    images = next(category.test.batches(3))
+    np.testing.assert_allclose(
+        loaded.anomaly_map(images), trained.anomaly_map(images), atol=1e-5
+    )
