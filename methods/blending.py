@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from processing.ranking import auroc, count_ranked
@@ -42,8 +43,9 @@ def separation(maps: np.ndarray, masks: np.ndarray) -> float:
     return (image + rank(masks.ravel(), maps.ravel())) / 2
 
 
-def rank(labels: np.ndarray, scores: np.ndarray) -> float:
+def rank(labels: npt.ArrayLike, scores: np.ndarray) -> float:
     """Return the AUROC of scores (n,) with labels (n,), True = anomalous."""
+    labels = np.asarray(labels, bool)
     return float(auroc(*count_ranked(scores, np.stack([~labels, labels]))))
 
 

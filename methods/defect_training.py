@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from autoencoder.learning_rate import FALLBACK
 from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine
 from autoencoder.progress import Progress
 from autoencoder.training import Settings
@@ -35,8 +36,9 @@ def fit_to_defects(
     """
     batches = training_batches(train, settings.batch_size, settings.seed)
     trainer(batches[0][0][:1])  # creates what is created on the first call
-    rate = cosine(len(batches) * settings.planned)
-    compile_trainer(trainer, ShapedAdam(settings.learning_rate, rate))
+    shape = cosine(len(batches) * settings.planned)
+    rate = settings.learning_rate or FALLBACK
+    compile_trainer(trainer, ShapedAdam(rate, shape))
     progress = Progress(settings.patience, settings.plateau, run.save if run else None)
     saved = run.saved() if run else None
     if saved:
