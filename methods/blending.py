@@ -9,6 +9,7 @@ from keras import ops
 from processing.ranking import auroc, count_ranked
 
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of the learned map
+GAIN = 0.005  # that some tens of validation images can tell from chance
 
 
 def choose_blend(
@@ -16,8 +17,8 @@ def choose_blend(
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Return the factors of the blend that tells defects best.
 
-    Both maps are first brought to a mean of 1 on the good images. Of blends that do the
-    same, the one with less of the learned map is taken.
+    Both maps are first brought to a mean of 1 on the good images. The learned map comes
+    in only if that gains something.
 
     Args:
         maps: (2, n, h, w), the first as it is without training, the second learned.
@@ -33,6 +34,8 @@ def choose_blend(
         factors[share] = (scales * (1 - share, share)).astype(np.float32)
         figures[share] = separation(np.tensordot(factors[share], maps, 1), masks)
     best = max(SHARES, key=figures.__getitem__)  # the first of equals
+    if figures[best] - figures[SHARES[0]] < GAIN:
+        best = SHARES[0]
     return factors[best], {str(share): figure for share, figure in figures.items()}
 
 

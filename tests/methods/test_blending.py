@@ -35,6 +35,14 @@ def test_of_equals_the_one_without_training_is_taken(case):
     assert factors[1] == 0
 
 
+def test_a_gain_by_chance_is_no_gain(case, monkeypatch):
+    masks, good, _ = case
+    figures = iter([0.8, 0.801, 0.804, 0.803, 0.8, 0.801, 0.806, 0.803])
+    monkeypatch.setattr("methods.blending.separation", lambda *_: next(figures))
+    assert choose_blend(np.stack([good, good]), masks)[0][1] == 0
+    assert choose_blend(np.stack([good, good]), masks)[0][1] > 0
+
+
 def test_a_blend_is_a_weighted_sum(case):
     _, one, other = case
     result = blended(np.array([2.0, 0.5]), one, other)
