@@ -24,6 +24,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("-d", "--input-dir", type=Path, metavar="IMAGES", help=help_)
     help_ = "category folder, if it is not where it was at training"
     add("--category", type=Path, metavar="FOLDER", help=help_)
+    help_ = "category with train/good that a few-shot model is to know in the place of "
+    help_ += "its own; the decision then comes from good images"
+    add("--shots-from", type=Path, metavar="FOLDER", help=help_)
+    models, help_ = Path("saved_models"), "where the model of --shots-from goes"
+    add("--models", type=Path, default=models, metavar="FOLDER", help=help_)
     help_ = "judge the test images that finetuning used, too"
     add("--include-finetuning", action="store_true", help=help_)
     command.add_skip_unreadable(images)
@@ -61,13 +66,28 @@ def test(options: argparse.Namespace) -> None:
         exact=options.exact,
         report=options.report,
     )
-    if options.path.is_dir():
+    path = adapted(options) if options.shots_from else options.path
+    if path.is_dir():
         compare(options, settings)
     elif options.input_dir:
-        tables.print_verdicts(testing.predict(options.path, settings))
+        tables.print_verdicts(testing.predict(path, settings))
     else:
-        for report in testing.test(options.path, settings):
+        for report in testing.test(path, settings):
             tables.print_figures(report)
+
+
+def adapted(options: argparse.Namespace) -> Path:
+    """Return the file of the model with the shots of another product."""
+    from methods.adapting import adapt
+    from methods.finetuning import Options
+
+    decision = Options(
+        kind=options.method,
+        dtype=options.dtype or "float64",
+        results=options.results,
+        skip_unreadable=options.skip_unreadable,
+    )
+    return adapt(options.path, options.shots_from, options.models, decision)
 
 
 def compare(options: argparse.Namespace, settings: "Options") -> None:

@@ -164,10 +164,11 @@ class Enlarge(keras.layers.Layer):
     Args:
         size: (height, width) of the result, in pixels.
         sigma: pixels of the result, of the Gaussian blur.
+        name: of the layer.
     """
 
-    def __init__(self, size: tuple[int, int], sigma: float):
-        super().__init__(name="enlarge", trainable=False, dtype="float32")
+    def __init__(self, size: tuple[int, int], sigma: float, name: str = "enlarge"):
+        super().__init__(name=name, trainable=False, dtype="float32")
         self.size = size
         self.sigma = sigma
 

@@ -15,8 +15,8 @@ class MemoryBank(keras.layers.Layer):
     Its weight is the bank (count, d), zero until it is set.
     """
 
-    def __init__(self, count: int):
-        super().__init__(name="bank", trainable=False, dtype="float32")
+    def __init__(self, count: int, name: str = "bank"):
+        super().__init__(name=name, trainable=False, dtype="float32")
         self.count = count
 
     def build(self, input_shape: tuple) -> None:

@@ -24,6 +24,7 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
     _add_gan(parser.add_argument_group("AnoGAN"))
     _add_backbones(parser.add_argument_group("pretrained networks"))
     _add_features(parser.add_argument_group("PaDiM and PatchCore"))
+    _add_shots(parser.add_argument_group("few-shot"))
     _add_diffusion(parser.add_argument_group("diffusion: DDAD and AnoDDPM"))
     _add_ddad(parser.add_argument_group("DDAD"))
     _add_anoddpm(parser.add_argument_group("AnoDDPM"))
@@ -112,6 +113,16 @@ def _add_features(group: argparse._ArgumentGroup) -> None:
     add("--coreset", type=share, metavar="SHARE", help=f"PatchCore: {help_}")
     help_ = "PatchCore: number of patches, in the place of --coreset"
     add("--patches", type=command.at_least(1), metavar="N", help=help_)
+
+
+def _add_shots(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    help_ = "good images that are remembered, drawn at random; default: 4"
+    add("--shots", type=command.at_least(1), metavar="N", help=help_)
+    help_ = "remember each turned by 90, 180 and 270 degrees, too"
+    add("--rotations", action="store_true", default=None, help=help_)
+    help_ = "learn from synthetic defects what deviations from the memory mean"
+    add("--train", action="store_true", default=None, help=help_)
 
 
 def _add_diffusion(group: argparse._ArgumentGroup) -> None:

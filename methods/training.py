@@ -4,7 +4,7 @@ import importlib.metadata
 import inspect
 import logging
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from processing.splits import split_finetuning, split_validation
 from .base import SupervisedMethod
 from .detector import Detector
 from .runs import TrainingRun
+from .shots import ShotMethod
 from .storage import load_model, save_model
 
 PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays"}
@@ -108,6 +109,9 @@ def start_run(
         defective = check_readable(known_defects(category, seed), skip_unreadable)
         method.check_defective(len(defective), tiles=len(preparation.tiling))
         splits["defective"] = list(defective.names)
+    if isinstance(method, ShotMethod):
+        shots = fit[method.support(len(fit))]
+        splits["shots"] = [good.names[i] for i in shots]
     record = {
         "method": method_name,
         "config": method.get_config(),
@@ -143,14 +147,15 @@ def train_run(
         detector, _ = load_model(Path(base))
         method = detector.method
     seen = detector.seen(fit), detector.seen(validation)
-    if base:
-        method.update(*seen, run)
-    elif isinstance(method, SupervisedMethod) and method.needs_defects:
+    more: dict[str, ImageSet] = {}
+    if isinstance(method, SupervisedMethod) and method.needs_defects:
         source = category.defective if len(category.defective) else category.test
-        defective = named(source, record["splits"]["defective"])
-        method.fit(*seen, run, defective=defective)
-    else:
-        method.fit(*seen, run)
+        more["defective"] = named(source, record["splits"]["defective"])
+    if isinstance(method, ShotMethod):
+        shots = named(category.train, record["splits"]["shots"])
+        more["shots"] = detector.seen(shots)
+    take_in: Callable = method.update if base else method.fit
+    take_in(*seen, run, **more)
     record = {**record, "training": method.summary()}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
     save_model(path, detector, record)

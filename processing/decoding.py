@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from processing import medical
+from processing.errors import UserError
 from processing.wholeness import JPEG, PNG, unreadable, whole_data
 
 SUFFIXES = (

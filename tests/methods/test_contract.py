@@ -26,6 +26,7 @@ CONFIGS = {  # of methods that are not as small as they go with `TRAINED`
     "DDAD": {**DIFFUSION, "weights": "random", "adapt": 1},
     "PaDiM": FEATURES,
     "PatchCore": {**FEATURES, "patches": 100},
+    "fewshot": FEATURES,
     "skipCAE": {**TRAINED, "image_shape": (256, 256, 1)},
 }
 

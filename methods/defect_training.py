@@ -1,0 +1,61 @@
+"""Fit a trainer to good images of which half get synthetic defects."""
+
+from typing import Any
+
+import keras
+
+from autoencoder.learning_rate import FALLBACK
+from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine
+from autoencoder.progress import Progress
+from autoencoder.training import Settings
+from processing.images import ImageSet
+
+from .base import Run
+from .defective import training_batches, validation_batches
+
+
+def fit_to_defects(
+    trainer: keras.Model,
+    train: ImageSet,
+    validation: ImageSet,
+    settings: Settings,
+    run: Run | None = None,
+) -> dict[str, Any]:
+    """Train on fresh defects in every epoch; leave the weights of the best epoch.
+
+    Args:
+        trainer: model from images whose `compute_loss` takes masks for `y`.
+        train: good images to fit.
+        validation: good images; the same defects on them every time tell the best
+            epoch, and when to stop.
+        settings: how to train; `loss` and `policy` do not count.
+        run: where to keep logs and states, and to go on from.
+
+    Returns:
+        The state of `autoencoder.progress.Progress`.
+    """
+    batches = training_batches(train, settings.batch_size, settings.seed)
+    trainer(batches[0][0][:1])  # creates what is created on the first call
+    shape = cosine(len(batches) * settings.planned)
+    rate = settings.learning_rate or FALLBACK
+    compile_trainer(trainer, ShapedAdam(rate, shape))
+    progress = Progress(settings.patience, settings.plateau, run.save if run else None)
+    saved = run.saved() if run else None
+    if saved:
+        progress.restore(trainer, *saved)
+    first, last = progress.state["epochs"], settings.planned
+    if progress.state["finished"] or first >= last:
+        trainer.set_weights(progress.best_weights)
+        return progress.state
+    batches.start(first)
+    trainer.fit(
+        batches,
+        validation_data=validation_batches(
+            validation, settings.batch_size, settings.seed
+        ),
+        initial_epoch=first,
+        epochs=last,
+        callbacks=[progress, *(run.callbacks(settings) if run else [])],
+        verbose=0,
+    )
+    return progress.state
