@@ -18,6 +18,7 @@ from processing.decoding import to_float
 from processing.errors import UsageError, UserError
 from processing.images import ImageSet
 from processing.listing import bare_name
+from processing.medical import file_of
 from processing.preparation import Preparation
 from processing.reference import learn, registrable
 from processing.splits import split_validation
@@ -156,7 +157,7 @@ def named(images: ImageSet, names: list[str]) -> ImageSet:
     """
     known = set(images.names)
     outside = [Path(name) for name in names if name not in known]
-    missing = [path for path in outside if not (path.is_absolute() and path.exists())]
+    missing = [x for x in outside if not (x.is_absolute() and file_of(x).exists())]
     if missing:
         raise UserError(
             f"{len(missing)} of the images that the model was made with are gone, such "

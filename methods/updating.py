@@ -3,7 +3,7 @@
 import filecmp
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import methods
 from processing.dataset import check_readable, scan_category, scan_images
 from processing.errors import UsageError, UserError
 from processing.images import ImageSet
+from processing.medical import file_of
 from processing.reference import registrable
 from processing.splits import split_validation
 
@@ -56,7 +57,7 @@ def start_update(
     names = _names(new, record, folder)
     added: dict[str, list[str]] = {"fit": [*names], "validation": []}
     if len(names) > 1:
-        fit, validation = split_validation(len(names), seed=seed)
+        fit, validation = split_validation(len(names), seed=seed, groups=new.groups)
         added["fit"] = [names[i] for i in fit]
         added["validation"] = [names[i] for i in validation]
     splits = {key: record["splits"][key] + added[key] for key in added}
@@ -81,12 +82,14 @@ def _good_images(folder: Path, record: Mapping[str, Any]) -> ImageSet:
 
 def _unknown(good: ImageSet, record: Mapping[str, Any], folder: Path) -> ImageSet:
     """Return the images that are not in the model, neither by path nor by content."""
-    by_size: dict[int, list[Path]] = defaultdict(list)
+    by_size: dict[int, set[Path]] = defaultdict(set)
     for name in record["splits"]["fit"] + record["splits"]["validation"]:
         path = Path(record["folder"]) / name  # or `name`, where it is absolute
+        path = file_of(path)
         if path.is_file():
-            by_size[path.stat().st_size].append(path)
-    new = [i for i, path in enumerate(good.paths) if not _among(path, by_size)]
+            by_size[path.stat().st_size].add(path)
+    known = {path: _among(path, by_size) for path in set(good.groups)}
+    new = [i for i, path in enumerate(good.groups) if not known[path]]
     log.info("%d new images, %d in the model already", len(new), len(good) - len(new))
     if not new:
         raise UserError(
@@ -96,7 +99,7 @@ def _unknown(good: ImageSet, record: Mapping[str, Any], folder: Path) -> ImageSe
     return good.subset(new)
 
 
-def _among(path: Path, by_size: Mapping[int, Sequence[Path]]) -> bool:
+def _among(path: Path, by_size: Mapping[int, Set[Path]]) -> bool:
     others = by_size.get(path.stat().st_size, ())
     return any(filecmp.cmp(path, other, shallow=False) for other in others)
 

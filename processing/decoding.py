@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from processing import medical
+from processing.errors import UserError
 from processing.wholeness import JPEG, PNG, unreadable, whole_data
 
 SUFFIXES = (
@@ -171,6 +172,15 @@ def check_image(path: Path) -> None:
         read_size(path)
     else:
         _decode(path)
+
+
+def fault(path: Path) -> UserError | None:
+    """Return what `check_image` raises, if anything."""
+    try:
+        check_image(path)
+    except UserError as error:
+        return error
+    return None
 
 
 def _decode(path: Path) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from processing.decoding import check_image, read_image, read_mask, to_float, to_uint8
+from processing.decoding import fault, read_image, read_mask, to_float, to_uint8
 from processing.errors import UserError
 from processing.medical import file_of
 from processing.placement import Cache, Placement, Prepared, Preparer
@@ -166,12 +166,12 @@ class ImageSet:
         Images that the cache keeps are decoded; of a larger set PNG and JPEG files are
         checked for header, length and checksums alone.
         """
-        read = self._read if self._cache.limit else _fault
+        read = self._read if self._cache.limit else fault
         decoded = self._decoded(range(len(self)), ahead=2 * _WORKERS, read=read)
         return {
-            index: fault
-            for index, fault in enumerate(decoded)
-            if isinstance(fault, UserError)
+            index: error
+            for index, error in enumerate(decoded)
+            if isinstance(error, UserError)
         }
 
     def _prepared(self, indices: Sequence[int], ahead: int) -> Iterator[Prepared]:
@@ -246,11 +246,3 @@ class ImageSet:
                 "`image_shape` must be (h, w, c) with h, w >= 1 and c 1 or 3. "
                 f"Received: image_shape={self.image_shape}"
             )
-
-
-def _fault(path: Path) -> UserError | None:
-    try:
-        check_image(path)
-    except UserError as error:
-        return error
-    return None

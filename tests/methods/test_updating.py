@@ -1,6 +1,8 @@
 import json
 import shutil
 
+import nibabel
+import numpy as np
 import pytest
 
 import finetune
@@ -114,3 +116,21 @@ def test_options_of_the_method_cannot_change(tmp_path, capsys):
         with pytest.raises(SystemExit):
             train.main(["--update", "m.hdf5", "-d", "x", *options])
         assert "--update keeps the method" in capsys.readouterr().err
+
+
+def test_new_volumes(monkeypatch, tmp_path):
+    """One is known by its content; of the new ones one is left to validate, whole."""
+    monkeypatch.chdir(tmp_path)
+    for folder, first in (("mri/brain/train/good", 0), ("more", 2)):
+        (tmp_path / folder).mkdir(parents=True)
+        for i in range(first, first + 3):
+            values = np.random.default_rng(i).integers(0, 900, (20, 24, 3))
+            volume = nibabel.Nifti1Image(values.astype(np.int16), np.eye(4))
+            nibabel.save(volume, tmp_path / folder / f"{i}.nii")
+    assert train.main(["-d", "mri/brain", "-a", "padim", *OPTIONS, "--pad"]) == 0
+    [model] = tmp_path.glob("saved_models/mri/**/*.hdf5")
+    made = update(tmp_path, model, "more")
+    added = read_record(made)["added"]
+    assert [len(added[split]) for split in ("fit", "validation")] == [3, 3]
+    assert all("/more/" in name for name in added["fit"] + added["validation"])
+    assert read_record(made)["preparation"]["pad"]
