@@ -25,8 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_skip_unreadable(images)
 
     add = parser.add_argument_group("decision").add_argument
-    help_ = "residual maps; default: ssim, or l2 for a model trained with that loss"
-    add("-m", "--method", choices=("ssim", "l2"), help=help_)
+    help_ = "kind of maps, such as ssim or l2 of a CAE; default: the model's own"
+    add("-m", "--method", metavar="MAP", help=help_)
     types, help_ = ("float64", "uint8"), "search the maps as they are or on 256 steps"
     add("-t", "--dtype", choices=types, default="float64", help=help_)
     help_ = "do not count regions that touch the image border"

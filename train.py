@@ -10,6 +10,8 @@ from methods import METHODS
 from methods import options as method_options
 from processing import command
 
+DEFAULT = "mvtecCAE"
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of train.py."""
@@ -18,17 +20,15 @@ def build_parser() -> argparse.ArgumentParser:
     add = run.add_argument
     help_ = "category folder with train/good, such as mvtec/capsule"
     add("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
-    name, help_ = command.one_of(METHODS), f"one of {', '.join(METHODS)}"
-    add(
-        "-a",
-        "--architecture",
-        type=name,
-        default="mvtecCAE",
-        metavar="NAME",
-        help=help_,
+    name, help_ = (
+        command.one_of(METHODS),
+        f"one of {', '.join(METHODS)}; default: {DEFAULT}",
     )
+    add("-a", "--architecture", type=name, metavar="NAME", help=help_)
     help_ = "go on with an interrupted run, with the options it was started with"
     add("--resume", type=Path, metavar="RUN_FOLDER", help=help_)
+    help_ = "add the good images of -d to a trained model, in a new run folder"
+    add("--update", type=Path, metavar="MODEL", help=help_)
     command.add_skip_unreadable(run)
     method_options.add_method_options(parser)
     add = parser.add_argument_group("outputs").add_argument
@@ -45,13 +45,21 @@ def train(options: argparse.Namespace) -> None:
     load_backend()
     from methods.runs import TrainingRun
     from methods.training import start_run, train_run
+    from methods.updating import start_update
 
     if options.resume:
         run, record = TrainingRun.resume(options.resume)
+    elif options.update:
+        run, record = start_update(
+            options.update,
+            options.input_dir,
+            root=options.models,
+            skip_unreadable=options.skip_unreadable,
+        )
     else:
         run, record = start_run(
             options.input_dir,
-            options.architecture,
+            options.architecture or DEFAULT,
             method_options.given(options),
             root=options.models,
             skip_unreadable=options.skip_unreadable,
@@ -66,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = command.parse(parser, argv)
     if not options.input_dir and not options.resume:
         parser.error("the following arguments are required: -d/--input-dir")
+    if options.update and (options.architecture or method_options.given(options)):
+        parser.error("--update keeps the method of the model and its options")
     return command.run(lambda: train(options), debug=options.debug)
 
 

@@ -62,15 +62,29 @@ class Batches(keras.utils.PyDataset):
 
     The order depends on `seed` and `epoch` alone, so that a resumed run sees the
     same images.
+
+    A `transform(images, seed, start)` makes what a batch is to hold, with `workers`
+    threads. All that is random in it is to come from its `seed`, (seed, epoch), and
+    from `start`, the place of the first image in the epoch.
     """
 
-    def __init__(self, load: Callable, count: int, batch_size: int, seed: int):
-        super().__init__()
+    def __init__(
+        self,
+        load: Callable,
+        count: int,
+        batch_size: int,
+        seed: int,
+        *,
+        transform: Callable | None = None,
+        workers: int = 1,
+    ):
+        super().__init__(workers=workers)
         self.load = load
         self.count = count
         self.batch_size = min(batch_size, count)
         self.steps = images_per_epoch(count, batch_size) // self.batch_size
         self.seed = seed
+        self.transform = transform
         self.start(0)
 
     def start(self, epoch: int) -> None:
@@ -86,7 +100,10 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, step: int):
         start = step * self.batch_size
-        return self.load(self.order[start : start + self.batch_size])
+        images = self.load(self.order[start : start + self.batch_size])
+        if self.transform is None:
+            return images
+        return self.transform(images, (self.seed, self.epoch), start)
 
     def on_epoch_end(self) -> None:
         """Move on to the next epoch's order."""

@@ -18,6 +18,8 @@ METHODS = {
     "skipCAE": "methods.cae.CAE",
     "DDAD": "methods.diffusion.ddad.DDAD",
     "AnoDDPM": "methods.diffusion.anoddpm.AnoDDPM",
+    "PaDiM": "methods.padim.PaDiM",
+    "PatchCore": "methods.patchcore.PatchCore",
 }
 
 

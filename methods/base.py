@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from processing.images import ImageSet
+from processing.errors import UsageError
+from processing.images import CACHE_BYTES, ImageSet
 from processing.residuals import smooth
 
 SCORE_SIGMA = 4.0  # pixels; blur before the maximum of a map is its image's score
@@ -49,6 +50,8 @@ class Method(ABC):
     file_suffix: str = ""  # of the model file's name
     map_kinds: tuple[str, ...]  # what `map_kind` can be
     map_kind: str  # which maps `anomaly_map` gives
+    updatable: bool = False  # whether good images can be added later
+    cache_bytes: int = CACHE_BYTES  # of training images that are worth keeping
 
     @classmethod
     def color(cls, options: Mapping[str, Any]) -> str:
@@ -67,6 +70,20 @@ class Method(ABC):
             run: where to keep logs and intermediate states; None keeps nothing.
         """
 
+    def update(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "Method":
+        """Learn from more good images, as if `fit` had seen them, too; return self.
+
+        Args:
+            train: good images to add.
+            validation: all validation images, of `fit` and of the added ones.
+            run: see `fit`.
+        """
+        raise UsageError(
+            f"{type(self).__name__} cannot take in images later: train it anew"
+        )
+
     @abstractmethod
     def anomaly_map(self, images: np.ndarray) -> np.ndarray:
         """Return float32 maps (n, h, w), higher = more anomalous.
@@ -81,7 +98,14 @@ class Method(ABC):
 
     @abstractmethod
     def build(self) -> None:
-        """Create `networks` with the shapes they have once fitted."""
+        """Create `networks` with the shapes they have once fitted.
+
+        On loading, `arrays` are there already.
+        """
+
+    def check(self) -> None:
+        """Raise a `UserError` where `fit` could not succeed, before work starts."""
+        self.build()
 
     @property
     @abstractmethod
@@ -92,6 +116,13 @@ class Method(ABC):
         """Return the good version of images (n, h, w, c) that the method has in mind.
 
         None for a method that makes no images.
+        """
+        return None
+
+    def inference_model(self) -> Any | None:
+        """Return a Keras model from images to [maps, scores], to be exported.
+
+        None where the two do not come from one network.
         """
         return None
 

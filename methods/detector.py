@@ -34,10 +34,6 @@ class Judged(NamedTuple):
     maps: np.ndarray
     scores: np.ndarray
 
-    def registered(self, row: int) -> bool | None:
-        """Return whether an image was registered; None if it was not to be."""
-        return self.views[row].placement.registered
-
 
 class Detector:
     """A method, and the preparation of the images it sees.
@@ -85,8 +81,8 @@ class Detector:
         for views in images.views(max(1, batch_size // len(self.preparation.tiling))):
             judged = self._judge(views, batch_size)
             yield judged
-            for row in range(len(views)):
-                if judged.registered(row) is False:
+            for row, view in enumerate(views):
+                if view.placement.registered is False:
                     lost.append(images.names[done + row])
             done += len(views)
         if lost:
@@ -156,3 +152,9 @@ class Detector:
         )
         scores = self.method.score(pixels, np.stack(list(map(lowered, maps, masks))))
         return np.where(masks.any(axis=(1, 2)), scores, -np.inf)
+
+
+def registration(view: Prepared) -> dict[str, bool]:
+    """Return the entry of a row that tells whether an image was registered."""
+    registered = view.placement.registered
+    return {} if registered is None else {"registered": registered}

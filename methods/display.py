@@ -1,7 +1,9 @@
 """Show how a training goes: a bar on a terminal, one line an epoch elsewhere."""
 
+import logging
 import time
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import keras
 from rich.console import Console
@@ -12,6 +14,11 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+
+EVERY = 10.0  # seconds between the lines of `tracked` away from a terminal
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 def duration(seconds: float) -> str:
@@ -80,3 +87,28 @@ class EpochDisplay(keras.callbacks.Callback):
         if self.bar:
             self.bar.stop()
             self.bar = None
+
+
+def tracked(
+    steps: Iterable[T], total: int, what: str, console: Console | None = None
+) -> Iterator[T]:
+    """Yield `steps` and show how far they are and how long they still take.
+
+    Args:
+        steps: of similar length.
+        total: how many there are.
+        what: is being done.
+        console: a bar shows on a terminal, elsewhere a line is logged now and then.
+    """
+    console = console or Console()
+    bar = [TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    started = told = time.perf_counter()
+    with Progress(
+        *bar, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        for done, step in enumerate(progress.track(steps, total), 1):
+            yield step
+            now = time.perf_counter()
+            if not console.is_terminal and now - told >= EVERY:
+                told, left = now, (now - started) / done * (total - done)
+                log.info("%s: %d of %d, %s left", what, done, total, duration(left))

@@ -20,11 +20,11 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
     _add_common(parser.add_argument_group("images and maps"))
     _add_preparation(parser.add_argument_group("preparation of all images"))
     _add_autoencoders(parser.add_argument_group("autoencoders"))
-    _add_backbones(parser.add_argument_group("pretrained networks"))
     _add_diffusion(parser.add_argument_group("diffusion: DDAD and AnoDDPM"))
     _add_ddad(parser.add_argument_group("DDAD"))
     _add_anoddpm(parser.add_argument_group("AnoDDPM"))
     _add_training(parser.add_argument_group("training"))
+    _add_features(parser.add_argument_group("feature methods"))
 
 
 def _add_common(group: argparse._ArgumentGroup) -> None:
@@ -72,14 +72,6 @@ def _add_autoencoders(group: argparse._ArgumentGroup) -> None:
     add("-l", "--loss", type=name, metavar="NAME", help=help_)
     help_ = "values of the code; default: the architecture's own number"
     add("--latent", type=command.at_least(1), metavar="N", help=help_)
-
-
-def _add_backbones(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    name, help_ = command.one_of(BACKBONES), "default: efficientnet_lite0"
-    add("-k", "--backbone", type=name, metavar="NAME", help=help_)
-    help_ = "imagenet (the default), random, or a file of the backbone's weights"
-    add("--weights", metavar="FILE", help=help_)
 
 
 def _add_diffusion(group: argparse._ArgumentGroup) -> None:
@@ -145,6 +137,22 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     choices = ("auto", "float32", "bfloat16")
     help_ = "auto, the default, takes bfloat16 if it is faster"
     add("--precision", choices=choices, help=help_)
+
+
+def _add_features(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    name, help_ = command.one_of(BACKBONES), f"one of {', '.join(BACKBONES)}"
+    add("-k", "--backbone", type=name, metavar="NAME", help=help_)
+    help_ = "imagenet (the default), random, or a file of weights"
+    add("--weights", metavar="WHICH", help=help_)
+    help_ = "levels of the backbone, such as layer2,layer3; default: those of the paper"
+    add("--levels", metavar="NAMES", help=help_)
+    help_ = "PaDiM: channels drawn; default: 100, or 550 of wide_resnet50_2"
+    add("--features", type=command.at_least(1), metavar="N", help=help_)
+    share, help_ = command.at_least(1e-6, float), "share of the patches; default: 0.1"
+    add("--coreset", type=share, metavar="SHARE", help=f"PatchCore: {help_}")
+    help_ = "PatchCore: number of patches, in the place of --coreset"
+    add("--patches", type=command.at_least(1), metavar="N", help=help_)
 
 
 def given(options: argparse.Namespace) -> dict[str, tuple[str, Any]]:

@@ -116,18 +116,26 @@ def load_model(path: Path) -> tuple[Detector, dict[str, Any]]:
     with opened(path) as file:
         record = json.loads(file.attrs["record"])
         method = methods.get(record["method"])(**record["config"])
+        for name in file.get("arrays", ()):
+            method.arrays[name] = file["arrays"][name][()]
         method.build()
         for name, network in method.networks.items():
             group = file["networks"][name]
-            network.set_weights([group[str(i)][()] for i in range(len(group))])
-        for name in file.get("arrays", ()):
-            method.arrays[name] = file["arrays"][name][()]
-        detector = Detector(method)
-        if "preparation" in record:
-            learned = file.get("preparation", {})
-            arrays = {name: learned[name][()] for name in learned}
-            detector.preparation = Preparation(**record["preparation"], arrays=arrays)
-    return detector, record
+            for index, weight in enumerate(network.weights):  # in memory one by one
+                weight.assign(group[str(index)][()])
+    return Detector(method, read_preparation(path)), record
+
+
+def read_preparation(path: Path) -> Preparation:
+    """Return the preparation in a model file, with its arrays."""
+    with opened(path) as file:
+        record = json.loads(file.attrs["record"])
+        if "preparation" not in record:  # format version 1
+            height, width, channels = record["config"]["image_shape"]
+            return Preparation((height, width), channels)
+        learned = file.get("preparation", {})
+        arrays = {name: learned[name][()] for name in learned}
+        return Preparation(**record["preparation"], arrays=arrays)
 
 
 def save_checkpoint(

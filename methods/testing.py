@@ -20,10 +20,9 @@ from processing.images import ImageSet
 from processing.listing import bare_name
 from processing.overlays import write_overlay
 from processing.pixel_metrics import PixelMetrics
-from processing.placement import Prepared
 from processing.regions import area_curve
 
-from .detector import Detector
+from .detector import Detector, registration
 from .figures import VERDICTS, Pixels, curves, figures, pixel_metrics
 from .finetuning import CACHE_BYTES, decision_maps, read_results
 from .reporting import finish_report, known_mask, open_gallery
@@ -204,10 +203,12 @@ def _rows(
             truth = known_mask(images, index)
             if isinstance(pixels, PixelMetrics) and truth is not None:
                 pixels.update(anomaly_map, truth, mask, images.classes[index])
+            if gallery or pictures:
+                image = detector.preparation.picture(images.paths[index])
             if gallery:
-                gallery.add(images.paths[index], decided, mask, truth)
+                gallery.add(image, decided, mask, truth)
             if pictures:
-                write_overlay(pictures, names[index], images.paths[index], mask)
+                write_overlay(pictures, names[index], image, mask)
             yield {
                 "file": images.names[index],
                 "class": images.classes[index],
@@ -216,7 +217,7 @@ def _rows(
                 "score": float(score),
                 "defect_area": int(mask.sum()),
                 **_p_value(decided, decision, good_scores),
-                **_registration(view),
+                **registration(view),
             }
             index += 1
 
@@ -230,12 +231,6 @@ def _p_value(
     curve = area_curve(anomaly_map, clear_border=decision.clear_border)
     score = curve.critical_thresholds(decision.min_area)[-1]
     return {"p_value": float(p_values(score, good_scores))}
-
-
-def _registration(view: Prepared) -> dict[str, bool]:
-    """Return the entry of a row that tells whether an image was registered."""
-    registered = view.placement.registered
-    return {} if registered is None else {"registered": registered}
 
 
 def picture_names(names: Sequence[str]) -> list[str]:

@@ -24,7 +24,7 @@ from processing.splits import split_validation
 
 from .detector import Detector
 from .runs import TrainingRun
-from .storage import save_model
+from .storage import load_model, save_model
 
 PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays"}
 PACKAGES = ("keras", "tensorflow", "numpy", "scikit-image", "opencv-python-headless")
@@ -85,7 +85,7 @@ def start_run(
     """
     detector = configure(method_name, options)
     method = detector.method
-    method.build()  # tells now if the image shape does not suit
+    method.check()
     shape = detector.image_shape
     category = scan_category(folder, image_shape=shape, cache_bytes=0)
     good = check_readable(category.train, skip_unreadable)
@@ -118,18 +118,25 @@ def start_run(
 def train_run(
     run: TrainingRun, record: Mapping[str, Any], *, inspect: bool = False
 ) -> Path:
-    """Train in a run folder, from where it stopped if it did; return the model file."""
+    """Train in a run folder, from where it stopped if it did; return the model file.
+
+    Of an update only the added images are learned from.
+    """
     method = methods.get(record["method"])(**record["config"])
     preparation = Preparation(**record["preparation"], arrays=run.preparation())
     detector = Detector(method, preparation)
-    category = detector.category(Path(record["folder"]))
-    fit, validation = (
-        named(category.train, record["splits"][split])
-        for split in ("fit", "validation")
-    )
+    category = detector.category(Path(record["folder"]), method.cache_bytes)
+    base = record.get("updated_from")
+    learned = record["added"] if base else record["splits"]
+    fit = named(category.train, learned["fit"])
+    validation = named(category.train, record["splits"]["validation"])
     log.info("%d images to fit, %d to validate", len(fit), len(validation))
     log.info("run folder: %s", run.folder)
-    method.fit(detector.seen(fit), detector.seen(validation), run)
+    if base:
+        detector, _ = load_model(Path(base))
+        method = detector.method
+    take_in = method.update if base else method.fit
+    take_in(detector.seen(fit), detector.seen(validation), run)
     record = {**record, "training": method.summary()}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
     save_model(path, detector, record)
@@ -143,14 +150,20 @@ def train_run(
 
 
 def named(images: ImageSet, names: list[str]) -> ImageSet:
-    """Return the images with these names; a `UserError` for one that is gone."""
-    index = {name: i for i, name in enumerate(images.names)}
-    missing = [name for name in names if name not in index]
+    """Return the good images with these names; a `UserError` for one that is gone.
+
+    An absolute path names an image that is none of `images`.
+    """
+    known = set(images.names)
+    outside = [Path(name) for name in names if name not in known]
+    missing = [path for path in outside if not (path.is_absolute() and path.exists())]
     if missing:
         raise UserError(
             f"{len(missing)} of the images that the model was made with are gone, such "
             f"as {missing[0]}"
         )
+    images = images.with_good(outside)
+    index = {name: i for i, name in enumerate(images.names)}
     return images.subset([index[name] for name in names])
 
 

@@ -1,7 +1,6 @@
 """Image and mask files to arrays: formats, bit depths, orientation, resizing."""
 
 import warnings
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from processing import medical
-from processing.errors import UserError
+from processing.wholeness import JPEG, PNG, unreadable, whole_data
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
@@ -20,8 +19,6 @@ SUFFIXES = (
 
 # Grey stays grey, alpha is dropped, 16 bit is kept, EXIF orientation is applied.
 _FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
 _ORIENTATION = 274  # EXIF and TIFF tag; from 5 on, width and height change places
 
 # A damaged file is told once, by our error, not also by OpenCV on stderr.
@@ -112,7 +109,7 @@ def read_size(path: Path) -> tuple[int, int]:
         height, width = _decode(path).shape[:2]
         return height, width
     except OSError as error:
-        raise _unreadable(path, error.strerror or "not an image, or damaged") from error
+        raise unreadable(path, error.strerror or "not an image, or damaged") from error
     return (width, height) if orientation >= 5 else (height, width)
 
 
@@ -170,72 +167,26 @@ def check_image(path: Path) -> None:
     """
     if medical.is_medical(path):
         medical.read_slice(path)
-    elif _whole_data(path).startswith((_PNG, _JPEG)):
+    elif whole_data(path).startswith((PNG, JPEG)):
         read_size(path)
     else:
         _decode(path)
 
 
-def _whole_data(path: Path) -> bytes:
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from error
-    if not data:
-        raise _unreadable(path, "the file is empty")
-    if not _is_whole(data):
-        raise _unreadable(path, "the file is cut off or damaged")
-    return data
-
-
 def _decode(path: Path) -> NDArray[Any]:
     """Return a file's pixels, uint8 or uint16, (h, w) grey or (h, w, 3) BGR."""
-    data = _whole_data(path)
+    data = whole_data(path)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
     except cv2.error:
         pixels = None
     if pixels is None:
-        raise _unreadable(path, "not an image, or damaged")
+        raise unreadable(path, "not an image, or damaged")
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise _unreadable(
+        raise unreadable(
             path, f"its pixels are {pixels.dtype}, expected 8 or 16 bits without sign"
         )
     return pixels
-
-
-def _unreadable(path: Path, reason: str) -> UserError:
-    return UserError(f"{path}: not a readable image ({reason})")
-
-
-def _is_whole(data: bytes) -> bool:
-    """Return False for a PNG or JPEG file that ends early.
-
-    OpenCV before 5 decodes these without complaint, the missing rows grey or black.
-    """
-    if data.startswith(_PNG):
-        return _png_is_whole(memoryview(data))
-    if data.startswith(_JPEG):
-        # The last scan must be followed by an end marker. Thumbnails come earlier, and
-        # within a scan neither marker can occur: there 0xff is followed by zero.
-        return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
-    return True
-
-
-def _png_is_whole(data: memoryview) -> bool:
-    """Walk the chunks to the last one, checking those that hold the pixels."""
-    start = len(_PNG)
-    while start + 12 <= len(data):
-        kind = bytes(data[start + 4 : start + 8])
-        end = start + 12 + int.from_bytes(data[start : start + 4], "big")
-        checksum = int.from_bytes(data[end - 4 : end], "big")
-        critical = kind[:1].isupper()
-        if critical and zlib.crc32(data[start + 4 : end - 4]) != checksum:
-            return False
-        if kind == b"IEND":
-            return True
-        start = end
-    return False
 
 
 def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .decoding import read_image, read_size, to_uint8
+from .decoding import resize
 from .errors import UserError
 
 LARGEST = 768  # pixels, the longer side of a picture
@@ -91,7 +91,7 @@ class Gallery:
 
     def add(
         self,
-        path: Path,
+        image: Pixels,
         anomaly_map: npt.NDArray,
         mask: Mask,
         truth: Mask | None = None,
@@ -99,13 +99,13 @@ class Gallery:
         """Draw the pictures of one image.
 
         Args:
-            path: the image file.
+            image: RGB (H, W, 3), at its own size.
             anomaly_map: (h, w) as the decision sees it.
             mask: (h, w) decided.
             truth: ground truth mask, of any size, or None.
         """
         dropped = (anomaly_map > self.scale.threshold) & ~mask
-        pictures = draw(path, self.scale.paint(anomaly_map), mask, dropped, truth)
+        pictures = draw(image, self.scale.paint(anomaly_map), mask, dropped, truth)
         self._bytes += sum(map(len, pictures.values()))
         self._held.append(pictures)
         if self._bytes > self.embedded:
@@ -161,7 +161,7 @@ class Gallery:
 
 
 def draw(
-    path: Path, painted: Pixels, mask: Mask, dropped: Mask, truth: Mask | None
+    image: Pixels, painted: Pixels, mask: Mask, dropped: Mask, truth: Mask | None
 ) -> dict[str, bytes]:
     """Return the pictures of one image as files, by kind.
 
@@ -169,15 +169,15 @@ def draw(
     transparent but for their regions, unless they are empty.
 
     Args:
-        path: the image file.
+        image: RGB (H, W, 3), at its own size.
         painted: its anomaly map in colours, BGR (h, w, 3).
         mask: (h, w) decided.
         dropped: (h, w) regions that do not count; only their outlines are drawn.
         truth: ground truth mask, of any size, or None.
     """
-    own = read_size(path)
+    own = (image.shape[0], image.shape[1])
     size = scaled(own, min(LARGEST, max(own)))
-    image = to_uint8(read_image(path, shape=(*size, 3)))[..., ::-1]
+    image = resize(image, *size)[..., ::-1]
     # Maps are as long as they were computed, in the proportions of their image.
     like_image = scaled(own, min(LARGEST, max(painted.shape[:2])))
     pictures = {"image": _jpeg(image), "map": _jpeg(_resized(painted, like_image))}

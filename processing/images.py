@@ -96,6 +96,19 @@ class ImageSet:
         subset._check()
         return subset
 
+    def with_good(self, paths: Sequence[Path]) -> "ImageSet":
+        """Return the same images and good ones from elsewhere, named by their path."""
+        more = ImageSet(
+            [*self.paths, *paths],
+            names=[*self.names, *map(str, paths)],
+            labels=[*self.labels, *(GOOD for _ in paths)],
+            classes=[*self.classes, *("good" for _ in paths)],
+            image_shape=self.image_shape,
+            mask_paths=[*self.mask_paths, *(None for _ in paths)],
+            cache_bytes=self.cache_bytes,
+        )
+        return more.prepared(self.preparation) if self.preparation else more
+
     def with_shape(self, image_shape: tuple[int, int, int]) -> "ImageSet":
         """Return the same images at another shape (h, w, c)."""
         images = copy.copy(self)

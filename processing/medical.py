@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processing.errors import UserError
+from processing.wholeness import unreadable
 
 NIFTI = (".nii", ".nii.gz")
 SUFFIXES = (*NIFTI, ".dcm")
@@ -96,10 +97,6 @@ def _package(name: str, path: Path) -> Any:
         ) from error
 
 
-def _unreadable(path: Path, error: Exception | str) -> UserError:
-    return UserError(f"{path}: not a readable image ({error})")
-
-
 def _is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(NIFTI)
 
@@ -131,7 +128,7 @@ def _load(path: Path, _: int) -> tuple[NDArray[Any], tuple[float, float], bool]:
     try:
         pixels = data.pixel_array.reshape(-1, data.Rows, data.Columns)
     except (AttributeError, RuntimeError, ValueError, NotImplementedError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     slope, intercept = data.get("RescaleSlope", 1), data.get("RescaleIntercept", 0)
     volume = pixels * np.float32(slope) + np.float32(intercept)
     inverted = data.get("PhotometricInterpretation") == "MONOCHROME1"
@@ -152,7 +149,7 @@ def _nifti(path: Path) -> tuple[Any, NDArray[np.float64]]:
             raise ValueError(f"expected 3 dimensions, found {len(image.shape)}")
         return image, nibabel.io_orientation(image.affine)
     except (nibabel.filebasedimages.ImageFileError, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _nifti_volume(path: Path) -> NDArray[Any]:
@@ -161,7 +158,7 @@ def _nifti_volume(path: Path) -> NDArray[Any]:
     try:
         array = np.asanyarray(image.dataobj)
     except (OSError, EOFError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if array.dtype == np.float64:
         array = array.astype(np.float32)
     array = _package("nibabel", path).apply_orientation(array, orientation)
@@ -173,9 +170,9 @@ def _dicom(path: Path, stop_before_pixels: bool) -> Any:
     try:
         data = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
     except (pydicom.errors.InvalidDicomError, OSError, EOFError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if int(data.get("SamplesPerPixel") or 0) != 1:
-        raise _unreadable(path, "expected grey pixels, one sample a pixel")
+        raise unreadable(path, "expected grey pixels, one sample a pixel")
     return data
 
 

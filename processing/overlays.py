@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .decoding import read_image, read_size, resize_mask, to_uint8
+from .decoding import resize_mask
 from .files import replacing
 
 RED = np.array([230, 30, 30], np.float32)
@@ -38,11 +38,12 @@ def write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
 
 
 def write_overlay(
-    folder: Path, name: str, image: Path, mask: npt.NDArray[np.bool_]
+    folder: Path,
+    name: str,
+    image: npt.NDArray[np.uint8],
+    mask: npt.NDArray[np.bool_],
 ) -> None:
     """Write NAME_seg.png (0 or 255) and NAME_overlay.png at the image's own size."""
-    height, width = read_size(image)
-    pixels = to_uint8(read_image(image, shape=(height, width, 3)))
-    full = resize_mask(mask, height, width)
+    full = resize_mask(mask, *image.shape[:2])
     write_png(folder / f"{name}_seg.png", np.where(full, 255, 0).astype("uint8"))
-    write_png(folder / f"{name}_overlay.png", overlay(pixels, full))
+    write_png(folder / f"{name}_overlay.png", overlay(image, full))

@@ -128,6 +128,10 @@ class Preparation:
         placement = Placement(matrix, self.size, self.size, bits, registered)
         return self._middle(Prepared(pixels, placement))
 
+    def picture(self, path: Path) -> NDArray[np.uint8]:
+        """Read an image at its own size, uint8 RGB (H, W, 3), for people to see."""
+        return to_uint8(to_unit(read_pixels(path, 3, self.span)))
+
     def _middle(self, whole: Prepared) -> Prepared:
         """Return the crop of a prepared image."""
         if self.shape == self.size:

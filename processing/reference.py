@@ -83,8 +83,9 @@ def _with_reference(preparation: Preparation, images: ImageSet) -> Preparation:
 
 def _core(preparation: Preparation, images: ImageSet) -> Mask:
     """Return what is foreground in at least half of the images."""
-    whole = replace(preparation, mask=None, blank=False, crop=None, tile=None)
-    whole = replace(whole, stride=None)
+    whole = replace(
+        preparation, mask=None, blank=False, crop=None, tile=None, stride=None
+    )
     total, separations = np.zeros(preparation.size), []
     for [view] in _spread(images).prepared(whole).views(1):
         if view.placement.registered is False:

@@ -224,6 +224,7 @@ def gallery_data(
                 "shown": number(row["score"]),
                 "area": row["defect_area"],
                 "p": row.get("p_value"),
+                "lost": row.get("registered") is False,
                 "pictures": kinds,
             }
             for row, kinds in zip(rows, pictures, strict=True)

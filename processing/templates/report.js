@@ -13,6 +13,9 @@
     : { all: ["All", () => true],
         defective: ["Defective", (it) => it.verdict === "defective"],
         good: ["Good", (it) => it.verdict === "good"] };
+  if (data.images.some((it) => it.lost)) {
+    FILTERS.lost = ["Not registered", (it) => it.lost];
+  }
   const ORDERS = {
     highest: (a, b) => b.score - a.score,
     lowest: (a, b) => a.score - b.score,
@@ -136,6 +139,7 @@
     const facts = [["judged", badge(it)], ["class", it.class], ["score", it.shown],
       ["defect area", `${it.area.toLocaleString("en")} pixels`]];
     if (it.p !== null) facts.push(["p-value", it.p.toPrecision(2)]);
+    if (it.lost) facts.push(["registered", "no: judged as it was"]);
     find(".facts", dialog).replaceChildren(...facts.map(([name, value]) =>
       make("div", {}, make("dt", { textContent: name }), make("dd", {}, value))));
     const panels = find(".panels", dialog);

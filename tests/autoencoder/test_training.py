@@ -94,6 +94,16 @@ def test_every_image_comes_once_before_any_comes_again():
     assert not (np.concatenate([again[i] for i in range(5)]) == seen).all()
 
 
+def test_a_transform_gets_the_epoch_and_the_place():
+    batches = Batches(
+        lambda indices: indices, 10, 4, seed=1, transform=lambda *given: given
+    )
+    batches.start(3)
+    images, seed, start = batches[2]
+    assert (images == batches.order[8:12]).all()
+    assert (seed, start) == ((1, 3), 8)
+
+
 def test_in_order():
     batches = InOrder(lambda indices: indices, 5, 2)
     assert [list(batches[i]) for i in range(len(batches))] == [[0, 1], [2, 3], [4]]

@@ -9,29 +9,28 @@ from methods.detector import Detector
 from methods.storage import load_model, save_model
 from processing.dataset import scan_category
 
-SIDES = {"skipCAE": 256}
 NAMES = sorted(methods.METHODS)
-
-
-DIFFUSION = {"preset": "tiny", "steps": 3}
-OPTIONS = {  # beside those that all networks take
-    "DDAD": {**DIFFUSION, "weights": "random", "adapt": 1},
-    "AnoDDPM": {**DIFFUSION, "repeats": 2},
+FEATURES = {"image_shape": (64, 64, 3), "weights": "random"}
+CONFIGS = {
+    "PaDiM": FEATURES,
+    "PatchCore": {**FEATURES, "patches": 100},
 }
+CAE = {
+    "image_shape": (64, 64, 1),
+    "epochs": 1,
+    "learning_rate": 1e-3,
+    "precision": "float32",
+    "batch_size": 4,
+}
+CONFIGS["skipCAE"] = {**CAE, "image_shape": (256, 256, 1)}
+DIFFUSION = {**CAE, "preset": "tiny", "steps": 3}
+CONFIGS["DDAD"] = {**DIFFUSION, "weights": "random", "adapt": 1}
+CONFIGS["AnoDDPM"] = {**DIFFUSION, "repeats": 2}
 
 
 def make(name):
     """Return an unfitted method as small as it goes."""
-    side = SIDES.get(name, 64)
-    return methods.get(name)(
-        name=name,
-        image_shape=(side, side, 1),
-        epochs=1,
-        learning_rate=1e-3,
-        precision="float32",
-        batch_size=4,
-        **OPTIONS.get(name, {}),
-    )
+    return methods.get(name)(name=name, **CONFIGS.get(name, CAE))
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +86,31 @@ def test_no_image_changes_another_ones_map(name, fitted, rng):
     np.testing.assert_allclose(
         method.anomaly_map(images), np.concatenate(single), rtol=1e-3, atol=1e-3
     )
+
+
+@pytest.mark.parametrize("name", sorted(set(CONFIGS) - {"skipCAE"}))
+def test_a_pasted_square_stands_out(name, fitted, samples):
+    """Of methods that need no long training; of the others in their own tests."""
+    method = fitted(name)
+    good = scan_category(samples / "washer", image_shape=method.image_shape).test
+    images = next(good.subset([0, 1]).batches(2))
+    pasted = images.copy()
+    pasted[:, 24:36, 20:32] = 1 - pasted[:, 24:36, 20:32].round()
+    maps, scores = method.judge_batch(pasted)
+    assert (scores > method.judge_batch(images)[1].max()).all()
+    for anomaly_map in maps:
+        row, column = np.unravel_index(anomaly_map.argmax(), anomaly_map.shape)
+        assert 20 <= row < 40
+        assert 16 <= column < 36
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_judging_at_once_gives_the_same(name, fitted, rng):
+    method = fitted(name)
+    images = batch_for(method, rng)
+    maps, scores = method.judge_batch(images)
+    np.testing.assert_allclose(maps, method.anomaly_map(images), rtol=1e-5)
+    np.testing.assert_allclose(scores, method.score(images, maps), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,3 +1,5 @@
+import json
+
 import h5py
 import keras
 import numpy as np
@@ -5,8 +7,15 @@ import pytest
 
 from methods.cae import CAE
 from methods.detector import Detector
-from methods.storage import load_checkpoint, load_model, save_checkpoint, save_model
+from methods.storage import (
+    load_checkpoint,
+    load_model,
+    read_preparation,
+    save_checkpoint,
+    save_model,
+)
 from processing.errors import UserError
+from processing.preparation import Preparation
 
 
 @pytest.fixture
@@ -93,3 +102,27 @@ def test_checkpoint_round_trip(tmp_path, rng):
     assert loaded["best"] == []
     np.testing.assert_array_equal(loaded["current"][0], arrays["current"][0])
     assert loaded["current"][1] == 4
+
+
+def test_the_preparation_is_read_without_the_weights(tmp_path, rng):
+    method = CAE(image_shape=(32, 32, 1))
+    method.build()
+    arrays = {"mask": rng.random((48, 64)) > 0.5}
+    options = {"crop": (40, 40), "tile": 32, "mask": "1,2,3,4", "span": (0.5, 9.0)}
+    before = Preparation((48, 64), 1, **options, arrays=arrays)
+    path = tmp_path / "model.hdf5"
+    save_model(path, Detector(method, before), {"method": "mvtecCAE"})
+    after = read_preparation(path)
+    assert after == before
+    np.testing.assert_array_equal(after.arrays["mask"], arrays["mask"])
+
+
+def test_models_of_the_first_format_were_only_resized(model):
+    path, _ = model
+    with h5py.File(path, "a") as file:
+        record = json.loads(file.attrs["record"])
+        del record["preparation"]
+        file.attrs["record"] = json.dumps(record)
+        file.attrs["format_version"] = 1
+    detector, _ = load_model(path)
+    assert detector.preparation == Preparation((32, 32), 1)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from processing.gallery import ColourScale, Gallery
-from processing.overlays import write_png
 from processing.pages import FIGURES
 
 FLAGS = (
@@ -94,8 +93,7 @@ def judged(tmp_path, rng):
             | {"defect_area": 12 if case[3] == "defective" else 0}
             for case in cases
         ]
-        source = tmp_path / "source.png"
-        write_png(source, rng.integers(0, 255, (*size, 3)).astype("uint8"))
+        source = rng.integers(0, 255, (*size, 3)).astype("uint8")
         scale = ColourScale.around(0.5, 0.1)
         folder = tmp_path / "report"
         with Gallery(folder, scale, embedded) as gallery:

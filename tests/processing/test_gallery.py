@@ -17,7 +17,6 @@ from processing.gallery import (
     draw,
     scaled,
 )
-from processing.overlays import write_png
 
 
 def decoded(data):
@@ -25,10 +24,8 @@ def decoded(data):
 
 
 @pytest.fixture
-def image(tmp_path):
-    path = tmp_path / "ein Bild ü.png"
-    write_png(path, np.full((60, 40, 3), 90, np.uint8))
-    return path
+def image():
+    return np.full((60, 40, 3), 90, np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +69,10 @@ def test_pictures_have_the_proportions_of_the_image(image):
     assert mask[..., 3].max() == 255
 
 
-def test_large_images_are_shrunk_and_get_a_thumbnail(tmp_path):
-    path = tmp_path / "large.png"
-    write_png(path, np.full((400, 1000, 3), 90, np.uint8))
+def test_large_images_are_shrunk_and_get_a_thumbnail():
+    image = np.full((400, 1000, 3), 90, np.uint8)
     nothing, painted = np.zeros((16, 16), bool), np.zeros((16, 16, 3), np.uint8)
-    pictures = draw(path, painted, nothing, nothing, nothing)
+    pictures = draw(image, painted, nothing, nothing, nothing)
     assert set(pictures) == {"image", "map", "thumbnail"}
     assert decoded(pictures["image"]).shape == (307, LARGEST, 3)
     assert decoded(pictures["thumbnail"]).shape == (102, THUMBNAIL, 3)

@@ -17,16 +17,15 @@ def test_only_regions_and_their_outlines_change(rng):
 
 
 def test_written_at_the_size_of_the_image(tmp_path):
-    source = tmp_path / "größe 1.png"
-    write_png(source, np.full((50, 80, 3), 200, np.uint8))
+    image = np.full((50, 80, 3), 200, np.uint8)
     mask = np.zeros((10, 10), bool)
     mask[:5] = True
-    write_overlay(tmp_path / "out", "part", source, mask)
-    written = cv2.imread(str(tmp_path / "out/part_seg.png"), cv2.IMREAD_UNCHANGED)
+    write_overlay(tmp_path / "größe 1", "part", image, mask)
+    written = cv2.imread(str(tmp_path / "größe 1/part_seg.png"), cv2.IMREAD_UNCHANGED)
     assert written.shape == (50, 80)
     assert (written[:25] == 255).all()
     assert (written[25:] == 0).all()
-    assert cv2.imread(str(tmp_path / "out/part_overlay.png")).shape == (50, 80, 3)
+    assert cv2.imread(str(tmp_path / "größe 1/part_overlay.png")).shape == (50, 80, 3)
 
 
 def test_png_keeps_colours(tmp_path):

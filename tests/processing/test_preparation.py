@@ -207,3 +207,16 @@ def test_grey(rng):
     colour = rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)
     expected = colour @ [0.299, 0.587, 0.114]
     np.testing.assert_allclose(grey(colour), expected, atol=1)
+
+
+def test_a_picture_for_people(tmp_path, path):
+    """At its own size, and as bright as the method sees it."""
+    preparation = Preparation(SIZE, 1, crop=(8, 8))
+    picture = preparation.picture(path)
+    np.testing.assert_array_equal(picture, read_image(path, shape=(30, 60, 3)))
+    dark = tmp_path / "dark.png"
+    pixels = np.linspace(0, 4095, 200).reshape(10, 20).astype(np.uint16)
+    cv2.imwrite(str(dark), pixels)
+    assert preparation.picture(dark).max() == 16
+    spanned = Preparation(SIZE, 1, span=(0, 4095)).picture(dark)
+    np.testing.assert_allclose(spanned[..., 1], pixels / 4095 * 255, atol=0.51)

@@ -87,6 +87,7 @@ def test_the_core_is_foreground_in_half_of_the_images(images):
 def test_the_core_of_registered_images(images):
     """All lie where the reference does, so that the core is its foreground."""
     options = {"register": "ecc", "mask": "foreground", "crop": (32, 32), "tile": 16}
+    options |= {"stride": 8, "blank": True}
     learned = learn(Preparation((SIDE, SIDE), 1, **options), images)
     assert set(learned.arrays) == {"core", "reference"}
     core = learned.arrays["core"]

@@ -185,3 +185,11 @@ def test_p_values_are_shown_where_there_are_any(judged):
 def test_verdict(judged, cases, sentence):
     made = judged(cases)
     assert verdict(made.result, made.rows) == sentence
+
+
+def test_images_that_were_not_registered_are_marked(judged):
+    made = judged(CASES)
+    for row, registered in zip(made.rows, [True, False] * 3, strict=True):
+        row["registered"] = registered
+    images = Page(written(made)).data["images"]
+    assert [image["lost"] for image in images] == [False, True] * 3

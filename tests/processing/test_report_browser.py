@@ -268,3 +268,15 @@ def test_thousands_of_images_stay_usable(browser, judged):
     report.one("#search").send_keys("00007")
     assert report.names() == ["00007.png"]
     assert report.errors() == []
+
+
+def test_images_that_were_not_registered_are_found(browser, judged):
+    made = judged(CASES)
+    for row in made.rows:
+        row["registered"] = row["file"] != "test/hole/001.png"
+    report = Opened(browser, written(made))
+    report.choose("#outcomes", "lost")
+    assert report.names() == ["test/hole/001.png"]
+    report.one(".item").click()
+    assert "no: judged as it was" in report.one("dialog .facts").text
+    assert report.errors() == []

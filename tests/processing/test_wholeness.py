@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from processing import decoding
 from processing.decoding import read_image, read_size
 from processing.errors import UserError
+from processing.wholeness import is_whole
 
 SHAPE = (64, 64, 3)
 
@@ -44,19 +44,19 @@ def test_a_cut_jpeg_is_told_without_opencv(noise, progressive):
     data = encoded(noise, "JPEG", progressive=progressive)
     comment = b"\xff\xfe" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
     data = data[:2] + comment + data[2:]
-    assert decoding._is_whole(data)
-    assert decoding._is_whole(data + b"\0" * 100)  # some cameras pad
+    assert is_whole(data)
+    assert is_whole(data + b"\0" * 100)  # some cameras pad
     for share in (0.5, 0.9, 0.999):
-        assert not decoding._is_whole(data[: int(len(data) * share)])
+        assert not is_whole(data[: int(len(data) * share)])
 
 
 def test_a_cut_or_damaged_png_is_told_without_opencv(noise):
     data = encoded(noise, "PNG")
-    assert decoding._is_whole(data)
-    assert not any(decoding._is_whole(data[:n]) for n in range(8, len(data), 7))
+    assert is_whole(data)
+    assert not any(is_whole(data[:n]) for n in range(8, len(data), 7))
     damaged = bytearray(data)
     damaged[data.index(b"IDAT") + 20] ^= 0xFF
-    assert not decoding._is_whole(bytes(damaged))
+    assert not is_whole(bytes(damaged))
 
 
 def test_a_damaged_comment_in_a_png_is_harmless(tmp_path, noise):

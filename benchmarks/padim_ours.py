@@ -1,0 +1,35 @@
+"""Our side of `benchmarks.padim`."""
+
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.padim_side import Arguments, measure
+from methods.backend import load_backend
+from processing.images import ImageSet
+
+
+def main(arguments: Arguments) -> None:
+    """Fit PaDiM and judge the test images."""
+    load_backend()
+    from methods.padim import PaDiM
+
+    method = PaDiM(
+        image_shape=(arguments.size, arguments.size, 3),
+        backbone=arguments.backbone,
+        weights=arguments.weights,
+        features=arguments.features,
+    )
+
+    def fit(images: ImageSet) -> None:
+        method.fit(images, images.subset([0]))
+
+    def judge(images: ImageSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return map(method.judge_batch, images.batches(16))
+
+    measure(arguments, "ours", fit, judge)
+
+
+if __name__ == "__main__":
+    main(Arguments.parse(sys.argv[1:]))

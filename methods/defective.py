@@ -1,0 +1,95 @@
+"""Batches of good images of which some get synthetic defects, for `fit`."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from autoencoder.training import Batches, InOrder
+from processing.decoding import to_float
+from processing.defects import KINDS, synthesise
+from processing.images import ImageSet
+
+SOURCES = 64  # good images that patches are taken from
+WORKERS = min(8, os.cpu_count() or 1)
+
+
+def draw_defects(
+    images: np.ndarray,
+    seed: int | Sequence[int],
+    start: int,
+    *,
+    sources: np.ndarray,
+    share: float,
+    kinds: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return images of which a share has defects, evenly spread, and their masks.
+
+    Args:
+        images: good ones, uint8 (n, h, w, c).
+        seed: one or more integers >= 0.
+        start: the number of the first image; an image's defect depends on `seed` and
+            its number alone.
+        sources: good images to take patches from, uint8 (m, h, w, c).
+        share: of the images that get a defect; 0.5 gives every second one.
+        kinds: of defects.
+
+    Returns:
+        float32 (n, h, w, c) in [0, 1]; bool (n, h, w), True on a defect.
+    """
+    numbers = np.arange(start, start + len(images) + 1)
+    defective = np.diff(np.floor(numbers * share)) > 0
+    pictures = to_float(images)
+    masks = np.zeros(images.shape[:3], np.bool_)
+    for i in np.flatnonzero(defective):
+        one = np.s_[i : i + 1]
+        pictures[one], masks[one], _ = synthesise(
+            images[one], seed, start=start + int(i), sources=sources, kinds=kinds
+        )
+    return pictures, masks
+
+
+def training_batches(
+    good: ImageSet,
+    batch_size: int,
+    seed: int,
+    *,
+    share: float = 0.5,
+    kinds: Sequence[str] = tuple(KINDS),
+) -> Batches:
+    """Return shuffled (images, masks) batches with other defects in every epoch.
+
+    Order and defects depend on `seed` and the epoch alone: a resumed run calls
+    `start(epoch)` and goes on as if it had never stopped.
+    """
+    draw = _drawing(good, seed, share, kinds)
+    return Batches(
+        good.load, len(good), batch_size, seed, transform=draw, workers=WORKERS
+    )
+
+
+def validation_batches(
+    good: ImageSet,
+    batch_size: int,
+    seed: int,
+    *,
+    share: float = 0.5,
+    kinds: Sequence[str] = tuple(KINDS),
+) -> InOrder:
+    """Return all images in order as (images, masks), with the same defects always."""
+    draw = _drawing(good, seed, share, kinds)
+
+    def load(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return draw(good.load(indices), seed, int(indices[0]))
+
+    return InOrder(load, len(good), batch_size)
+
+
+def _drawing(
+    good: ImageSet, seed: int, share: float, kinds: Sequence[str]
+) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Return `draw_defects` with patches from some of the good images."""
+    chosen = np.random.default_rng(seed).permutation(len(good))[:SOURCES]
+    sources = good.load(np.sort(chosen))
+    return partial(draw_defects, sources=sources, share=share, kinds=kinds)

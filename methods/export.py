@@ -1,0 +1,159 @@
+"""Write a fitted method as one ONNX or OpenVINO graph, from images to maps and scores.
+
+python3 -m methods.export -p MODEL -f onnx
+"""
+
+import argparse
+import importlib.util
+import logging
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from processing import command
+from processing.errors import UsageError, UserError
+from processing.residuals import smooth
+
+TOLERANCE = 1e-3  # of the largest map value, between graph and method
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
+PACKAGES = {"onnx": "tf2onnx", "openvino": "openvino"}
+INSTALL = "pip install 'keras-anomaly[export]'"
+
+log = logging.getLogger(__name__)
+
+
+def export(model: Path, kind: str, target: Path | None = None) -> tuple[Path, float]:
+    """Write the graph of a model file; nothing is written that judges otherwise.
+
+    Args:
+        model: the model file.
+        kind: "onnx" or "openvino".
+        target: where to; default: beside the model. OpenVINO adds a .bin file.
+
+    Returns:
+        The file and the largest difference of its maps, in parts of the largest value.
+
+    Raises:
+        UserError: the method has no such graph, or the graph differs from it.
+    """
+    target = target or model.with_suffix(SUFFIXES[kind])
+    if target.suffix != SUFFIXES[kind]:
+        raise UsageError(
+            f"expected a file name that ends in {SUFFIXES[kind]}. Received: {target}"
+        )
+    if importlib.util.find_spec(PACKAGES[kind]) is None:
+        raise UserError(f"{kind} needs the package {PACKAGES[kind]}: {INSTALL}")
+    from .storage import load_model
+
+    method = load_model(model)[0].method
+    network = method.inference_model()
+    if network is None:
+        raise UserError(
+            f"{type(method).__name__} cannot be exported: its maps come from no network"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as folder:
+        written = Path(folder) / target.name
+        _convert(network, written, kind)
+        difference = _difference(method, RUNNERS[kind](written))
+        if not difference <= TOLERANCE:
+            raise UserError(
+                f"the {kind} graph of {model} differs by {difference:.1e} of the "
+                f"largest map value, expected at most {TOLERANCE:.0e}: not written"
+            )
+        for path in sorted(Path(folder).iterdir()):  # the weights (.bin) first
+            path.replace(target.parent / path.name)
+    return target, difference
+
+
+def _convert(network: Any, path: Path, kind: str) -> None:
+    """Let Keras write the graph; one `UserError` for whatever goes wrong."""
+    network(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras asks for it
+    logging.getLogger("tf2onnx").setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of converters about their own code
+            network.export(str(path), format=kind, verbose=False)
+    except Exception as error:  # of whichever converter
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"this model has no {kind} graph: {reason}") from error
+
+
+def _run_onnx(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    [images] = session.get_inputs()
+    return lambda batch: session.run(None, {images.name: batch})
+
+
+def _run_openvino(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    import openvino
+
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(path, "CPU", exact)
+    return lambda batch: [np.array(value) for value in compiled(batch).values()]
+
+
+RUNNERS = {"onnx": _run_onnx, "openvino": _run_openvino}
+
+
+def _difference(method: Any, run: Callable[[np.ndarray], list[np.ndarray]]) -> float:
+    """Return how far the graph's maps and scores are off, in parts of the largest.
+
+    In batches of three and of one: the graph takes any number of images.
+    """
+    worst = 0.0
+    images = trial_images(method.image_shape)
+    for batch in (images, images[:1]):
+        for ours, theirs in zip(method.judge_batch(batch), run(batch), strict=True):
+            if ours.shape != theirs.shape:
+                return float("inf")
+            largest = float(np.abs(ours).max())
+            worst = max(worst, float(np.abs(ours - theirs).max()) / largest)
+    return worst
+
+
+def trial_images(image_shape: tuple[int, int, int]) -> np.ndarray:
+    """Return noise, soft blotches, and blotches with a square, (3, h, w, c)."""
+    height, width, channels = image_shape
+    noise = np.random.default_rng(0).random((channels, height, width), np.float32)
+    soft = smooth(noise, 6.0)
+    soft = (soft - soft.min()) / (soft.max() - soft.min())
+    square = soft.copy()
+    square[:, height // 4 : height // 2, width // 4 : width // 2] = 1.0
+    return np.stack([noise, soft, square]).transpose(0, 2, 3, 1)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of `python3 -m methods.export`."""
+    parser = command.parser("Write a trained model as an ONNX or OpenVINO graph.")
+    command.add_model(parser, "model file that train.py wrote")
+    add = parser.add_argument_group("outputs").add_argument
+    add("-f", "--format", choices=sorted(SUFFIXES), default="onnx", help="kind of file")
+    help_ = "file to write; default: beside the model"
+    add("-o", "--output", type=Path, metavar="FILE", help=help_)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    options = command.parse(build_parser(), argv)
+
+    def work() -> None:
+        from .backend import load_backend
+
+        load_backend()
+        path, difference = export(options.path, options.format, options.output)
+        print(f"graph: {path}\nmaps differ by {difference:.1e} of the largest value")
+
+    return command.run(work, debug=options.debug)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

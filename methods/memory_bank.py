@@ -1,0 +1,88 @@
+"""Nearest neighbours among stored features, as a Keras layer."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+NEIGHBOURS = 9  # around the nearest stored feature, b in the paper
+BLOCK = 2048  # stored features that queries are compared with at a time
+
+
+class MemoryBank(keras.layers.Layer):
+    """Distances of features from the nearest of `count` stored ones.
+
+    Its weight is the bank (count, d), zero until it is set.
+    """
+
+    def __init__(self, count: int):
+        super().__init__(name="bank", trainable=False, dtype="float32")
+        self.count = count
+
+    def build(self, input_shape: tuple) -> None:
+        """Create the bank for features (..., d)."""
+        self.bank = self.add_weight(
+            name="bank",
+            shape=(self.count, input_shape[-1]),
+            initializer="zeros",
+            trainable=False,
+        )
+
+    def call(self, queries: Any) -> tuple[Any, Any]:
+        """Return distance and index (n,) of the nearest to each query (n, d)."""
+        best, index = None, None
+        for start in range(0, self.count, BLOCK):
+            block = self.bank[start : start + BLOCK]
+            # highest where |q - b|^2 is lowest, |q|^2 being the same for all b
+            closeness = ops.matmul(queries, ops.transpose(block)) - half_squares(block)
+            highest, found = ops.top_k(closeness, 1)
+            highest, found = highest[:, 0], found[:, 0] + start
+            if best is None:
+                best, index = highest, found
+            else:
+                index = ops.where(highest > best, found, index)
+                best = ops.maximum(highest, best)
+        nearest = ops.take(self.bank, index, axis=0)
+        return distance(queries, nearest), index  # from the difference: no lost digits
+
+    def neighbours(self, index: Any, count: int) -> Any:
+        """Return the `count` features (n, count, d) nearest to those at `index` (n,).
+
+        The first is the feature itself.
+        """
+        features = ops.take(self.bank, index, axis=0)
+        closeness = ops.matmul(features, ops.transpose(self.bank))
+        closeness = closeness - half_squares(self.bank)
+        _, found = ops.top_k(closeness, min(count, self.count))
+        return ops.take(self.bank, found, axis=0)
+
+
+def half_squares(features: Any) -> Any:
+    """Return half the squared norm (n,) of each feature (n, d)."""
+    return ops.sum(ops.square(features), axis=-1) / 2
+
+
+def distance(a: Any, b: Any) -> Any:
+    """Return the Euclidean distance along the last axis."""
+    return ops.sqrt(ops.sum(ops.square(a - b), axis=-1))
+
+
+def reweighted(bank: MemoryBank, queries: Any, distances: Any, index: Any) -> Any:
+    """Return image scores (n,) of patch distances (Roth et al. 2022, eq. 6 and 7).
+
+    The highest distance of an image, less where its nearest stored feature lies in a
+    dense neighbourhood, for which the patch then is the less unusual.
+
+    Args:
+        bank: the memory bank.
+        queries: (n, p, d) features of p patches.
+        distances: (n, p), from the nearest stored feature.
+        index: (n, p) of that feature.
+    """
+    highest, place = ops.top_k(distances, 1)
+    highest = highest[:, 0]
+    query = ops.take_along_axis(queries, place[..., None], axis=1)  # (n, 1, d)
+    nearest = ops.take_along_axis(index, place, axis=1)[:, 0]
+    around = distance(query, bank.neighbours(nearest, NEIGHBOURS))  # (n, b)
+    shares = ops.exp(highest - ops.logsumexp(around, axis=1))
+    return (1 - shares) * highest

@@ -1,0 +1,193 @@
+"""PatchCore: distances of local features from a memory bank of good ones."""
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from processing.images import ImageSet
+
+from .base import NotFittedError, Run
+from .coreset import greedy_coreset
+from .display import tracked
+from .features import BATCH, Enlarge, FeatureMethod, on_grid
+from .memory import check_memory
+from .memory_bank import BLOCK, MemoryBank, reweighted
+
+CANDIDATE_BYTES = 2**30  # of the patches that a coreset is chosen from, at most
+NEIGHBOURHOOD = 3  # patches a side whose features are averaged
+
+
+class PatchCore(FeatureMethod):
+    """Nearest-neighbour distances of patches (Roth et al. 2022, arXiv 2106.08265).
+
+    The features of each level are brought to length 1: all levels count the same, and
+    the contrast of a texture does not.
+
+    Args:
+        name: the method's name.
+        image_shape: (h, w, c).
+        backbone: see `FeatureMethod`.
+        weights: see `FeatureMethod`.
+        levels: see `FeatureMethod`; default: all of strides 8 to 16.
+        coreset: share of the patches of all good images that the bank keeps, (0, 1].
+        patches: how many it keeps, whatever the share; None for `coreset`.
+        sigma: pixels, the blur of the maps.
+        seed: of the choice.
+    """
+
+    strides = (8, 16)
+    updatable = True
+
+    def __init__(
+        self,
+        *,
+        name: str = "PatchCore",
+        image_shape: tuple[int, int, int] = (256, 256, 3),
+        backbone: str = "efficientnet_lite0",
+        weights: str = "imagenet",
+        levels: str | None = None,
+        coreset: float = 0.1,
+        patches: int | None = None,
+        sigma: float = 4.0,
+        seed: int = 42,
+    ):
+        super().__init__(
+            name=name,
+            image_shape=image_shape,
+            backbone=backbone,
+            weights=weights,
+            levels=levels,
+            sigma=sigma,
+            seed=seed,
+        )
+        self.coreset = coreset
+        self.patches = patches
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"coreset": self.coreset, "patches": self.patches}
+        return {**super().get_config(), **own}
+
+    def build(self) -> None:
+        self.build_backbone()
+        if "images" in self.arrays:  # loaded
+            self._use(int(self.arrays["kept"]))
+
+    def _embed(self, images: Any) -> Any:
+        """Return the features (n, h, w, d) of symbolic images."""
+        pool = keras.layers.AveragePooling2D(NEIGHBOURHOOD, strides=1, padding="same")
+        unit = keras.layers.UnitNormalization(axis=-1)
+        return on_grid([unit(pool(f)) for f in self.feature_maps(images)], self.grid)
+
+    def _use(self, count: int) -> None:
+        """Make the network that judges with a bank of `count` features."""
+        height, width = self.grid
+        bank = self.networks["bank"] = MemoryBank(count)
+        images = keras.Input(self.image_shape, name="images")
+        features = self._embed(images)
+        size = features.shape[-1]
+        distances, index = bank(ops.reshape(features, (-1, size)))
+        distances = ops.reshape(distances, (-1, height * width))
+        scores = reweighted(
+            bank,
+            ops.reshape(features, (-1, height * width, size)),
+            distances,
+            ops.reshape(index, (-1, height * width)),
+        )
+        maps = ops.reshape(distances, (-1, height, width))
+        maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
+        self._judge = keras.Model(images, [maps, scores], name="patchcore")
+
+    def fit(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "PatchCore":
+        started = time.perf_counter()
+        self._trained = {"weights_sha256": self.load_backbone()}
+        return self._learn(train, validation, None, started)
+
+    def update(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "PatchCore":
+        self.check_fitted()
+        bank = np.asarray(self.networks.pop("bank").bank)
+        return self._learn(train, validation, bank, time.perf_counter())
+
+    def _learn(
+        self,
+        train: ImageSet,
+        validation: ImageSet,
+        bank: np.ndarray | None,
+        started: float,
+    ) -> "PatchCore":
+        """Choose the bank from an older `bank` and the patches of `train`."""
+        images = len(train) + int(self.arrays.get("images", 0))
+        candidates = self._candidates(train, bank)
+        count = self._size_of_bank(images, len(candidates))
+        first = int(np.random.default_rng(self.seed).integers(len(candidates)))
+        picks = greedy_coreset(candidates, count, first)
+        chosen = np.array(list(tracked(picks, count, "coreset")))
+        self.arrays |= {"images": np.array(images), "kept": np.array(count)}
+        self._use(count)
+        self.networks["bank"].bank.assign(candidates[chosen])
+        self.calibrate(validation)
+        self._trained |= {
+            "images": images,
+            "patches": count,
+            "seconds": time.perf_counter() - started,
+        }
+        return self
+
+    def _size_of_bank(self, images: int, candidates: int) -> int:
+        height, width = self.grid
+        wanted = self.patches or round(self.coreset * images * height * width)
+        return max(1, min(wanted, candidates))
+
+    def _candidates(self, train: ImageSet, bank: np.ndarray | None) -> np.ndarray:
+        """Return the patches to choose from: `bank`, and as many as fit of each image.
+
+        float32 (n, d) in memory that does not grow with the number of images.
+        """
+        size = sum(level.channels for level in self.chosen_levels)
+        older = 0 if bank is None else len(bank)
+        height, width = self.grid
+        fitting = (CANDIDATE_BYTES // (4 * size) - older) // len(train)
+        share = min(height * width, max(1, fitting))
+        self._check_memory((older + share * len(train)) * size * 4)
+        candidates = np.empty((older + share * len(train), size), np.float32)
+        if bank is not None:
+            candidates[:older] = bank
+        symbolic = keras.Input(self.image_shape)
+        embedder = keras.Model(symbolic, self._embed(symbolic))
+        rng, filled = np.random.default_rng(self.seed), older
+        steps = -(-len(train) // BATCH)
+        for batch in tracked(train.batches(BATCH), steps, "features"):
+            features = np.asarray(embedder.predict_on_batch(batch))
+            for patches in features.reshape(len(batch), -1, size):
+                drawn = rng.permutation(len(patches))[:share]
+                candidates[filled : filled + share] = patches[np.sort(drawn)]
+                filled += share
+        return candidates
+
+    def _check_memory(self, candidates: int) -> None:
+        height, width = self.grid
+        compared = 2 * 4 * BLOCK * BATCH * height * width
+        needed = 2 * candidates + compared + self.backbone_bytes()
+        advice = "expected less with --size, or without the shallowest of --levels"
+        check_memory(needed, advice)
+
+    def check_fitted(self) -> None:
+        if "bank" not in self.networks:
+            raise NotFittedError("PatchCore is not fitted: call `fit`, or load a model")
+
+    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
+        return self.judge_batch(images)[0]
+
+    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        return self.judge_batch(images)[1]
+
+    def judge_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.check_fitted()
+        maps, scores = self._judge.predict_on_batch(images)
+        return np.asarray(maps), np.asarray(scores)

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from methods import patchcore
+from methods.patchcore import PatchCore
+from processing.dataset import scan_category
+
+SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
+
+
+@pytest.fixture(scope="module")
+def category(samples):
+    return scan_category(samples / "washer", image_shape=(64, 64, 3))
+
+
+def fitted(category, images=6, **config):
+    good = category.train
+    method = PatchCore(**SMALL, **config)
+    return method.fit(good.subset(range(images)), good.subset([10, 11]))
+
+
+def test_fitted_patches_score_zero_with_the_whole_bank(category):
+    method = fitted(category, coreset=1.0, sigma=0)
+    images = next(category.train.subset(range(6)).batches(6))
+    assert method.networks["bank"].bank.shape[0] == 6 * 8 * 8
+    np.testing.assert_allclose(method.anomaly_map(images), 0, atol=1e-3)
+    assert method.score(images, np.zeros(0)).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("config", "kept"), [({}, 38), ({"coreset": 0.5}, 192), ({"patches": 9}, 9)]
+)
+def test_size_of_the_bank(category, config, kept):
+    method = fitted(category, **config)
+    assert method.networks["bank"].bank.shape == (kept, 152)
+    assert method.summary()["patches"] == kept
+
+
+def test_an_update_extends_the_bank(category):
+    method = fitted(category, coreset=0.5)
+    good = category.train
+    images = next(good.subset([8, 9]).batches(2))
+    before = method.anomaly_map(images)
+    method.update(good.subset(range(6, 10)), good.subset([10, 11]))
+    assert method.networks["bank"].bank.shape[0] == 320
+    assert method.anomaly_map(images).mean() < before.mean()
+
+
+def test_candidates_are_bounded(category, monkeypatch):
+    monkeypatch.setattr(patchcore, "CANDIDATE_BYTES", 6 * 5 * 152 * 4)
+    assert fitted(category, coreset=1.0).networks["bank"].bank.shape[0] == 30
+
+
+def test_contrast_does_not_count(category):
+    """Features of a level at its own grid have length 1."""
+    bank = np.asarray(fitted(category).networks["bank"].bank)
+    np.testing.assert_allclose(np.linalg.norm(bank[:, :40], axis=1), 1, atol=1e-4)
+    assert (np.linalg.norm(bank[:, 40:], axis=1) < 1.001).all()  # interpolated
