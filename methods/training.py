@@ -150,7 +150,8 @@ def train_run(
     more: dict[str, ImageSet] = {}
     if isinstance(method, SupervisedMethod) and method.needs_defects:
         source = category.defective if len(category.defective) else category.test
-        more["defective"] = named(source, record["splits"]["defective"])
+        defective = named(source, record["splits"]["defective"])
+        more["defective"] = detector.seen(defective)
     if isinstance(method, ShotMethod):
         shots = named(category.train, record["splits"]["shots"])
         more["shots"] = detector.seen(shots)
