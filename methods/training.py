@@ -137,7 +137,8 @@ def train_run(
         method = detector.method
     take_in = method.update if base else method.fit
     take_in(detector.seen(fit), detector.seen(validation), run)
-    record = {**record, "training": method.summary()}
+    training = {**record.get("training", {}), **method.summary()}
+    record = {**record, "training": training}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
     save_model(path, detector, record)
     if method.history:
