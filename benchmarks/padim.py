@@ -16,6 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from benchmarks.padim_side import Arguments
+from processing.metrics import image_figures
+from processing.pixel_metrics import PixelMetrics
+
 COLUMNS = {
     "fit_seconds": ("fit, s", "{:.1f}"),
     "images_per_second": ("scored, images/s", "{:.1f}"),
@@ -38,15 +44,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         del pythons["anomalib"]
     if options.only == "anomalib":
         del pythons["ours"]
+    results = {}
     with tempfile.TemporaryDirectory() as folder:
         weights = make_weights(options, Path(folder) / "weights.pth")
-        arguments = [str(options.category), options.backbone, weights]
-        arguments += [str(options.features), str(options.size), str(options.limit or 0)]
-        arguments += [str(options.keep.absolute())] if options.keep else []
-        results = {
-            side: measured(python, SIDES[side], arguments)
-            for side, python in pythons.items()
-        }
+        keep = (options.keep or Path(folder)).absolute()
+        keep.mkdir(parents=True, exist_ok=True)
+        numbers = (str(options.features), str(options.size), str(options.limit or 0))
+        words = [str(options.category), options.backbone, weights, *numbers, str(keep)]
+        for side, python in pythons.items():
+            results[side] = measured(python, SIDES[side], words)
+            if "error" not in results[side]:
+                results[side] |= merit(Arguments.parse(words), side)
     print_table(results)
     return 0
 
@@ -91,6 +99,18 @@ def measured(python: str, module: str, arguments: Sequence[str]) -> dict[str, An
     if done.returncode:
         return {"error": f"ended with {done.returncode}"}
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def merit(arguments: Arguments, side: str) -> dict[str, Any]:
+    """Return the figures of merit of the maps and scores that a side wrote."""
+    _, test = arguments.images
+    maps, scores = (
+        np.load(arguments.keep / f"{side}_{part}.npy") for part in ("maps", "scores")
+    )
+    pixels = PixelMetrics()
+    for index, anomaly_map in enumerate(maps):
+        pixels.update(anomaly_map, test.mask(index))
+    return {**image_figures(test.labels, scores), **pixels.figures()}
 
 
 def print_table(results: dict[str, dict[str, Any]]) -> None:

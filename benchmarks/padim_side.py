@@ -12,8 +12,6 @@ import numpy as np
 
 from processing.dataset import scan_category
 from processing.images import ImageSet
-from processing.metrics import image_figures
-from processing.pixel_metrics import PixelMetrics
 
 Judge = Callable[[ImageSet], Iterator[tuple[np.ndarray, np.ndarray]]]
 
@@ -27,21 +25,28 @@ class Arguments(NamedTuple):
     features: int
     size: int
     limit: int
-    keep: Path | None
+    keep: Path
 
     @classmethod
     def parse(cls, argv: list[str]) -> "Arguments":
         """Take the words that `benchmarks.padim` passes."""
-        category, backbone, weights, features, size, limit, *keep = argv
+        category, backbone, weights, features, size, limit, keep = argv
         numbers = (int(features), int(size), int(limit))
-        kept = Path(keep[0]) if keep else None
-        return cls(Path(category), backbone, weights, *numbers, kept)
+        return cls(Path(category), backbone, weights, *numbers, Path(keep))
+
+    @property
+    def images(self) -> tuple[ImageSet, ImageSet]:
+        """The good images to fit and the test images."""
+        shape = (self.size, self.size, 3)
+        category = scan_category(self.category, image_shape=shape, cache_bytes=2**26)
+        count = min(self.limit or len(category.train), len(category.train))
+        return category.train.subset(range(count)), category.test
 
 
 def measure(
     arguments: Arguments, name: str, fit: Callable[[ImageSet], None], judge: Judge
 ) -> None:
-    """Time fitting and scoring and print the figures as JSON.
+    """Time fitting and scoring, write maps and scores, print the figures as JSON.
 
     Args:
         arguments: of the command line.
@@ -49,11 +54,7 @@ def measure(
         fit: takes the good images.
         judge: yields maps (n, h, w) and scores (n,) of images, in order.
     """
-    shape = (arguments.size, arguments.size, 3)
-    category = scan_category(arguments.category, image_shape=shape, cache_bytes=2**26)
-    train, test = category.train, category.test
-    if arguments.limit:
-        train = train.subset(range(min(arguments.limit, len(train))))
+    train, test = arguments.images
     start = peak_bytes()
     started, busy = time.perf_counter(), time.process_time()
     fit(train)
@@ -61,11 +62,9 @@ def measure(
     judged = list(judge(test))
     ended, busy = time.perf_counter(), time.process_time() - busy
     peak = peak_bytes()
-    maps = np.concatenate([maps for maps, _ in judged])
-    scores = np.concatenate([scores for _, scores in judged])
-    if arguments.keep:
-        arguments.keep.mkdir(parents=True, exist_ok=True)
-        np.save(arguments.keep / f"{name}_maps.npy", maps)
+    for number, part in enumerate(("maps", "scores")):
+        values = np.concatenate([batch[number] for batch in judged])
+        np.save(arguments.keep / f"{name}_{part}.npy", values)
     figures = {
         "fit_seconds": fitted - started,
         "images_per_second": len(test) / (ended - fitted),
@@ -73,9 +72,6 @@ def measure(
         "cpu_seconds": busy,
         "start_gb": start / 1e9,
         "peak_gb": peak / 1e9,
-        "images": len(train),
-        **image_figures(test.labels, scores),
-        **pixel_figures(test, maps),
     }
     print(json.dumps(figures))
     sys.stdout.flush()
@@ -84,11 +80,3 @@ def measure(
 def peak_bytes() -> int:
     """Return the most memory that this process had so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def pixel_figures(test: ImageSet, maps: np.ndarray) -> dict[str, float | str]:
-    """Return the figures of maps (n, h, w) of all test images."""
-    pixels = PixelMetrics()
-    for index, anomaly_map in enumerate(maps):
-        pixels.update(anomaly_map, test.mask(index))
-    return pixels.figures()

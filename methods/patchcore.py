@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from processing.errors import UsageError
 from processing.images import ImageSet
 
 from .base import NotFittedError, Run
@@ -72,6 +73,10 @@ class PatchCore(FeatureMethod):
         return {**super().get_config(), **own}
 
     def build(self) -> None:
+        if not 0 < self.coreset <= 1:
+            raise UsageError(
+                f"--coreset must be above 0, at most 1. Received: {self.coreset}"
+            )
         self.build_backbone()
         if "images" in self.arrays:  # loaded
             self._use(int(self.arrays["kept"]))

@@ -157,7 +157,8 @@ def train_run(
         more["shots"] = detector.seen(shots)
     take_in: Callable = method.update if base else method.fit
     take_in(*seen, run, **more)
-    record = {**record, "training": method.summary()}
+    training = {**record.get("training", {}), **method.summary()}
+    record = {**record, "training": training}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
     save_model(path, detector, record)
     if method.history:

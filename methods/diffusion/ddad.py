@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+import keras
 import numpy as np
 
 from methods import backbones
@@ -122,7 +123,11 @@ class DDAD(Diffusion):
     def fit(
         self, train: ImageSet, validation: ImageSet, run: Run | None = None
     ) -> "DDAD":
-        network, original = (self._pretrained() for _ in range(2))
+        keras.utils.set_random_seed(self.seed)
+        network = extractor(self.backbone, self.image_shape)
+        backbones.load_weights(network, self.backbone, self.weights)
+        original = extractor(self.backbone, self.image_shape)
+        original.set_weights(network.get_weights())
         self._train(train, validation, run)
         self._use_extractor(network)
         if self.adapt:
@@ -130,11 +135,6 @@ class DDAD(Diffusion):
         self._scale(train)
         self._calibrate(train)
         return self
-
-    def _pretrained(self) -> Any:
-        network = extractor(self.backbone, self.image_shape)
-        backbones.load_weights(network, self.backbone, self.weights)
-        return network
 
     def _adapt(self, adapter: Adapter, good: ImageSet) -> None:
         """Adapt the extractor to pairs of one image's reconstruction and another."""

@@ -10,7 +10,7 @@ from methods.storage import load_model, save_model
 from processing.dataset import scan_category
 
 NAMES = sorted(methods.METHODS)
-FEATURES = {"image_shape": (64, 64, 3), "weights": "random"}
+FEATURES = {"image_shape": (64, 64, 3), "weights": "imagenet"}
 TRAINED = {
     "image_shape": (64, 64, 1),
     "epochs": 1,
@@ -23,7 +23,7 @@ GAN = {"latent": 8, "width": 4, "steps": 20, "encoder": True}
 CONFIGS = {  # of methods that are not as small as they go with `TRAINED`
     "AnoDDPM": {**DIFFUSION, "repeats": 2},
     "AnoGAN": {**TRAINED, "image_shape": (32, 32, 3), **GAN},
-    "DDAD": {**DIFFUSION, "weights": "random", "adapt": 1},
+    "DDAD": {**DIFFUSION, "weights": "imagenet", "adapt": 1},
     "PaDiM": FEATURES,
     "PatchCore": {**FEATURES, "patches": 100},
     "fewshot": FEATURES,

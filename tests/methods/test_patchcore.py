@@ -4,6 +4,7 @@ import pytest
 from methods import patchcore
 from methods.patchcore import PatchCore
 from processing.dataset import scan_category
+from processing.errors import UsageError
 
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 
@@ -49,6 +50,11 @@ def test_an_update_extends_the_bank(category):
 def test_candidates_are_bounded(category, monkeypatch):
     monkeypatch.setattr(patchcore, "CANDIDATES", 35)
     assert fitted(category, coreset=1.0).networks["bank"].bank.shape[0] == 30
+
+
+def test_the_share_is_at_most_one():
+    with pytest.raises(UsageError, match="at most 1. Received: 5"):
+        PatchCore(**SMALL, coreset=5).check()
 
 
 def test_contrast_does_not_count(category):

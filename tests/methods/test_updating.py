@@ -48,6 +48,8 @@ def test_new_images_of_another_folder(trained, samples, monkeypatch, tmp_path):
     made = update(folder, model, more)
     assert model.read_bytes() == before
     old, new = read_record(model), read_record(made)
+    assert new["training"]["images"] == 7 + 3
+    assert new["training"]["weights_sha256"] == old["training"]["weights_sha256"]
     assert len(new["added"]["fit"]) == 3
     assert len(new["added"]["validation"]) == 1
     for split, names in new["added"].items():
