@@ -1,1 +1,0 @@
-"""Generative adversarial networks: the networks, their training, the latent search."""
