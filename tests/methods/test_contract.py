@@ -92,7 +92,7 @@ def test_no_image_changes_another_ones_map(name, fitted, rng):
     )
 
 
-@pytest.mark.parametrize("name", ("PaDiM", "PatchCore", "fewshot"))
+@pytest.mark.parametrize("name", ["PaDiM", "PatchCore", "fewshot"])
 def test_a_pasted_square_stands_out(name, fitted, samples):
     """Of methods that need no long training; of the others in their own tests."""
     method = fitted(name)
