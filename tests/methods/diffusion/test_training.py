@@ -105,7 +105,7 @@ def test_averaged_weights_look_back_on_a_twentieth():
 def test_training_lowers_the_loss_and_keeps_averaged_weights(images, monkeypatch):
     monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 180)
     monkeypatch.setattr("methods.diffusion.training.VALIDATIONS", 4)
-    settings = Settings(start=250, batch_size=6, epochs=4, learning_rate=5e-3)
+    settings = Settings(start=250, batch_size=6, epochs=8, learning_rate=5e-3)
     network, state = run(images, settings)
     losses = [row["val_loss"] for row in state["history"]]
     assert min(losses) < 0.7 * losses[0]
