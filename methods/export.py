@@ -46,8 +46,6 @@ def export(model: Path, kind: str, target: Path | None = None) -> tuple[Path, fl
         raise UsageError(
             f"expected a file name that ends in {SUFFIXES[kind]}. Received: {target}"
         )
-    if importlib.util.find_spec(PACKAGES[kind]) is None:
-        raise UserError(f"{kind} needs the package {PACKAGES[kind]}: {INSTALL}")
     from .storage import load_model
 
     method = load_model(model)[0].method
@@ -56,6 +54,8 @@ def export(model: Path, kind: str, target: Path | None = None) -> tuple[Path, fl
         raise UserError(
             f"{type(method).__name__} cannot be exported: its maps come from no network"
         )
+    if importlib.util.find_spec(PACKAGES[kind]) is None:
+        raise UserError(f"{kind} needs the package {PACKAGES[kind]}: {INSTALL}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as folder:
         written = Path(folder) / target.name
