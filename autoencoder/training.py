@@ -105,10 +105,6 @@ class Batches(keras.utils.PyDataset):
             return images
         return self.transform(images, (self.seed, self.epoch), start)
 
-    def on_epoch_end(self) -> None:
-        """Move on to the next epoch's order."""
-        self.start(self.epoch + 1)
-
 
 class InOrder(keras.utils.PyDataset):
     """All images that `load(indices)` gives, once, in order."""
@@ -236,12 +232,15 @@ def run_epochs(
     first = progress.state["epochs"]
     if progress.state["finished"] or first >= epochs:
         return
-    batches.start(first)
+    start = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: batches.start(epoch)
+    )
     trainer.fit(
         batches,
         validation_data=validation,
         initial_epoch=first,
         epochs=epochs,
-        callbacks=[progress, *callbacks],
+        callbacks=[start, progress, *callbacks],
+        shuffle=False,  # Keras would draw from a state that no checkpoint holds
         verbose=0,
     )

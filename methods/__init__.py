@@ -18,6 +18,7 @@ METHODS = {
     "skipCAE": "methods.cae.CAE",
     "AE": "methods.cae.AE",
     "CNN": "methods.cnn.CNN",
+    "AnoGAN": "methods.anogan.AnoGAN",
     "PaDiM": "methods.padim.PaDiM",
     "fewshot": "methods.fewshot.FewShot",
     "PatchCore": "methods.patchcore.PatchCore",

@@ -7,7 +7,7 @@ import keras
 from autoencoder.learning_rate import FALLBACK
 from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine
 from autoencoder.progress import Progress
-from autoencoder.training import Settings
+from autoencoder.training import Settings, run_epochs
 from processing.images import ImageSet
 
 from .base import Run
@@ -43,19 +43,8 @@ def fit_to_defects(
     saved = run.saved() if run else None
     if saved:
         progress.restore(trainer, *saved)
-    first, last = progress.state["epochs"], settings.planned
-    if progress.state["finished"] or first >= last:
-        trainer.set_weights(progress.best_weights)
-        return progress.state
-    batches.start(first)
-    trainer.fit(
-        batches,
-        validation_data=validation_batches(
-            validation, settings.batch_size, settings.seed
-        ),
-        initial_epoch=first,
-        epochs=last,
-        callbacks=[progress, *(run.callbacks(settings) if run else [])],
-        verbose=0,
-    )
+    checks = validation_batches(validation, settings.batch_size, settings.seed)
+    callbacks = run.callbacks(settings) if run else []
+    run_epochs(trainer, batches, checks, settings.planned, progress, callbacks)
+    trainer.set_weights(progress.best_weights)
     return progress.state

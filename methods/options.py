@@ -21,6 +21,7 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
     _add_preparation(parser.add_argument_group("preparation of all images"))
     _add_autoencoders(parser.add_argument_group("autoencoders"))
     _add_cnn(parser.add_argument_group("CNN"))
+    _add_gan(parser.add_argument_group("AnoGAN"))
     _add_backbones(parser.add_argument_group("pretrained networks"))
     _add_features(parser.add_argument_group("PaDiM and PatchCore"))
     _add_shots(parser.add_argument_group("few-shot"))
@@ -34,6 +35,9 @@ def _add_common(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     help_ = "default: grayscale for CAEs, but rgb with the mssim loss; rgb for others"
     add("-c", "--color", choices=("grayscale", "rgb"), help=help_)
+    help_ = "steps to a reconstruction: calls of the UNet (default: DDAD 10, AnoDDPM "
+    help_ += "20), or of AnoGAN's search for latents (500, or 0 with --encoder)"
+    add("--steps", type=command.at_least(0), metavar="N", help=help_)
     sigma = command.at_least(0, float)
     help_ = "blur of the anomaly maps; default: 4, for diffusion at a side of 256"
     add("--sigma", type=sigma, metavar="PIXELS", help=help_)
@@ -44,7 +48,7 @@ def _add_common(group: argparse._ArgumentGroup) -> None:
 def _add_preparation(group: argparse._ArgumentGroup) -> None:
     add, pixels = group.add_argument, command.at_least(1)
     help_ = "side, or height x width, that images are resized to; default: 256; 128 "
-    help_ += "for diffusion"
+    help_ += "for diffusion, 64 for AnoGAN"
     add("--size", type=command.sides, metavar="N|HxW", help=help_)
     help_ = "stored values that become black and white, such as 0,4095 for 12 bits"
     add("--range", dest="span", type=command.span, metavar="LOW,HIGH", help=help_)
@@ -80,6 +84,14 @@ def _add_autoencoders(group: argparse._ArgumentGroup) -> None:
 def _add_cnn(group: argparse._ArgumentGroup) -> None:
     help_ = "learn from synthetic defects, not from real ones"
     group.add_argument("--synthetic", action="store_const", const=True, help=help_)
+
+
+def _add_gan(group: argparse._ArgumentGroup) -> None:
+    add, positive = group.add_argument, command.at_least(1)
+    help_ = "train an encoder that finds latents without a search, too (f-AnoGAN)"
+    add("--encoder", action="store_const", const=True, help=help_)
+    help_ = "filters before the generator's last layer; default: 64"
+    add("--width", type=positive, metavar="N", help=help_)
 
 
 def _add_backbones(group: argparse._ArgumentGroup) -> None:
@@ -122,8 +134,6 @@ def _add_diffusion(group: argparse._ArgumentGroup) -> None:
     add("--schedule", choices=("linear", "cosine"), help=help_)
     help_ = "steps of noise, of 1000, to begin with; default: DDAD 250, AnoDDPM 200"
     add("--start", type=positive, metavar="N", help=help_)
-    help_ = "calls of the UNet to take it away; default: DDAD 10, AnoDDPM 20"
-    add("--steps", type=positive, metavar="N", help=help_)
     help_ = "batches whose gradients are averaged; default: 1"
     add("--accumulate", type=positive, metavar="N", help=help_)
 
@@ -166,13 +176,13 @@ def _add_anoddpm(group: argparse._ArgumentGroup) -> None:
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
     add, positive = group.add_argument, command.at_least(1)
-    help_ = "images a step; default: 8; 32 for AE, 16 for CNN and diffusion"
+    help_ = "images a step; default: 8; 32 for AE, 16 for CNN, AnoGAN and diffusion"
     add("-b", "--batch", dest="batch_size", type=positive, metavar="N", help=help_)
     help_ = "cap on the epochs; default: 60, fewer where validation stops improving; "
-    help_ += "20 for CNN"
+    help_ += "20 for CNN; AnoGAN always trains 60, and its encoder as many again"
     add("--epochs", type=positive, metavar="N", help=help_)
     rate = command.at_least(1e-9, float)
-    help_ = "peak learning rate; default: searched; DDAD and CNN 3e-4, "
+    help_ = "peak learning rate; default: searched; DDAD and CNN 3e-4, AnoGAN 2e-4, "
     help_ += "AnoDDPM 1e-4"
     add("--lr", dest="learning_rate", type=rate, metavar="RATE", help=help_)
     choices = ("auto", "float32", "bfloat16")

@@ -13,6 +13,7 @@ QUICK = ["--size", "32", "--epochs", "1", "--precision", "float32"]
 OPTIONS = {
     "AE": ["--lr", "0.001"],
     "CNN": [],
+    "AnoGAN": ["--encoder", "--width", "4", "--latent", "8", "--steps", "3"],
 }
 
 
@@ -25,6 +26,8 @@ def test_train_finetune_test(name, samples, short_epochs, monkeypatch, tmp_path)
     with (model.parent / "history.csv").open() as file:
         history = list(csv.DictReader(file))
     assert all(row["val_loss"] for row in history)
+    samples_of_gan = list((model.parent / "samples").glob("*.png"))
+    assert len(samples_of_gan) == (name == "AnoGAN")
     assert len(list(model.parent.glob("inspection_test/*.png"))) == 16
     assert (model.parent / "loss_plot.png").exists()
     info = json.loads((model.parent / "info.json").read_text())
@@ -37,3 +40,28 @@ def test_train_finetune_test(name, samples, short_epochs, monkeypatch, tmp_path)
     assert 0 <= result["image_auroc"] <= 1
     assert 0 <= result["pixel_auroc"] <= 1
     assert result["images"] == 12
+
+
+def test_interrupted_gan_goes_on(samples, short_epochs, monkeypatch, tmp_path):
+    """In the encoder's stage: its history goes on from that of the GAN."""
+    from methods.runs import TrainingRun
+
+    monkeypatch.chdir(tmp_path)
+    options = ["-d", str(samples / "washer"), "-a", "AnoGAN", *QUICK]
+    options += [*OPTIONS["AnoGAN"], "--epochs", "2"]
+    save = TrainingRun.save
+
+    def save_and_stop(self, arrays, state):
+        save(self, arrays, state)
+        if state["epochs"] == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "save", save_and_stop)
+        assert train.main(options) == 130
+    [run] = tmp_path.glob("saved_models/samples/washer/AnoGAN/encoder/*")
+    assert train.main(["--resume", str(run)]) == 0
+    with (run / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert [bool(row["generator_loss"]) for row in rows] == [True, True, False, False]

@@ -1,9 +1,17 @@
+import keras
 import numpy as np
 import pytest
 
 from autoencoder.architectures import ARCHITECTURES
 from autoencoder.progress import Progress, TrainingDivergedError
-from autoencoder.training import Batches, InOrder, Settings, images_per_epoch, train
+from autoencoder.training import (
+    Batches,
+    InOrder,
+    Settings,
+    images_per_epoch,
+    run_epochs,
+    train,
+)
 
 
 def build():
@@ -88,10 +96,54 @@ def test_every_image_comes_once_before_any_comes_again():
     seen = np.concatenate([batches[i] for i in range(5)])
     assert sorted(seen[:10]) == sorted(seen[10:20]) == list(range(10))
     again = Batches(lambda indices: indices, 10, 4, seed=1)
-    batches.on_epoch_end()
+    batches.start(1)
     again.start(1)
     assert (batches[0] == again[0]).all()
     assert not (np.concatenate([again[i] for i in range(5)]) == seen).all()
+
+
+class Means(keras.Model):
+    """Learns nothing; its loss is the mean of a batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+        return keras.ops.mean(x) + 0 * keras.ops.sum(y_pred)
+
+
+def followed(state):
+    """Return the means of the batches of epochs 1 to 4, from those that `state` has."""
+    seen = []
+
+    class Recorder(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.total = 0.0
+
+        def on_train_batch_end(self, batch, logs=None):
+            total = float(logs["loss"]) * (batch + 1)
+            seen.append(round(total - self.total, 1))
+            self.total = total
+
+    model, progress = Means(), Progress(patience=None)
+    model.compile("sgd", jit_compile=False)
+    progress.state.update(state)
+    batches = Batches(lambda i: i[:, None].astype("float32"), 40, 4, seed=1)
+    validation = InOrder(batches.load, 4, 4)
+    run_epochs(model, batches, validation, 4, progress, [Recorder()])
+    return np.reshape(seen, (-1, 10)), batches
+
+
+def test_a_resumed_training_sees_the_batches_of_an_uninterrupted_one(short_epochs):
+    whole, batches = followed({})
+    for epoch, means in enumerate(whole):
+        batches.start(epoch)
+        np.testing.assert_allclose(means, [batches[i].mean() for i in range(10)], 0.02)
+    np.testing.assert_array_equal(followed({"epochs": 2})[0], whole[2:])
 
 
 def test_a_transform_gets_the_epoch_and_the_place():

@@ -55,7 +55,7 @@ def test_every_epoch_has_other_defects_and_a_resumed_run_the_same(good, short_ep
     batches, resumed = (training_batches(good, 4, seed=5) for _ in range(2))
     assert len(batches) == 3
     first = batches[0]
-    batches.on_epoch_end()
+    batches.start(1)
     resumed.start(1)
     assert (batches[0][1] != first[1]).any()
     for step in range(3):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from methods.gan import networks
 from methods.gradients import value_and_pullback
 
 
@@ -41,6 +42,9 @@ def shaken(network, rng):
 
 
 def chains(rng):
+    shape = (32, 32, 3)
+    yield shaken(networks.generator(shape, 5, 2), rng).layers[1:], (2, 5)
+    yield shaken(networks.discriminator(shape, 2), rng).layers[1:], (2, *shape)
     kernels = layers.Conv2D(4, 6, 4, "same"), layers.Conv2D(3, 3)
     dense = layers.Flatten(), layers.Dense(5), layers.ReLU(), layers.Dense(2)
     network = keras.Sequential([layers.Input((16, 16, 2)), *kernels, *dense])

@@ -37,7 +37,7 @@ def test_size_and_colour_make_the_image_shape(words, shape):
     assert configure("mvtecCAE", parsed(*words)).image_shape == shape
 
 
-@pytest.mark.parametrize(("name", "side"), [("AE", 256), ("CNN", 256)])
+@pytest.mark.parametrize(("name", "side"), [("AE", 256), ("CNN", 256), ("AnoGAN", 64)])
 def test_other_methods_take_rgb_and_their_own_size(name, side):
     assert configure(name, {}).image_shape == (side, side, 3)
     assert configure(name, parsed("-c", "grayscale")).image_shape == (side, side, 1)

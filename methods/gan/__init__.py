@@ -1,0 +1,1 @@
+"""Generative adversarial networks: the networks, their training, the latent search."""
