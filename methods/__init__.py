@@ -19,6 +19,7 @@ METHODS = {
     "AE": "methods.cae.AE",
     "CNN": "methods.cnn.CNN",
     "PaDiM": "methods.padim.PaDiM",
+    "contrastive": "methods.contrastive.Contrastive",
     "fewshot": "methods.fewshot.FewShot",
     "PatchCore": "methods.patchcore.PatchCore",
     "DDAD": "methods.diffusion.ddad.DDAD",
