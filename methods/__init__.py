@@ -20,6 +20,7 @@ METHODS = {
     "CNN": "methods.cnn.CNN",
     "AnoGAN": "methods.anogan.AnoGAN",
     "PaDiM": "methods.padim.PaDiM",
+    "contrastive": "methods.contrastive.Contrastive",
     "fewshot": "methods.fewshot.FewShot",
     "PatchCore": "methods.patchcore.PatchCore",
     "DDAD": "methods.diffusion.ddad.DDAD",

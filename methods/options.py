@@ -12,6 +12,7 @@ from processing import command
 from .backbones import BACKBONES
 from .diffusion.presets import PRESETS
 
+CLUSTERINGS = ("kmeans", "hdbscan", "gmm", "agglomerative")
 LOSSES = ("ssim", "mssim", "l2")
 
 
@@ -25,6 +26,7 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
     _add_backbones(parser.add_argument_group("pretrained networks"))
     _add_features(parser.add_argument_group("PaDiM and PatchCore"))
     _add_shots(parser.add_argument_group("few-shot"))
+    _add_contrastive(parser.add_argument_group("contrastive"))
     _add_diffusion(parser.add_argument_group("diffusion: DDAD and AnoDDPM"))
     _add_ddad(parser.add_argument_group("DDAD"))
     _add_anoddpm(parser.add_argument_group("AnoDDPM"))
@@ -188,6 +190,12 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     choices = ("auto", "float32", "bfloat16")
     help_ = "auto, the default, takes bfloat16 if it is faster"
     add("--precision", choices=choices, help=help_)
+
+
+def _add_contrastive(group: argparse._ArgumentGroup) -> None:
+    name = command.one_of(CLUSTERINGS)
+    help_ = f"of the pixels of an image: {', '.join(CLUSTERINGS)}; default: kmeans"
+    group.add_argument("--cluster", type=name, metavar="NAME", help=help_)
 
 
 def given(options: argparse.Namespace) -> dict[str, tuple[str, Any]]:

@@ -27,6 +27,12 @@ CONFIGS = {  # of methods that are not as small as they go with `TRAINED`
     "PaDiM": FEATURES,
     "PatchCore": {**FEATURES, "patches": 100},
     "fewshot": FEATURES,
+    "contrastive": {
+        **FEATURES,
+        "backbone": "efficientnet_lite0",
+        "batch_size": 4,
+        "epochs": 1,
+    },
     "skipCAE": {**TRAINED, "image_shape": (256, 256, 1)},
 }
 
