@@ -31,7 +31,7 @@ def test_maps_have_the_channels_and_strides_promised(name, rng):
     assert model.count_params() == BACKBONES[name].parameters
 
 
-@pytest.mark.parametrize("name", set(BACKBONES) - {"wide_resnet50_2"})
+@pytest.mark.parametrize("name", sorted({*BACKBONES} - {"wide_resnet50_2"}))
 def test_it_stops_at_the_deepest_level_asked_for(name):
     first, second = [level.name for level in levels(name)][:2]
     shallow = build(name, shape_for(name), [first]).count_params()
