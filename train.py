@@ -8,6 +8,7 @@ from pathlib import Path
 
 from methods import METHODS
 from methods import options as method_options
+from methods.diffusion import original
 from processing import command
 
 DEFAULT = "mvtecCAE"
@@ -71,7 +72,7 @@ def train(options: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = build_parser()
-    options = command.parse(parser, argv)
+    options = command.parse(parser, argv, original.options)
     if not options.input_dir and not options.resume:
         parser.error("the following arguments are required: -d/--input-dir")
     if options.update and (options.architecture or method_options.given(options)):

@@ -6,12 +6,13 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .errors import UsageError, UserError
 
 INTERRUPTED = 130
+Convert = Callable[[Mapping], Mapping]
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -132,21 +133,29 @@ def span(text: str) -> tuple[float, float]:
 
 
 def parse(
-    options: argparse.ArgumentParser, argv: Sequence[str] | None
+    options: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    convert: Convert | None = None,
 ) -> argparse.Namespace:
-    """Parse `argv` (default: the process's), with the options of `--config` first."""
+    """Parse `argv` (default: the process's), with the options of `--config` first.
+
+    `convert` makes long option names and values of what that file holds, where it is
+    in another program's terms.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--config", type=Path)
     path = finder.parse_known_args(arguments)[0].config
     try:
-        from_file = _config_arguments(path, options) if path else []
+        from_file = _config_arguments(path, options, convert) if path else []
     except UsageError as error:
         options.error(str(error))
     return options.parse_args([*from_file, *arguments])
 
 
-def _config_arguments(path: Path, options: argparse.ArgumentParser) -> list[str]:
+def _config_arguments(
+    path: Path, options: argparse.ArgumentParser, convert: Convert | None
+) -> list[str]:
     """Return the options in a YAML file as command line arguments."""
     import yaml
 
@@ -159,6 +168,7 @@ def _config_arguments(path: Path, options: argparse.ArgumentParser) -> list[str]
         return []
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected lines of `option: value`")
+    content = convert(content) if convert else content
     actions = options._option_string_actions
     arguments = []
     for key, value in content.items():

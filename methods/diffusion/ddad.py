@@ -131,13 +131,25 @@ class DDAD(Diffusion):
         self._train(train, validation, run)
         self._use_extractor(network)
         if self.adapt:
-            self._adapt(Adapter(network, original, self.adapt_keep), train)
+            self._adapt(Adapter(network, original, self.adapt_keep), train, run)
         self._scale(train)
         self._calibrate(train)
         return self
 
-    def _adapt(self, adapter: Adapter, good: ImageSet) -> None:
-        """Adapt the extractor to pairs of one image's reconstruction and another."""
+    def _adapt(self, adapter: Adapter, good: ImageSet, run: Run | None) -> None:
+        """Adapt the extractor, unless an interrupted run has done so."""
+        arrays, state = (run.saved() if run else None) or ({}, {})
+        if "extractor" in arrays:
+            adapter.network.set_weights(arrays["extractor"])
+        else:
+            state["adaptation_losses"] = self._adapted(adapter, good)
+            if run:
+                arrays = {**arrays, "extractor": adapter.network.get_weights()}
+                run.save(arrays, state)
+        self._trained["adaptation_losses"] = state["adaptation_losses"]
+
+    def _adapted(self, adapter: Adapter, good: ImageSet) -> list[float]:
+        """Adapt to pairs of one image's reconstruction and another; return losses."""
         plan = ddim_plan(self.process, self.timesteps, self.eta, self.w_adapt)
 
         def pairs(epoch: int) -> Iterator[tuple[Images, Images]]:
@@ -150,7 +162,7 @@ class DDAD(Diffusion):
         log.info(
             "extractor adapted: loss %s", " ".join(f"{loss:.4f}" for loss in losses)
         )
-        self._trained["adaptation_losses"] = losses
+        return losses
 
     def _scale(self, good: ImageSet) -> None:
         """Learn the factor that brings pixel distances to the range of features'.

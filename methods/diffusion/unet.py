@@ -32,7 +32,7 @@ class Architecture:
             is the original; more is that many times squared as fast.
         groups: of the group normalisations, or the largest number that divides both
             them and the channels. With one channel a group the normalisation takes away
-            what the time adds, as in the first level of "ddad-s".
+            what the time adds, as in the first level of the original of "ddad-s".
     """
 
     base: int

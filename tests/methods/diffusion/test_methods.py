@@ -134,3 +134,34 @@ def test_more_steps_than_noise_are_refused():
 def test_sizes_that_do_not_suit_are_refused_before_training():
     with pytest.raises(UsageError, match="multiples of 8. Received: 36x36"):
         make("DDAD", image_shape=(36, 36, 3)).build()
+
+
+class SavedRun:
+    """Keeps the last state, as a run folder does."""
+
+    state = None
+
+    def saved(self):
+        return self.state
+
+    def save(self, arrays, state):
+        self.state = arrays, state
+
+    def callbacks(self, settings):
+        return []
+
+
+def test_a_resumed_run_does_not_adapt_again(fitted, samples, monkeypatch):
+    run, images = SavedRun(), good(samples)
+    monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+    monkeypatch.setattr("methods.diffusion.features.SIDE", 32)
+    parts = images.subset(range(8)), images.subset([8, 9])
+    first = make("DDAD").fit(*parts, run)
+
+    def fail(*_):
+        raise AssertionError("adapted again")
+
+    monkeypatch.setattr("methods.diffusion.ddad.run_adaptation", fail)
+    resumed = make("DDAD").fit(*parts, run)
+    assert resumed.summary() == first.summary()
+    np.testing.assert_array_equal(resumed.arrays["mean"], first.arrays["mean"])

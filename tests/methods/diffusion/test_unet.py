@@ -99,7 +99,7 @@ def test_attention_equals_keras_own(rng):
     )
 
 
-@pytest.mark.parametrize("preset", ["small", "tiny"])
+@pytest.mark.parametrize("preset", ["ddad-s", "small", "tiny"])
 def test_normalisation_leaves_the_time_in(preset):
     """In groups of several channels; alone, a channel loses what is added to it."""
     network = unet((32, 32, 1), architecture(preset, (32, 32, 1)))
