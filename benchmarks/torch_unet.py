@@ -84,12 +84,12 @@ class UNet(nn.Module):
         base, time = architecture.base, 4 * architecture.base
         self.time1, self.time2 = nn.Linear(base, time), nn.Linear(time, time)
         self.first = nn.Conv2d(image_shape[2], base, 3, padding=1)
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        # Their order is that of the parameters, as Keras makes them.
+        self.down, self.middle, self.up = (nn.ModuleList() for _ in range(3))
         widths = self._descend()
         x = widths[-1]
         ends = [Residual(x, x, architecture) for _ in range(2)]
-        middle = (ends[0], self._attention(x), ends[1])
-        self.middle = nn.ModuleList(middle)
+        self.middle.extend([ends[0], self._attention(x), ends[1]])
         x = self._ascend(widths)
         self.norm = _norm(x, architecture.groups)
         self.last = nn.Conv2d(x, image_shape[2], 3, padding=1)
@@ -198,7 +198,7 @@ def steps(
         loss = functional.mse_loss(predict(), target)
         loss.backward()
         optimizer.step()
-        return float(loss)  # waits for a GPU
+        return float(loss.detach())  # waits for a GPU
 
     def reconstruct() -> np.ndarray:
         with torch.inference_mode():
