@@ -180,9 +180,10 @@ def newest(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
 
 
 def models(args: argparse.Namespace, chosen: Row) -> list[Path]:
-    """Return the model files of a row's data set, method and loss."""
+    """Return the model files of a row's data set, method and, if it has one, loss."""
     folder = args.models / chosen["data set"] / chosen["method"]
-    return list(folder.glob(f"{chosen['loss']}/*/{chosen['method']}*.hdf5"))
+    variant = "*" if chosen["loss"] == NONE else chosen["loss"]
+    return list(folder.glob(f"{variant}/*/{chosen['method']}*.hdf5"))
 
 
 def figures(model: Path, results: Path) -> Row:

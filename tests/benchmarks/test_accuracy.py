@@ -12,6 +12,7 @@ from benchmarks.accuracy import (
     measured,
     merged,
     merged_runs,
+    models,
     newest,
     parse_arguments,
     planned,
@@ -123,6 +124,15 @@ def test_again_judges_the_newest_model_and_keeps_the_minutes(tmp_path):
     assert newest(args, made_row()) == (files[0], {"minutes": "20.5", "GB": "1.5"})
     with pytest.raises(RuntimeError, match="no model or no row"):
         newest(args, made_row(loss="l2"))
+
+
+def test_models_of_methods_without_a_loss_lie_by_backbone(tmp_path):
+    file = tmp_path / "d/c/PaDiM/efficientnet_lite0/1/PaDiM.hdf5"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    args = parse_arguments(["d/c", "--models", str(tmp_path)])
+    assert models(args, made_row("PaDiM", NONE)) == [file]
+    assert models(args, made_row("mvtecCAE")) == []
 
 
 def test_every_loss_is_for_autoencoders_alone():
