@@ -1,24 +1,21 @@
-"""Train, finetune and test on a category and keep the scores in the README's table.
+"""Train, finetune and test on categories and keep the scores in the README's table.
+
+The table is written after every run; --only-missing goes on where it stopped.
 
 Run from the repository root: python -m benchmarks.accuracy mvtec/capsule
 """
 
 import argparse
-import logging
 import math
 import os
 import platform
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from time import perf_counter
 
-import finetune
-import test
-import train
+from benchmarks.child import run as run_child
 from methods import METHODS
-from methods.backend import load_backend
 from processing import command
 from processing.files import write_text
 
@@ -32,14 +29,16 @@ FIGURES = {  # column: key in test_result.json
     "TPR": "TPR",
     "TNR": "TNR",
 }
-COLUMNS = (*KEY, *FIGURES, "minutes", "epochs", "precision", "error")
+SIZES = ("minutes", "GB", "img/s", "MB")  # what a run takes
+COLUMNS = (*KEY, *FIGURES, *SIZES, "epochs", "precision", "error")
 NONE = "–"  # no limit, or a figure that is not defined
 MARKS = ("<!-- accuracy -->", "<!-- end of accuracy -->")
 EXPLANATION = """\
 Written by `python -m benchmarks.accuracy`. Each row is one run of `train.py`,
 `finetune.py` and `test.py`; the test leaves out the images that finetuning used.
-limit: the cap on the epochs; minutes: all of `train.py`; balanced score: mean of TPR
-and TNR."""
+limit: the cap on the epochs; balanced score: mean of TPR and TNR; minutes and GB: all
+of `train.py`, and its peak memory; img/s: judged by the loaded model, with decoding;
+MB: the model file."""
 
 Row = dict[str, str]
 
@@ -47,9 +46,6 @@ Row = dict[str, str]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run all pairs; return 0, 1 if one failed, or 130 if interrupted."""
     args = parse_arguments(argv)
-    load_backend()
-    # Several networks in one process look like retracing to TensorFlow.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     runs, rows = read_table(args.out)
     there = {key(row) for row in rows if not row["error"]}
     failed = False
@@ -76,12 +72,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("folder", type=Path, help="category folder, such as mvtec/capsule")
+    help_ = "category folders, such as mvtec/capsule"
+    add("folders", nargs="+", type=Path, metavar="folder", help=help_)
     name, help_ = command.one_of(METHODS), "methods to run"
     add("--methods", nargs="+", type=name, default=list(METHODS), help=help_)
     name, help_ = command.one_of(LOSSES), "losses to run each autoencoder with"
     add("--losses", nargs="+", type=name, default=["ssim"], help=help_)
-    add("--epochs", type=command.at_least(1), metavar="N", help="cap on the epochs")
+    help_ = "cap on the epochs, of all methods or of one"
+    words = {"nargs": "+", "type": epochs, "default": [], "metavar": "[METHOD=]N"}
+    add("--epochs", **words, help=help_)
     add(
         "--train-options",
         type=shlex.split,
@@ -102,17 +101,31 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def epochs(text: str) -> tuple[str, int]:
+    """Return the method, "" for all, and the number of `METHOD=N` or `N`."""
+    name, _, number = text.rpartition("=")
+    if name:
+        name = command.one_of(METHODS)(name)
+    return name, command.at_least(1)(number)
+
+
 def planned(args: argparse.Namespace) -> list[Row]:
     """Return `KEY` of every run: an autoencoder has one for each loss."""
-    folder = Path(os.path.abspath(args.folder))
-    dataset = folder.parent.name or "dataset"  # as `scan_category` names it
-    limit = str(args.epochs) if args.epochs else NONE
+    caps = dict(args.epochs)
     pairs = [(name, loss) for loss in args.losses for name in args.methods]
     pairs = [(name, loss if takes_loss(name) else NONE) for name, loss in pairs]
     return [
-        dict(zip(KEY, (f"{dataset}/{folder.name}", *pair, limit), strict=True))
-        for pair in dict.fromkeys(pairs)
+        dict(zip(KEY, (named(folder), name, loss, limit), strict=True))
+        for folder in args.folders
+        for name, loss in dict.fromkeys(pairs)
+        for limit in [str(caps.get(name, caps.get("", NONE)))]
     ]
+
+
+def named(folder: Path) -> str:
+    """Return the data set and category of a folder, as `scan_category` names them."""
+    folder = Path(os.path.abspath(folder))
+    return f"{folder.parent.name or 'dataset'}/{folder.name}"
 
 
 def takes_loss(method: str) -> bool:
@@ -122,54 +135,55 @@ def takes_loss(method: str) -> bool:
 
 def measured(args: argparse.Namespace, chosen: Row) -> Row:
     """Return the row of a run; a failure goes into its error column."""
-    import keras
-
-    keras.utils.clear_session()
     row = {**dict.fromkeys(COLUMNS, ""), **chosen}
     try:
         return {**row, **run(args, chosen)}
-    except (Exception, SystemExit) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return {**row, "error": cell(f"{type(error).__name__}: {error}")}
+        return {**row, "error": cell(str(error))}
 
 
 def run(args: argparse.Namespace, chosen: Row) -> Row:
     """Train, finetune and test one model; return the rest of its row."""
-    model, minutes = newest(args, chosen) if args.again else trained(args, chosen)
-    for script in (finetune, test):
-        call(script.main, ["-p", str(model), "--results", str(args.results)])
-    return {**figures(model, args.results), "minutes": minutes}
+    model, took = newest(args, chosen) if args.again else trained(args, chosen)
+    for script in ("finetune.py", "test.py"):
+        run_child([script, "-p", str(model), "--results", str(args.results)], show=True)
+    speed = run_child(["-m", "benchmarks.throughput", str(model)]).output.split()[-1]
+    size = f"{model.stat().st_size / 1e6:.1f}"
+    return {**figures(model, args.results), **took, "img/s": speed, "MB": size}
 
 
-def trained(args: argparse.Namespace, chosen: Row) -> tuple[Path, str]:
-    """Train a model; return its file and the minutes that it took."""
+def trained(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
+    """Train a model; return its file, and the minutes and memory that it took."""
     before = set(models(args, chosen))
-    options = ["-d", str(args.folder), "-a", chosen["method"]]
+    (folder,) = (x for x in args.folders if named(x) == chosen["data set"])
+    options = ["-d", str(folder), "-a", chosen["method"]]
     options += ["--models", str(args.models), *args.train_options]
     if chosen["loss"] != NONE:
         options += ["-l", chosen["loss"]]
-    if args.epochs:
-        options += ["--epochs", str(args.epochs)]
-    start = perf_counter()
-    call(train.main, options)
-    minutes = (perf_counter() - start) / 60
+    if chosen["limit"] != NONE:
+        options += ["--epochs", chosen["limit"]]
+    ran = run_child(["train.py", *options], show=True)
     (model,) = set(models(args, chosen)) - before
-    return model, f"{minutes:.1f}"
+    took = {"minutes": f"{ran.seconds / 60:.1f}", "GB": f"{ran.peak / 1e9:.1f}"}
+    return model, took
 
 
-def newest(args: argparse.Namespace, chosen: Row) -> tuple[Path, str]:
-    """Return the newest model of a row and the minutes that the table says."""
+def newest(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
+    """Return the newest model of a row, and what the table says that it took."""
     found = models(args, chosen)
     rows = [row for row in read_table(args.out)[1] if key(row) == key(chosen)]
     if not found or not rows:
         raise RuntimeError(f"no model or no row of {', '.join(key(chosen))} yet")
-    return max(found, key=lambda path: path.stat().st_mtime), rows[0]["minutes"]
+    took = {column: rows[0][column] for column in ("minutes", "GB")}
+    return max(found, key=lambda path: path.stat().st_mtime), took
 
 
 def models(args: argparse.Namespace, chosen: Row) -> list[Path]:
-    """Return the model files of a row's data set, method and loss."""
+    """Return the model files of a row's data set, method and, if it has one, loss."""
     folder = args.models / chosen["data set"] / chosen["method"]
-    return list(folder.glob(f"{chosen['loss']}/*/{chosen['method']}*.hdf5"))
+    variant = "*" if chosen["loss"] == NONE else chosen["loss"]
+    return list(folder.glob(f"{variant}/*/{chosen['method']}*.hdf5"))
 
 
 def figures(model: Path, results: Path) -> Row:
@@ -187,15 +201,6 @@ def figures(model: Path, results: Path) -> Row:
     }
 
 
-def call(script: Callable[[Sequence[str]], int], options: Sequence[str]) -> None:
-    """Call a script's `main`, which raises its error because of --debug."""
-    code = script([*options, "--debug"])
-    if code == command.INTERRUPTED:
-        raise KeyboardInterrupt
-    if code:
-        raise RuntimeError(f"exit code {code}")
-
-
 def number(value: float | None) -> str:
     """Return a figure with three digits."""
     return NONE if value is None else f"{value:.3f}"
@@ -208,11 +213,14 @@ def cell(text: str) -> str:
 
 def describe_run(args: argparse.Namespace) -> str:
     """Return the command, but for where files go, and the machine it ran on."""
-    words = [str(args.folder), "--methods", *args.methods]
+    words = [*map(str, args.folders), "--methods", *args.methods]
     if any(map(takes_loss, args.methods)):
         words += ["--losses", *args.losses]
     if args.epochs:
-        words += ["--epochs", str(args.epochs)]
+        words += [
+            "--epochs",
+            *("=".join(filter(None, (x, str(n)))) for x, n in args.epochs),
+        ]
     if args.train_options:
         words.append(f"--train-options={shlex.join(args.train_options)}")
     options = shlex.join(words)

@@ -8,14 +8,12 @@ import itertools
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 
+from benchmarks.child import run
 from processing.samples import write_samples
 
 TRAIN = 12  # good images to train on
@@ -125,28 +123,6 @@ def train(category: Path, root: Path, args: argparse.Namespace) -> Path:
     return model
 
 
-def run(arguments: Sequence[str]) -> tuple[int, float]:
-    """Run a script; return its peak memory in bytes and its seconds.
-
-    The peak counts from this process's own size upward, which is far smaller.
-    """
-    start = perf_counter()
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            [sys.executable, *arguments], stdout=output, stderr=subprocess.STDOUT
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            output.seek(0)
-            raise RuntimeError(
-                f"{arguments[0]} ended with exit code {process.returncode}: "
-                f"{output.read().decode().strip()}"
-            )
-    unit = 1 if sys.platform == "darwin" else 1024
-    return usage.ru_maxrss * unit, perf_counter() - start
-
-
 def measure(
     script: str, model: Path, category: Path, images: int, args: argparse.Namespace
 ) -> Measured:
@@ -156,10 +132,10 @@ def measure(
     command = [f"{script}.py", "-p", str(model), where, str(category)]
     if script == "test" and args.save:
         command.append("--save")
-    peak, seconds = run([*command, "--results", str(results)])
+    ran = run([*command, "--results", str(results)])
     (path,) = results.rglob(FILES[script])
     used = count(json.loads(path.read_text(encoding="utf-8")), script)
-    return Measured(script, images, used, peak, seconds)
+    return Measured(script, images, used, ran.peak, ran.seconds)
 
 
 def count(result: dict, script: str) -> int:

@@ -10,7 +10,7 @@ from autoencoder.augmentation import Augmentation
 from .settings import Settings
 
 REAL = 0.9  # target of real images: smoothed on one side (Salimans et al. 2016)
-FOLLOWING = 0.995  # share that the averaged generator keeps at each step
+FOLLOWING = 0.995  # share that the averaged generator keeps at each step, at most
 
 
 def cross_entropy(logits: Any, target: float) -> Any:
@@ -42,6 +42,7 @@ class Adversaries(keras.Model):
         self.average = keras.models.clone_model(self.generator)
         self.average.set_weights(self.generator.get_weights())
         self.average.trainable = False
+        self.followed = keras.Variable(0.0, trainable=False, name="followed")
         self.augmentation = Augmentation(seed=settings.seed)
         self.latent = settings.latent
         self.draws = keras.random.SeedGenerator(settings.seed)
@@ -84,10 +85,14 @@ class Adversaries(keras.Model):
         return logits
 
     def _follow(self) -> None:
+        """Average the generator; the first steps, still close to noise, fade fast."""
+        steps = self.followed.value
+        kept = ops.minimum(FOLLOWING, (1 + steps) / (10 + steps))
+        self.followed.assign(steps + 1)
         for mean, weight in zip(
             self.average.weights, self.generator.weights, strict=True
         ):
-            mean.assign(FOLLOWING * mean + (1 - FOLLOWING) * weight)
+            mean.assign(kept * mean + (1 - kept) * weight)
 
     def compute_loss(
         self,

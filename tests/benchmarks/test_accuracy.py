@@ -7,9 +7,12 @@ from benchmarks.accuracy import (
     MARKS,
     NONE,
     cell,
+    describe_run,
     main,
+    measured,
     merged,
     merged_runs,
+    models,
     newest,
     parse_arguments,
     planned,
@@ -97,7 +100,6 @@ def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
         return made_row(loss=chosen["loss"], error="again")
 
     monkeypatch.setattr("benchmarks.accuracy.measured", measured)
-    monkeypatch.setattr("benchmarks.accuracy.load_backend", lambda: None)
     options = ["d/c", "--methods", "mvtecCAE", "--losses", "ssim", "l2"]
     options += ["--epochs", "2", "--only-missing", "--out", str(path)]
     assert main(options) == 1
@@ -107,7 +109,7 @@ def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
 
 def test_again_judges_the_newest_model_and_keeps_the_minutes(tmp_path):
     path = tmp_path / "table.md"
-    write_table(path, render([], [made_row(minutes="20.5")]))
+    write_table(path, render([], [made_row(minutes="20.5", GB="1.5")]))
     options = ["d/c", "--again", "--models", str(tmp_path), "--out", str(path)]
     args = parse_arguments(options)
     with pytest.raises(RuntimeError, match="no model or no row of d/c, mvtecCAE"):
@@ -119,9 +121,18 @@ def test_again_judges_the_newest_model_and_keeps_the_minutes(tmp_path):
         file.parent.mkdir(parents=True)
         file.touch()
         os.utime(file, (age, 100 - age))
-    assert newest(args, made_row()) == (files[0], "20.5")
+    assert newest(args, made_row()) == (files[0], {"minutes": "20.5", "GB": "1.5"})
     with pytest.raises(RuntimeError, match="no model or no row"):
         newest(args, made_row(loss="l2"))
+
+
+def test_models_of_methods_without_a_loss_lie_by_backbone(tmp_path):
+    file = tmp_path / "d/c/PaDiM/efficientnet_lite0/1/PaDiM.hdf5"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    args = parse_arguments(["d/c", "--models", str(tmp_path)])
+    assert models(args, made_row("PaDiM", NONE)) == [file]
+    assert models(args, made_row("mvtecCAE")) == []
 
 
 def test_every_loss_is_for_autoencoders_alone():
@@ -134,3 +145,20 @@ def test_every_loss_is_for_autoencoders_alone():
         ("mvtecCAE", "l2"),
     ]
     assert {row["data set"] for row in planned(args)} == {"d/c"}
+
+
+def test_one_command_for_folders_with_a_cap_for_each_method():
+    words = ["d/a/", "d/b", "--methods", "mvtecCAE", "padim", "skipCAE"]
+    args = parse_arguments([*words, "--epochs", "20", "skipcae=2"])
+    rows = planned(args)
+    assert [row["data set"] for row in rows] == ["d/a"] * 3 + ["d/b"] * 3
+    assert [row["limit"] for row in rows] == ["20", "20", "2"] * 2
+    assert "d/a d/b --methods mvtecCAE PaDiM skipCAE" in describe_run(args)
+    assert "--epochs 20 skipCAE=2" in describe_run(args)
+
+
+def test_a_failing_run_is_a_row_with_its_error(tmp_path):
+    args = parse_arguments([str(tmp_path / "none"), "--models", str(tmp_path)])
+    row = measured(args, planned(args)[0])
+    assert row["error"] == "train.py -d ended with exit code 2"
+    assert row["minutes"] == ""

@@ -45,7 +45,7 @@ def test_each_loss_reaches_its_own_network_alone(
 
 
 def test_averages_follow_the_generator(images, settings, monkeypatch):
-    monkeypatch.setattr(adversaries, "FOLLOWING", 0.75)
+    monkeypatch.setattr(adversaries, "FOLLOWING", 0.05)
     model = Adversaries(settings())
     before = [np.array(w) for w in model.average.weights]
     for old, weight in zip(before, model.generator.weights, strict=True):
@@ -55,4 +55,4 @@ def test_averages_follow_the_generator(images, settings, monkeypatch):
     model.train_on_batch(images)
     for old, weight, mean in zip(before, first, model.average.weights, strict=True):
         if "moving" not in mean.path:  # statistics change before they are followed
-            np.testing.assert_allclose(mean, 0.75 * old + 0.25 * weight, atol=1e-5)
+            np.testing.assert_allclose(mean, 0.05 * old + 0.95 * weight, atol=1e-5)
