@@ -8,6 +8,7 @@ SAMPLE_OPTIONS :=
 MODELS := saved_models
 RESULTS := results
 OPTIONS := --epochs 4
+SHARED := -n 2 --dist loadgroup
 MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
 .PHONY: demo test clean
@@ -22,8 +23,8 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
-	KERAS_BACKEND=jax $(BIN)/pytest tests/methods/test_contract.py
+	$(BIN)/pytest $(SHARED)
+	KERAS_BACKEND=jax $(BIN)/pytest $(SHARED) tests/methods/test_contract.py
 
 $(INSTALLED): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -8,6 +8,16 @@ import numpy as np
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep in one process what shares fixtures: a file, or a method of the contract."""
+    for item in items:
+        shared = [str(item.path)]
+        if item.path.name == "test_contract.py":
+            shared.append(item.callspec.params["name"])
+        item.add_marker(pytest.mark.xdist_group("-".join(shared)))
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     np.random.seed(0)  # noqa: NPY002 - libraries under test may use the global state
