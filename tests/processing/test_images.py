@@ -120,12 +120,13 @@ def test_reading_ahead_is_bounded(paths, reads, monkeypatch):
     monkeypatch.setattr(module, "_WORKERS", 1)
     many = [paths[i % COUNT] for i in range(100)]
     images = image_set(many, names=[str(i) for i in range(100)], cache_bytes=0)
-    batches = images.batches(4)
+    batches, before = images.batches(4), set(threading.enumerate())
     next(batches)
     time.sleep(0.1)
     assert len(reads) <= 4 + 4 + 1 + 1
+    assert set(threading.enumerate()) > before
     batches.close()
-    assert not [t for t in threading.enumerate() if "ThreadPool" in t.name]
+    assert set(threading.enumerate()) <= before
 
 
 def test_load_picks_in_the_order_asked(paths, pixels):
