@@ -63,10 +63,9 @@ def test_the_best_latents_are_kept(made, images, starts, monkeypatch):
 
 
 def test_a_batch_gives_what_its_images_give_alone(made, images, starts):
-    search = LatentSearch(*made, 50)
-    _, first = LatentSearch(*made, 0).search(images, starts)
+    search = LatentSearch(*made, 20)
     together = search.search(images, starts)
     for i in range(len(images)):
         alone = search.search(images[i : i + 1], starts[i : i + 1])
         np.testing.assert_allclose(alone[0][0], together[0][i], atol=1e-3)
-        np.testing.assert_allclose(alone[1][0], together[1][i], atol=5e-3 * first[i])
+        np.testing.assert_allclose(alone[1][0], together[1][i], rtol=1e-3)
