@@ -21,7 +21,7 @@ from .clustering import (
 )
 from .defect_training import fit_to_defects
 from .defective import validation_batches
-from .features import BATCH, FeatureMethod, enlarging, on_grid
+from .features import BATCH, Enlarge, FeatureMethod, on_grid
 from .info_nce import PixelContrast
 
 CENTRES = 32  # of the pixels of good images
@@ -104,6 +104,7 @@ class Contrastive(FeatureMethod):
         merged = on_grid(self.feature_maps(images), self.grid)
         features = keras.layers.UnitNormalization(axis=-1)(merged)
         self._embedder = keras.Model(images, features, name="pixels")
+        self._enlarge = Enlarge(self.image_shape[:2], self.sigma)
 
     def fit(
         self, train: ImageSet, validation: ImageSet, run: Run | None = None
@@ -160,8 +161,12 @@ class Contrastive(FeatureMethod):
     def _pixels(self, images: ImageSet) -> Any:
         """Yield the features (pixels, d) of each image."""
         for batch in images.batches(BATCH):
-            features = np.asarray(self._embedder.predict_on_batch(batch))
-            yield from features.reshape(len(batch), -1, features.shape[-1])
+            yield from self._of_batch(batch)
+
+    def _of_batch(self, images: np.ndarray) -> np.ndarray:
+        """Return the features (n, pixels, d) of a batch of images."""
+        features = np.asarray(self._embedder.predict_on_batch(images))
+        return features.reshape(len(images), -1, features.shape[-1])
 
     def _separation(self, validation: ImageSet) -> float:
         """Return how well maps tell synthetic defects on good images."""
@@ -177,18 +182,12 @@ class Contrastive(FeatureMethod):
     def anomaly_map(self, images: np.ndarray) -> np.ndarray:
         self.check_fitted()
         good = GoodPixels(self.arrays["centres"], float(self.arrays["reach"]))
-        height, width = self.grid
-        rows = enlarging(height, self.image_shape[0], self.sigma)
-        columns = enlarging(width, self.image_shape[1], self.sigma).T
-        maps = np.empty(images.shape[:3], np.float32)
-        features = np.asarray(self._embedder.predict_on_batch(images))
-        for i, pixels in enumerate(
-            features.reshape(len(images), -1, features.shape[-1])
-        ):
-            labels = CLUSTERINGS[self.cluster](pixels, self.seed)
-            away = from_good(pixels, labels, good).reshape(height, width)
-            maps[i] = rows @ away @ columns / self.arrays["level"]
-        return maps
+        away = [
+            from_good(pixels, CLUSTERINGS[self.cluster](pixels, self.seed), good)
+            for pixels in self._of_batch(images)
+        ]
+        maps = np.stack(away).reshape(-1, *self.grid)
+        return np.asarray(self._enlarge(maps)) / self.arrays["level"]
 
     def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
         return maps.max(axis=(1, 2))  # the maps are blurred already

@@ -57,13 +57,23 @@ def test_the_names_of_the_command_line():
     assert sorted(CLUSTERINGS) == sorted(NAMES)
 
 
-def test_training_that_is_of_no_use_is_undone(fitted, category, monkeypatch):
-    monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 4)
-    figures = iter([0.9, 0.8])
-    monkeypatch.setattr(Contrastive, "_separation", lambda *_: next(figures))
-    good = category.train
-    method = Contrastive(**SMALL, epochs=1, batch_size=4)
-    method.fit(good.subset(range(8)), good.subset([10, 11]))
+@pytest.fixture
+def trained(category, monkeypatch):
+    """Return a function from separations before and after to a trained method."""
+
+    def train(before, after):
+        monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 4)
+        figures = iter([before, after])
+        monkeypatch.setattr(Contrastive, "_separation", lambda *_: next(figures))
+        good = category.train
+        method = Contrastive(**SMALL, epochs=1, batch_size=4)
+        return method.fit(good.subset(range(8)), good.subset([10, 11]))
+
+    return train
+
+
+def test_training_that_is_of_no_use_is_undone(trained, fitted, category):
+    method = trained(before=0.9, after=0.8)
     assert method.summary()["separation_before"] == 0.9
     for mine, frozen in zip(
         method.networks["backbone"].weights,
@@ -77,13 +87,8 @@ def test_training_that_is_of_no_use_is_undone(fitted, category, monkeypatch):
     )
 
 
-def test_training_moves_the_encoder(fitted, category, monkeypatch):
-    monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 4)
-    figures = iter([0.8, 0.9])
-    monkeypatch.setattr(Contrastive, "_separation", lambda *_: next(figures))
-    good = category.train
-    method = Contrastive(**SMALL, epochs=1, batch_size=4)
-    method.fit(good.subset(range(8)), good.subset([10, 11]))
+def test_training_moves_the_encoder(trained, fitted):
+    method = trained(before=0.8, after=0.9)
     first, frozen = (
         np.asarray(m.networks["backbone"].weights[0]) for m in (method, fitted)
     )
