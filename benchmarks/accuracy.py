@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.child import run as run_child
 from methods import METHODS
 from processing import command
+from processing.dataset import category_names
 from processing.files import write_text
 
 LOSSES = ("ssim", "mssim", "l2")
@@ -79,8 +80,14 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     name, help_ = command.one_of(LOSSES), "losses to run each autoencoder with"
     add("--losses", nargs="+", type=name, default=["ssim"], help=help_)
     help_ = "cap on the epochs, of all methods or of one"
-    words = {"nargs": "+", "type": epochs, "default": [], "metavar": "[METHOD=]N"}
-    add("--epochs", **words, help=help_)
+    add(
+        "--epochs",
+        nargs="+",
+        type=epochs,
+        default=[],
+        metavar="[METHOD=]N",
+        help=help_,
+    )
     add(
         "--train-options",
         type=shlex.split,
@@ -123,9 +130,8 @@ def planned(args: argparse.Namespace) -> list[Row]:
 
 
 def named(folder: Path) -> str:
-    """Return the data set and category of a folder, as `scan_category` names them."""
-    folder = Path(os.path.abspath(folder))
-    return f"{folder.parent.name or 'dataset'}/{folder.name}"
+    """Return the data set and category of a folder as one name."""
+    return "/".join(category_names(folder))
 
 
 def takes_loss(method: str) -> bool:
@@ -156,7 +162,7 @@ def run(args: argparse.Namespace, chosen: Row) -> Row:
 def trained(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
     """Train a model; return its file, and the minutes and memory that it took."""
     before = set(models(args, chosen))
-    (folder,) = (x for x in args.folders if named(x) == chosen["data set"])
+    folder = next(x for x in args.folders if named(x) == chosen["data set"])
     options = ["-d", str(folder), "-a", chosen["method"]]
     options += ["--models", str(args.models), *args.train_options]
     if chosen["loss"] != NONE:
@@ -217,10 +223,8 @@ def describe_run(args: argparse.Namespace) -> str:
     if any(map(takes_loss, args.methods)):
         words += ["--losses", *args.losses]
     if args.epochs:
-        words += [
-            "--epochs",
-            *("=".join(filter(None, (x, str(n)))) for x, n in args.epochs),
-        ]
+        caps = [f"{name}={cap}" if name else str(cap) for name, cap in args.epochs]
+        words += ["--epochs", *caps]
     if args.train_options:
         words.append(f"--train-options={shlex.join(args.train_options)}")
     options = shlex.join(words)

@@ -1,5 +1,6 @@
 """Folders of images to image sets: the MVTec AD layout, and plain folders."""
 
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,13 @@ def scan_category(
     classes = _classes(good.parent)
     del classes[GOOD_CLASS]
     defective = _image_set(folder, classes, {}, image_shape, cache_bytes)
-    name, dataset = folder.name, folder.parent.name or "dataset"
-    return Category(dataset, name, train, test, defective)
+    return Category(*category_names(folder), train, test, defective)
+
+
+def category_names(folder: Path) -> tuple[str, str]:
+    """Return the names of the data set and of the category in a folder."""
+    folder = Path(os.path.abspath(folder))
+    return folder.parent.name or "dataset", folder.name
 
 
 def scan_images(
