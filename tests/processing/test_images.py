@@ -124,9 +124,9 @@ def test_reading_ahead_is_bounded(paths, reads, monkeypatch):
     next(batches)
     time.sleep(0.1)
     assert len(reads) <= 4 + 4 + 1 + 1
-    assert set(threading.enumerate()) > before
+    assert set(threading.enumerate()) - before
     batches.close()
-    assert set(threading.enumerate()) <= before
+    assert not set(threading.enumerate()) - before
 
 
 def test_load_picks_in_the_order_asked(paths, pixels):
