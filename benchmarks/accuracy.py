@@ -6,10 +6,10 @@ Run from the repository root: python -m benchmarks.accuracy mvtec/capsule
 """
 
 import argparse
-import math
 import os
-import platform
+import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from processing.dataset import category_names
 from processing.files import write_text
 
 LOSSES = ("ssim", "mssim", "l2")
-KEY = ("data set", "method", "loss", "limit")
+KEY = ("data set", "method", "loss", "options")
 FIGURES = {  # column: key in test_result.json
     "image AUROC": "image_auroc",
     "pixel AUROC": "pixel_auroc",
@@ -31,15 +31,16 @@ FIGURES = {  # column: key in test_result.json
     "TNR": "TNR",
 }
 SIZES = ("minutes", "GB", "img/s", "MB")  # what a run takes
-COLUMNS = (*KEY, *FIGURES, *SIZES, "epochs", "precision", "error")
-NONE = "–"  # no limit, or a figure that is not defined
+COLUMNS = (*KEY, *FIGURES, *SIZES, "epochs", "precision", "machine", "error")
+NONE = "–"  # no options, or a figure that is not defined
 MARKS = ("<!-- accuracy -->", "<!-- end of accuracy -->")
 EXPLANATION = """\
-Written by `python -m benchmarks.accuracy`. Each row is one run of `train.py`,
-`finetune.py` and `test.py`; the test leaves out the images that finetuning used.
-limit: the cap on the epochs; balanced score: mean of TPR and TNR; minutes and GB: all
-of `train.py`, and its peak memory; img/s: judged by the loaded model, with decoding;
-MB: the model file."""
+Written by `python -m benchmarks.accuracy DATA_SET --methods METHOD --losses LOSS
+--train-options="OPTIONS"`, any number of each at a time. Each row is one run of
+`train.py`, `finetune.py` and `test.py`; the test leaves out the images that finetuning
+used. balanced score: mean of TPR and TNR; minutes and GB: all of `train.py`, and its
+peak memory, without a GPU's own; img/s: judged by the loaded model, with decoding; MB:
+the model file."""
 
 Row = dict[str, str]
 
@@ -47,7 +48,7 @@ Row = dict[str, str]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run all pairs; return 0, 1 if one failed, or 130 if interrupted."""
     args = parse_arguments(argv)
-    runs, rows = read_table(args.out)
+    rows = read_table(args.out)
     there = {key(row) for row in rows if not row["error"]}
     failed = False
     for chosen in planned(args):
@@ -60,9 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return command.INTERRUPTED
         failed |= bool(row["error"])
         rows = merged(rows, row)
-        if not args.again:
-            runs = merged_runs(runs, describe_run(args))
-        write_table(args.out, render(runs, rows))
+        write_table(args.out, render(rows))
     print(f"table: {args.out}")
     return int(failed)
 
@@ -79,21 +78,14 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--methods", nargs="+", type=name, default=list(METHODS), help=help_)
     name, help_ = command.one_of(LOSSES), "losses to run each autoencoder with"
     add("--losses", nargs="+", type=name, default=["ssim"], help=help_)
-    help_ = "cap on the epochs, of all methods or of one"
-    add(
-        "--epochs",
-        nargs="+",
-        type=epochs,
-        default=[],
-        metavar="[METHOD=]N",
-        help=help_,
-    )
     add(
         "--train-options",
-        type=shlex.split,
+        nargs="+",
+        type=train_options,
         default=[],
-        metavar='"OPTIONS"',
-        help="more options of train.py; write it --train-options='--size 128'",
+        metavar='"[METHOD:] OPTIONS"',
+        help="more options of train.py, for all methods or one of them; write the "
+        "first as --train-options='--size 128'",
     )
     add("--models", type=Path, default=Path("saved_models"), help="where runs go")
     add("--results", type=Path, default=Path("results"), help="where results go")
@@ -108,25 +100,28 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def epochs(text: str) -> tuple[str, int]:
-    """Return the method, "" for all, and the number of `METHOD=N` or `N`."""
-    name, _, number = text.rpartition("=")
-    if name:
-        name = command.one_of(METHODS)(name)
-    return name, command.at_least(1)(number)
+def train_options(text: str) -> tuple[str, list[str]]:
+    """Return the method, "" for all, and the options of `METHOD: OPTIONS`."""
+    name, options = re.fullmatch(r"(?:(\w+):)?(.*)", text, re.DOTALL).groups()
+    return command.one_of(METHODS)(name) if name else "", shlex.split(options)
 
 
 def planned(args: argparse.Namespace) -> list[Row]:
     """Return `KEY` of every run: an autoencoder has one for each loss."""
-    caps = dict(args.epochs)
     pairs = [(name, loss) for loss in args.losses for name in args.methods]
     pairs = [(name, loss if takes_loss(name) else NONE) for name, loss in pairs]
     return [
-        dict(zip(KEY, (named(folder), name, loss, limit), strict=True))
+        dict(zip(KEY, (named(folder), name, loss, options), strict=True))
         for folder in args.folders
         for name, loss in dict.fromkeys(pairs)
-        for limit in [str(caps.get(name, caps.get("", NONE)))]
+        for options in [options_of(name, args.train_options)]
     ]
+
+
+def options_of(method: str, given: Iterable[tuple[str, list[str]]]) -> str:
+    """Return the options of a method as they stand in the table."""
+    words = [word for name, part in given if name in ("", method) for word in part]
+    return shlex.join(words) or NONE
 
 
 def named(folder: Path) -> str:
@@ -154,7 +149,8 @@ def run(args: argparse.Namespace, chosen: Row) -> Row:
     model, took = newest(args, chosen) if args.again else trained(args, chosen)
     for script in ("finetune.py", "test.py"):
         run_child([script, "-p", str(model), "--results", str(args.results)], show=True)
-    speed = run_child(["-m", "benchmarks.throughput", str(model)]).output.split()[-1]
+    judged = run_child(["-m", "benchmarks.throughput", str(model)])
+    speed = judged.output.splitlines()[-1]
     size = f"{model.stat().st_size / 1e6:.1f}"
     return {**figures(model, args.results), **took, "img/s": speed, "MB": size}
 
@@ -164,24 +160,24 @@ def trained(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
     before = set(models(args, chosen))
     folder = next(x for x in args.folders if named(x) == chosen["data set"])
     options = ["-d", str(folder), "-a", chosen["method"]]
-    options += ["--models", str(args.models), *args.train_options]
+    options += ["--models", str(args.models)]
     if chosen["loss"] != NONE:
         options += ["-l", chosen["loss"]]
-    if chosen["limit"] != NONE:
-        options += ["--epochs", chosen["limit"]]
+    if chosen["options"] != NONE:
+        options += shlex.split(chosen["options"])
     ran = run_child(["train.py", *options], show=True)
     (model,) = set(models(args, chosen)) - before
     took = {"minutes": f"{ran.seconds / 60:.1f}", "GB": f"{ran.peak / 1e9:.1f}"}
-    return model, took
+    return model, {**took, "machine": machine()}
 
 
 def newest(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
     """Return the newest model of a row, and what the table says that it took."""
     found = models(args, chosen)
-    rows = [row for row in read_table(args.out)[1] if key(row) == key(chosen)]
+    rows = [row for row in read_table(args.out) if key(row) == key(chosen)]
     if not found or not rows:
         raise RuntimeError(f"no model or no row of {', '.join(key(chosen))} yet")
-    took = {column: rows[0][column] for column in ("minutes", "GB")}
+    took = {column: rows[0][column] for column in ("minutes", "GB", "machine")}
     return max(found, key=lambda path: path.stat().st_mtime), took
 
 
@@ -217,22 +213,15 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "/")
 
 
-def describe_run(args: argparse.Namespace) -> str:
-    """Return the command, but for where files go, and the machine it ran on."""
-    words = [*map(str, args.folders), "--methods", *args.methods]
-    if any(map(takes_loss, args.methods)):
-        words += ["--losses", *args.losses]
-    if args.epochs:
-        caps = [f"{name}={cap}" if name else str(cap) for name, cap in args.epochs]
-        words += ["--epochs", *caps]
-    if args.train_options:
-        words.append(f"--train-options={shlex.join(args.train_options)}")
-    options = shlex.join(words)
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [x.partition(":")[2].strip() for x in lines if x.startswith("model name")]
-    name = names[0] if names else platform.processor() or platform.machine()
-    return f"`python -m benchmarks.accuracy {options}` ({os.cpu_count()} cores, {name})"
+def machine() -> str:
+    """Return the GPU that Keras trains on, or else the number of cores."""
+    program = "import keras; print(len(keras.distribution.list_devices('gpu')))"
+    count = int(run_child(["-c", program]).output.split()[-1])
+    if not count:
+        return f"{os.cpu_count()} cores"
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    names = subprocess.check_output(query, text=True).splitlines()
+    return " + ".join(name.strip() for name in names[:count])
 
 
 def key(row: Row) -> tuple[str, ...]:
@@ -243,28 +232,17 @@ def key(row: Row) -> tuple[str, ...]:
 def merged(rows: Iterable[Row], new: Row) -> list[Row]:
     """Return the rows sorted by key, `new` in place of an older one of its key."""
     kept = [row for row in rows if key(row) != key(new)]
-
-    def place(row: Row) -> tuple:
-        limit = int(row["limit"]) if row["limit"] != NONE else math.inf
-        return (*key(row)[:-1], limit)
-
-    return sorted([*kept, new], key=place)
+    return sorted([*kept, new], key=key)
 
 
-def merged_runs(runs: Sequence[str], new: str) -> list[str]:
-    """Return the descriptions of runs with `new` last, each once."""
-    return [*(run for run in runs if run != new), new]
-
-
-def read_table(path: Path) -> tuple[list[str], list[Row]]:
-    """Return the descriptions of runs and the rows in a table, if it is there."""
+def read_table(path: Path) -> list[Row]:
+    """Return the rows of the table in a file, if it is there."""
     lines = parts(path)[1].splitlines()
-    runs = [line[2:] for line in lines if line.startswith("- ")]
     table = [line.strip("|").split("|") for line in lines if line.startswith("|")]
     cells = [[text.strip() for text in row] for row in table]
     if cells and tuple(cells[0]) != COLUMNS:
         raise ValueError(f"{path} has other columns than {', '.join(COLUMNS)}")
-    return runs, [dict(zip(COLUMNS, row, strict=True)) for row in cells[2:]]
+    return [dict(zip(COLUMNS, row, strict=True)) for row in cells[2:]]
 
 
 def parts(path: Path) -> tuple[str, str, str]:
@@ -284,12 +262,11 @@ def write_table(path: Path, table: str) -> None:
     write_text(path, text if after else f"{text}\n")
 
 
-def render(runs: Iterable[str], rows: Iterable[Row]) -> str:
+def render(rows: Iterable[Row]) -> str:
     """Return what stands between the marks."""
-    lines = [EXPLANATION, "", *(f"- {run}" for run in runs), ""]
     table = [COLUMNS, ("---",) * len(COLUMNS)]
     table += [tuple(row[column] for column in COLUMNS) for row in rows]
-    lines += [f"| {' | '.join(cells)} |" for cells in table]
+    lines = [EXPLANATION, "", *(f"| {' | '.join(cells)} |" for cells in table)]
     return "\n".join(lines) + "\n"
 
 

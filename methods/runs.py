@@ -5,6 +5,7 @@ import io
 import logging
 from collections.abc import Mapping
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,16 @@ class TrainingRun:
         write_png(self.folder / "samples" / f"{name}.png", pixels)
 
     def callbacks(self, settings: Any) -> list:
-        """Return the display and the TensorBoard log."""
+        """Return the display, and a TensorBoard log where TensorFlow can write it."""
         import keras
         from rich.console import Console
 
         from .display import EpochDisplay
 
         display = EpochDisplay(settings.planned, Console())
+        if find_spec("tensorflow") is None:
+            log.info("no TensorBoard logs: TensorFlow is not installed")
+            return [display]
         board = keras.callbacks.TensorBoard(self.folder / "logs", write_graph=False)
         return [display, board]
 

@@ -7,11 +7,10 @@ from benchmarks.accuracy import (
     MARKS,
     NONE,
     cell,
-    describe_run,
+    machine,
     main,
     measured,
     merged,
-    merged_runs,
     models,
     newest,
     parse_arguments,
@@ -22,19 +21,19 @@ from benchmarks.accuracy import (
 )
 
 
-def made_row(method="mvtecCAE", loss="ssim", limit="2", **values):
+def made_row(method="mvtecCAE", loss="ssim", options="--epochs 2", **values):
     row = dict.fromkeys(COLUMNS, "")
-    row.update({"data set": "d/c", "method": method, "loss": loss, "limit": limit})
-    row.update(values)
-    return row
+    key = {"data set": "d/c", "method": method, "loss": loss, "options": options}
+    return {**row, **key, **values}
 
 
-def test_rows_are_sorted_by_key_with_limits_as_numbers():
+def test_rows_are_sorted_by_key():
     rows = []
-    for limit in (NONE, "10", "9"):
-        rows = merged(rows, made_row(limit=limit))
-    rows = merged(rows, made_row("baselineCAE", limit="50"))
-    assert [row["limit"] for row in rows] == ["50", "9", "10", NONE]
+    for options in (NONE, "--epochs 9"):
+        rows = merged(rows, made_row(options=options))
+    rows = merged(rows, made_row("baselineCAE", options=NONE))
+    assert [row["options"] for row in rows] == [NONE, "--epochs 9", NONE]
+    assert [row["method"] for row in rows] == ["baselineCAE", "mvtecCAE", "mvtecCAE"]
 
 
 def test_a_row_replaces_the_older_one_of_its_key():
@@ -55,14 +54,13 @@ def test_merging_leaves_the_old_rows_alone():
 
 def test_a_written_table_reads_back(tmp_path):
     path = tmp_path / "table.md"
-    rows = [made_row(TPR="0.500"), made_row(limit=NONE, error=cell("a | b\nc"))]
-    runs = ["`python -m benchmarks.accuracy d/c` (2 cores, a CPU)"]
-    write_table(path, render(runs, rows))
-    assert read_table(path) == (runs, rows)
+    rows = [made_row(TPR="0.500"), made_row(options=NONE, error=cell("a | b\nc"))]
+    write_table(path, render(rows))
+    assert read_table(path) == rows
 
 
 def test_no_table_is_an_empty_one(tmp_path):
-    assert read_table(tmp_path / "none.md") == ([], [])
+    assert read_table(tmp_path / "none.md") == []
 
 
 def test_a_table_with_other_columns_is_not_overwritten(tmp_path):
@@ -76,7 +74,7 @@ def test_the_text_around_the_table_stays(tmp_path):
     path = tmp_path / "README.md"
     path.write_text(f"above\n{MARKS[0]}\nold\n{MARKS[1]}\nbelow\n", encoding="utf-8")
     for _ in range(2):
-        write_table(path, render([], [made_row()]))
+        write_table(path, render([made_row()]))
     text = path.read_text(encoding="utf-8")
     assert text.startswith(f"above\n{MARKS[0]}\n")
     assert text.endswith(f"{MARKS[1]}\nbelow\n")
@@ -86,14 +84,10 @@ def test_the_text_around_the_table_stays(tmp_path):
         write_table(path, "x")
 
 
-def test_a_repeated_command_is_listed_once_and_last():
-    assert merged_runs(["a", "b"], "a") == ["b", "a"]
-
-
 def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
     path, ran = tmp_path / "table.md", []
     rows = [made_row(TPR="0.500"), made_row(loss="l2", error="stopped")]
-    write_table(path, render([], rows))
+    write_table(path, render(rows))
 
     def measured(args, chosen):
         ran.append(chosen["loss"])
@@ -101,15 +95,16 @@ def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
 
     monkeypatch.setattr("benchmarks.accuracy.measured", measured)
     options = ["d/c", "--methods", "mvtecCAE", "--losses", "ssim", "l2"]
-    options += ["--epochs", "2", "--only-missing", "--out", str(path)]
+    options += ["--train-options=--epochs 2", "--only-missing", "--out", str(path)]
     assert main(options) == 1
     assert ran == ["l2"]
-    assert [row["error"] for row in read_table(path)[1]] == ["again", ""]
+    assert [row["error"] for row in read_table(path)] == ["again", ""]
 
 
 def test_again_judges_the_newest_model_and_keeps_the_minutes(tmp_path):
     path = tmp_path / "table.md"
-    write_table(path, render([], [made_row(minutes="20.5", GB="1.5")]))
+    took = {"minutes": "20.5", "GB": "1.5", "machine": "2 cores"}
+    write_table(path, render([made_row(**took)]))
     options = ["d/c", "--again", "--models", str(tmp_path), "--out", str(path)]
     args = parse_arguments(options)
     with pytest.raises(RuntimeError, match="no model or no row of d/c, mvtecCAE"):
@@ -121,7 +116,7 @@ def test_again_judges_the_newest_model_and_keeps_the_minutes(tmp_path):
         file.parent.mkdir(parents=True)
         file.touch()
         os.utime(file, (age, 100 - age))
-    assert newest(args, made_row()) == (files[0], {"minutes": "20.5", "GB": "1.5"})
+    assert newest(args, made_row()) == (files[0], took)
     with pytest.raises(RuntimeError, match="no model or no row"):
         newest(args, made_row(loss="l2"))
 
@@ -147,14 +142,18 @@ def test_every_loss_is_for_autoencoders_alone():
     assert {row["data set"] for row in planned(args)} == {"d/c"}
 
 
-def test_one_command_for_folders_with_a_cap_for_each_method():
+def test_one_command_for_folders_with_options_of_all_and_of_one():
     words = ["d/a/", "d/b", "--methods", "mvtecCAE", "padim", "skipCAE"]
-    args = parse_arguments([*words, "--epochs", "20", "skipcae=2"])
-    rows = planned(args)
+    options = ["skipcae: --lr 1e-3", "--size 64 --mask 'a b'"]
+    rows = planned(parse_arguments([*words, "--train-options", *options]))
     assert [row["data set"] for row in rows] == ["d/a"] * 3 + ["d/b"] * 3
-    assert [row["limit"] for row in rows] == ["20", "20", "2"] * 2
-    assert "d/a d/b --methods mvtecCAE PaDiM skipCAE" in describe_run(args)
-    assert "--epochs 20 skipCAE=2" in describe_run(args)
+    of_all = "--size 64 --mask 'a b'"
+    expected = [of_all, of_all, f"--lr 1e-3 {of_all}"]
+    assert [row["options"] for row in rows] == expected * 2
+
+
+def test_a_machine_without_a_gpu_has_cores():
+    assert machine() == f"{os.cpu_count()} cores"
 
 
 def test_a_failing_run_is_a_row_with_its_error(tmp_path):
