@@ -51,9 +51,13 @@ def sweep(ratio: float, steps: int) -> Callable:
     return shape
 
 
+def on_gpu() -> bool:
+    """Return whether Keras computes on a GPU."""
+    devices = keras.distribution.list_devices()
+    return any(name in device.lower() for device in devices for name in ("gpu", "cuda"))
+
+
 def compile_trainer(trainer: keras.Model, optimizer) -> None:
     """Compile with XLA except where it is slower: TensorFlow on a CPU."""
-    slow = keras.backend.backend() == "tensorflow" and not any(
-        "gpu" in device.lower() for device in keras.distribution.list_devices()
-    )
+    slow = keras.backend.backend() == "tensorflow" and not on_gpu()
     trainer.compile(optimizer, jit_compile=False if slow else "auto")

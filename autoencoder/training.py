@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,6 +20,7 @@ from .progress import Progress
 
 EPOCH_IMAGES = 1024  # smaller sets are seen several times an epoch
 EPOCHS = 60  # planned where no number is given
+WORKERS = min(8, os.cpu_count() or 1)  # threads that make batches ahead
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ NONE = "–"  # no options, or a figure that is not defined
 MARKS = ("<!-- accuracy -->", "<!-- end of accuracy -->")
 EXPLANATION = """\
 Written by `python -m benchmarks.accuracy DATA_SET --methods METHOD --losses LOSS
---train-options="OPTIONS"`, any number of each at a time. Each row is one run of
+--train-options="METHOD: OPTIONS"`, any number of each at a time. Each row is one run of
 `train.py`, `finetune.py` and `test.py`; the test leaves out the images that finetuning
 used. balanced score: mean of TPR and TNR; minutes and GB: all of `train.py`, and its
 peak memory, without a GPU's own; img/s: judged by the loaded model, with decoding; MB:
@@ -80,12 +80,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--losses", nargs="+", type=name, default=["ssim"], help=help_)
     add(
         "--train-options",
-        nargs="+",
+        action="append",
         type=train_options,
         default=[],
         metavar='"[METHOD:] OPTIONS"',
-        help="more options of train.py, for all methods or one of them; write the "
-        "first as --train-options='--size 128'",
+        help="more options of train.py, of all methods or of one; can be repeated; "
+        "write it --train-options='--size 128'",
     )
     add("--models", type=Path, default=Path("saved_models"), help="where runs go")
     add("--results", type=Path, default=Path("results"), help="where results go")
@@ -215,13 +215,11 @@ def cell(text: str) -> str:
 
 def machine() -> str:
     """Return the GPU that Keras trains on, or else the number of cores."""
-    program = "import keras; print(len(keras.distribution.list_devices('gpu')))"
-    count = int(run_child(["-c", program]).output.split()[-1])
-    if not count:
+    program = "from autoencoder.optimizer import on_gpu; print(on_gpu())"
+    if run_child(["-c", program]).output.split()[-1] == "False":
         return f"{os.cpu_count()} cores"
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    names = subprocess.check_output(query, text=True).splitlines()
-    return " + ".join(name.strip() for name in names[:count])
+    return subprocess.check_output(query, text=True).splitlines()[0].strip()
 
 
 def key(row: Row) -> tuple[str, ...]:

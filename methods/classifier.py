@@ -11,12 +11,12 @@ from keras import layers, ops
 from autoencoder.augmentation import Augmentation
 from autoencoder.optimizer import compile_trainer
 from autoencoder.progress import Progress
-from autoencoder.training import Batches, InOrder, dtype_policy, run_epochs
+from autoencoder.training import WORKERS, Batches, InOrder, dtype_policy, run_epochs
 from processing.defects import KINDS
 from processing.errors import UsageError
 from processing.images import ANOMALOUS, GOOD
 
-from .defective import SOURCES, WORKERS, draw_defects
+from .defective import SOURCES, draw_defects
 from .gradients import value_and_pullback
 
 SMALLEST = 26  # pixels: one cell is left

@@ -1,18 +1,16 @@
 """Batches of good images of which some get synthetic defects, for `fit`."""
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
-from autoencoder.training import Batches, InOrder
+from autoencoder.training import WORKERS, Batches, InOrder
 from processing.decoding import to_float
 from processing.defects import KINDS, synthesise
 from processing.images import ImageSet
 
 SOURCES = 64  # good images that patches are taken from
-WORKERS = min(8, os.cpu_count() or 1)
 
 
 def draw_defects(

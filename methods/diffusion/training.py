@@ -11,7 +11,7 @@ from keras import ops
 
 from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine
 from autoencoder.progress import Progress
-from autoencoder.training import Batches, dtype_policy, run_epochs
+from autoencoder.training import WORKERS, Batches, dtype_policy, run_epochs
 
 from .process import noised
 from .schedule import Schedule
@@ -77,7 +77,9 @@ class NoisyBatches(Batches):
         self.noise = noise
         self.horizon = horizon
         self.focus = min(settings.start, horizon)
-        super().__init__(load, count, settings.batch_size, settings.seed)
+        super().__init__(
+            load, count, settings.batch_size, settings.seed, workers=WORKERS
+        )
 
     def __getitem__(self, step: int) -> tuple:
         """Return ((images, noise, timesteps),) of a step, as `Denoiser` takes them."""

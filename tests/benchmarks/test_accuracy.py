@@ -145,7 +145,8 @@ def test_every_loss_is_for_autoencoders_alone():
 def test_one_command_for_folders_with_options_of_all_and_of_one():
     words = ["d/a/", "d/b", "--methods", "mvtecCAE", "padim", "skipCAE"]
     options = ["skipcae: --lr 1e-3", "--size 64 --mask 'a b'"]
-    rows = planned(parse_arguments([*words, "--train-options", *options]))
+    words += [f"--train-options={option}" for option in options]
+    rows = planned(parse_arguments(words))
     assert [row["data set"] for row in rows] == ["d/a"] * 3 + ["d/b"] * 3
     of_all = "--size 64 --mask 'a b'"
     expected = [of_all, of_all, f"--lr 1e-3 {of_all}"]
