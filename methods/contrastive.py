@@ -31,12 +31,12 @@ DRAWN = 64  # pixels of a good image that they come from
 class Contrastive(FeatureMethod):
     """Clusters of features that tell good from defective pixels (arXiv 2308.09307).
 
-    As in FOCAL (Wu et al. 2023) an encoder learns, from synthetic defects, to pull the
-    good pixels of an image together and away from the defective ones, and the features
-    of each image are clustered. Unlike there, clusters are told to be good by what the
-    training images are like, and the map is the distance from the good ones, in units
-    of the highest that good images have. Training that does not tell the synthetic
-    defects on validation images better is undone.
+    As in FOCAL (Wu et al. 2023) an encoder learns, from synthetic defects, to pull good
+    pixels together and away from the defective ones, and the features of each image are
+    clustered. Unlike there, it does so across the images of a batch, clusters are told
+    to be good by what the training images are like, and the map is the distance from
+    the good ones, in units of the highest that good images have. Training that does not
+    tell the synthetic defects on validation images better is undone.
 
     Args:
         name: the method's name.
@@ -55,6 +55,7 @@ class Contrastive(FeatureMethod):
     map_kinds = ("separation",)
     map_kind = "separation"
     strides = (8, 32)
+    from_scratch = True
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from processing.errors import UsageError
 from processing.images import ImageSet
 
 from . import backbones
@@ -36,6 +37,7 @@ class FeatureMethod(Method):
     map_kinds = ("distance",)
     map_kind = "distance"
     strides: tuple[int, int]  # lowest and highest of the levels taken by default
+    from_scratch: bool = False  # whether the backbone itself is trained
     cache_bytes = 2**26  # the images are seen once
 
     def __init__(
@@ -79,6 +81,12 @@ class FeatureMethod(Method):
     def check(self) -> None:
         self.build()
         weight_files.find(self.backbone, self.weights)
+        published = backbones.spec(self.backbone).published
+        if not (self.from_scratch or published or self.weights != "random"):
+            raise UsageError(
+                f"-k {self.backbone} is to be trained from scratch: expected "
+                "-a contrastive, or --weights FILE. Received: --weights random"
+            )
 
     @property
     def grid(self) -> tuple[int, int]:

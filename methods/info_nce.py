@@ -1,11 +1,11 @@
-"""Pull the good pixels of an image together, and away from its defective ones."""
+"""Pull the good pixels of all images together, and away from the defective ones."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-SAMPLES = 1024  # pixels of each kind of an image that are compared, at most
+SAMPLES = 256  # pixels of each kind of an image that are compared, at most
 TEMPERATURE = 0.1
 SHARE = 0.25  # of a cell of the grid that makes it defective
 
@@ -70,12 +70,20 @@ class PixelContrast(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Return the loss of some pixels of each kind; `y` are masks (n, h, w)."""
+        """Return the loss of some pixels of each kind; `y` are masks (n, h, w).
+
+        The batch counts as one image, for maps are distances from the good pixels of
+        all images. Compared within each image alone, those of one image may lie where
+        the defects of another do.
+        """
         _, height, width, size = y_pred.shape
         pixels = ops.reshape(y_pred, (-1, height * width, size))
         kinds = on_cells(y, (height, width))
-        queries, negatives = (self._drawn(pixels, kind) for kind in kinds)
-        return info_nce(queries[0], negatives[0], queries[1], negatives[1])
+        (queries, good), (negatives, defective) = (
+            (ops.reshape(drawn, (1, -1, size)), ops.reshape(counted, (1, -1)))
+            for drawn, counted in (self._drawn(pixels, kind) for kind in kinds)
+        )
+        return info_nce(queries, negatives, good, defective)
 
     def _drawn(self, pixels: Any, kind: Any) -> tuple[Any, Any]:
         """Draw pixels of a kind: (n, k, d), and which of them are of it, (n, k)."""

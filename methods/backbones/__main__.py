@@ -33,7 +33,7 @@ def show() -> None:
     for name, known in BACKBONES.items():
         here = "yes" if pretrained.local(name) else "no"
         maps = " ".join(f"{x.name}:{x.channels}/{x.stride}" for x in levels(name))
-        source = known.package or known.repository
+        source = known.package or known.repository or "–"
         rows.append((name, maps, f"{known.parameters / 1e6:.1f} M", source, here))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -144,6 +144,16 @@ def _resnet_pattern(*blocks: int) -> str:
     )
 
 
+def _swin_pattern(third: int) -> str:
+    """Return the pattern for stages of two blocks but for the third of so many."""
+    return (
+        r"(head|norm|patch_embed\.(proj|norm))\.(weight|bias)"
+        r"|layers\.[1-3]\.downsample\.(norm\.(weight|bias)|reduction\.weight)"
+        rf"|layers\.([013]\.blocks\.[01]|2\.blocks\.[0-{third - 1}])\."
+        rf"({TRANSFORMER}|attn\.relative_position_bias_table)"
+    )
+
+
 PATTERNS = {
     "efficientnet_lite0": (
         rf"(conv_stem|conv_head|fc)\.(weight|bias)|bn[01]\.{BATCH_NORM}"
@@ -152,12 +162,8 @@ PATTERNS = {
     "resnet18": _resnet_pattern(2, 2, 2, 2),
     "resnet50": _resnet_pattern(3, 4, 6, 3),
     "wide_resnet50_2": _resnet_pattern(3, 4, 6, 3),
-    "swin_tiny": (
-        r"(head|norm|patch_embed\.(proj|norm))\.(weight|bias)"
-        r"|layers\.[1-3]\.downsample\.(norm\.(weight|bias)|reduction\.weight)"
-        rf"|layers\.([013]\.blocks\.[01]|2\.blocks\.[0-5])\."
-        rf"({TRANSFORMER}|attn\.relative_position_bias_table)"
-    ),
+    "swin_tiny": _swin_pattern(6),
+    "swin_mini": _swin_pattern(2),
     "dinov2_small": (
         r"mask_token|tokens\.(cls_token|pos_embed)|(norm|patch_embed\.proj)\."
         rf"(weight|bias)|blocks\.(\d|1[01])\.({TRANSFORMER}|ls[12]\.weight)"

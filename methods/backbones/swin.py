@@ -1,4 +1,4 @@
-"""Swin Transformer (Liu et al. 2021, arXiv 2103.14030), the tiny one.
+"""Swin Transformer (Liu et al. 2021, arXiv 2103.14030), the tiny and a smaller one.
 
 Layers bear timm's names. Maps that windows of 7 do not fill are padded with zeros
 before each attention, as in torchvision and in the authors' detectors, so that sides
@@ -15,8 +15,8 @@ from keras import layers, ops
 
 from .transformer import attend, feed_forward, normalise
 
-DEPTHS = (2, 2, 6, 2)
-CHANNELS = 96  # of the first stage; each later one has twice as many
+DEPTHS = {"swin_tiny": (2, 2, 6, 2), "swin_mini": (2, 2, 2, 2)}
+CHANNELS = {"swin_tiny": 96, "swin_mini": 48}  # of the first stage; later: twice
 HEADS = 3  # of the first stage; likewise
 WINDOW = 7
 EPSILON = 1e-5
@@ -25,9 +25,9 @@ MASKED = -100.0  # added to the logits of what a query must not see, as in the o
 
 def stages(name: str, images: Any) -> Iterator[tuple[str, Any]]:
     """Yield (level, features) from shallow to deep, building only what is asked for."""
-    x = layers.Conv2D(CHANNELS, 4, strides=4, name="patch_embed.proj")(images)
+    x = layers.Conv2D(CHANNELS[name], 4, strides=4, name="patch_embed.proj")(images)
     x = normalise(x, EPSILON, "patch_embed.norm")
-    for stage, depth in enumerate(DEPTHS):
+    for stage, depth in enumerate(DEPTHS[name]):
         path = f"layers.{stage}"
         if stage > 0:
             x = _merge(x, f"{path}.downsample")

@@ -2,7 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
+from methods.contrastive import Contrastive
 from methods.features import Enlarge, enlarging, on_grid
+from methods.padim import PaDiM
+from processing.errors import UsageError
 from processing.residuals import smooth
 
 
@@ -29,3 +32,10 @@ def test_features_come_to_one_grid(rng):
 
 def test_rows_of_the_matrix_sum_to_one():
     np.testing.assert_allclose(enlarging(16, 64, 4.0).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_backbone_without_weights_is_for_training_from_scratch():
+    options = {"image_shape": (64, 64, 3), "backbone": "swin_mini", "weights": "random"}
+    with pytest.raises(UsageError, match="swin_mini .*expected -a contrastive"):
+        PaDiM(**options).check()
+    Contrastive(**options).check()

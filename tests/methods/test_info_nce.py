@@ -99,3 +99,19 @@ def test_training_parts_good_from_defective(rng, seed):
     before = trainer.evaluate(pixels, masks, verbose=0)
     trainer.fit(pixels, masks, epochs=40, batch_size=4, verbose=0)
     assert trainer.evaluate(pixels, masks, verbose=0) < 0.3 * before
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_good_pixels_of_all_images_belong_together(apart):
+    """Maps know all good pixels: what one image calls good is no defect in another."""
+    good, other = ([1, 0], [0, 1])
+    first = [good, good, other, other]  # four pixels, the last two defective
+    second = [other, other, good, good] if apart else first
+    features = np.array([first, second], np.float32).reshape(2, 1, 4, 2)
+    masks = np.array([[[0, 0, 1, 1]]] * 2, bool)
+    trainer = PixelContrast(keras.Sequential(), seed=0)
+    loss = float(trainer.compute_loss(y=masks, y_pred=ops.convert_to_tensor(features)))
+    # four defective pixels: all at 0; or two at 0 and two at 10, the positives at 10/3
+    expected = np.log(1 + 2 * np.exp(10 - 10 / 3) + 2 * np.exp(-10 / 3))
+    expected = expected if apart else np.log(1 + 4 * np.exp(-10))
+    np.testing.assert_allclose(loss, expected, rtol=1e-3)

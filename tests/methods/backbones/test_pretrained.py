@@ -86,3 +86,9 @@ def test_a_download_that_breaks_off(cache, monkeypatch):
     with pytest.raises(UserError, match=r"cannot be downloaded \(gone\)"):
         fetch("resnet18")
     assert not list(cache.iterdir())
+
+
+def test_what_is_for_training_from_scratch_has_none():
+    assert local("swin_mini") is None
+    with pytest.raises(UserError, match="swin_mini has no ImageNet .*--weights random"):
+        fetch("swin_mini")
