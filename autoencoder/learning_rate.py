@@ -11,7 +11,7 @@ from .optimizer import ShapedAdam, compile_trainer, sweep
 
 STEPS = 200
 START = 1e-5
-END = 1.0
+END = 1e-2  # some losses still fall beyond it, but no training with Adam is good there
 SMOOTHING = 0.95
 DIVERGED = 6.0  # times the best smoothed loss
 DROP = 0.85  # share of the whole fall of the loss that marks the rate
@@ -60,7 +60,7 @@ def choose_rate(rates: np.ndarray, losses: np.ndarray) -> float:
 def find_learning_rate(
     trainer: keras.Model, batches: keras.utils.PyDataset, steps: int | None = None
 ) -> Sweep:
-    """Sweep `trainer` from 1e-5 to 1 over `steps` (200) batches and choose a rate.
+    """Sweep `trainer` from 1e-5 to 1e-2 over `steps` (200) batches; choose a rate.
 
     The sweep ends early where the loss is not finite or beyond six times the best
     one. All variables of `trainer` are restored; it has to be compiled again.
