@@ -1,6 +1,7 @@
 """Import Keras without the start-up chatter of its backend."""
 
 import importlib
+import logging
 import os
 import sys
 import tempfile
@@ -13,6 +14,7 @@ def load_backend() -> None:
     apply, so that is what is caught.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("jax").setLevel(logging.WARNING)  # the devices it did not find
     sys.stderr.flush()
     before = os.dup(2)
     with tempfile.TemporaryFile() as caught:
