@@ -15,6 +15,7 @@ def load_backend() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("jax").setLevel(logging.WARNING)  # the devices it did not find
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # "retracing" is meant
     sys.stderr.flush()
     before = os.dup(2)
     with tempfile.TemporaryFile() as caught:

@@ -19,13 +19,17 @@ from .memory_bank import BLOCK, MemoryBank, reweighted
 
 CANDIDATES = 100_000  # patches that a coreset is chosen from, at most
 NEIGHBOURHOOD = 3  # patches a side whose features are averaged
+CONTRAST = 0.3  # power of the features' length that is left
+FINE = 16  # pixels, the stride that deeper levels go beyond
+COARSE_WEIGHT = 0.7  # of these
 
 
 class PatchCore(FeatureMethod):
     """Nearest-neighbour distances of patches (Roth et al. 2022, arXiv 2106.08265).
 
-    The features of each level are brought to length 1: all levels count the same, and
-    the contrast of a texture does not.
+    The features of each level are brought to a mean length of 1 over the image, in
+    which little of a texture's contrast is left; see `levelled`. Levels beyond stride
+    16, which see little detail, count 0.7.
 
     Args:
         name: the method's name.
@@ -82,14 +86,14 @@ class PatchCore(FeatureMethod):
             self._use(int(self.arrays["kept"]))
 
     def _embed(self, images: Any) -> Any:
-        """Return the features (n, h, w, d) of symbolic images.
-
-        Those of the first level are averaged; deeper ones see as much as it is.
-        """
+        """Return the features (n, h, w, d) of symbolic images, averaged locally."""
         pool = keras.layers.AveragePooling2D(NEIGHBOURHOOD, strides=1, padding="same")
-        unit = keras.layers.UnitNormalization(axis=-1)
-        first, *deeper = self.feature_maps(images)
-        return on_grid([unit(f) for f in (pool(first), *deeper)], self.grid)
+        maps = zip(self.chosen_levels, self.feature_maps(images), strict=True)
+        weighted = [
+            Levelled(COARSE_WEIGHT if level.stride > FINE else 1.0)(pool(features))
+            for level, features in maps
+        ]
+        return on_grid(weighted, self.grid)
 
     def _use(self, count: int) -> None:
         """Make the network that judges with a bank of `count` features."""
@@ -197,3 +201,20 @@ class PatchCore(FeatureMethod):
         self.check_fitted()
         maps, scores = self._judge.predict_on_batch(images)
         return np.asarray(maps), np.asarray(scores)
+
+
+class Levelled(keras.layers.Layer):
+    """Features (n, h, w, d) with the lengths `weight` (l / mean of l) ** 0.3.
+
+    The mean is that over the positions of an image.
+    """
+
+    def __init__(self, weight: float):
+        super().__init__(trainable=False, dtype="float32")
+        self.weight = weight
+
+    def call(self, features: Any) -> Any:
+        """Return the features, those of length 0 as they are."""
+        length = ops.maximum(ops.norm(features, axis=-1, keepdims=True), 1e-6)
+        mean = ops.mean(length, axis=(1, 2), keepdims=True)
+        return self.weight * features / length * (length / mean) ** CONTRAST

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from methods import patchcore
-from methods.patchcore import PatchCore
+from methods.patchcore import Levelled, PatchCore
 from processing.dataset import scan_category
 from processing.errors import UsageError
 
@@ -57,9 +57,25 @@ def test_the_share_is_at_most_one():
         PatchCore(**SMALL, coreset=5).check()
 
 
-def test_contrast_does_not_count(category):
-    """Features of a level at its own grid have length 1."""
-    bank = np.asarray(fitted(category).networks["bank"].bank)
-    np.testing.assert_allclose(np.linalg.norm(bank[:, :40], axis=1), 1, atol=1e-4)
-    deeper = bank[:, 40:152], bank[:, 152:]  # shorter where interpolated
-    assert max(np.linalg.norm(part, axis=1).max() for part in deeper) < 1.001
+def test_the_mean_length_of_each_level(category):
+    """All positions of one image: lengths of mean near 1, of little spread."""
+    method = fitted(category, coreset=1.0, images=1)
+    bank = np.asarray(method.networks["bank"].bank)
+    lengths = np.linalg.norm(bank[:, :40], axis=1)  # the level at the maps' own grid
+    assert 0.95 < lengths.mean() < 1
+    assert 0 < lengths.std() < 0.3
+    coarse = np.linalg.norm(bank[:, 152:], axis=1)  # shorter where interpolated
+    assert coarse.max() < 1
+
+
+def test_little_contrast_is_left(rng):
+    features = rng.standard_normal((1, 4, 4, 8)).astype(np.float32)
+    features[:, :2] *= 10
+    lengths = np.linalg.norm(np.asarray(Levelled(2.0)(features)), axis=-1)
+    plain = np.linalg.norm(features, axis=-1)
+    np.testing.assert_allclose(lengths, 2 * (plain / plain.mean()) ** 0.3, rtol=1e-5)
+    np.testing.assert_allclose(
+        Levelled(1.0)(5 * features), Levelled(1.0)(features), rtol=1e-4
+    )
+    zero = np.asarray(Levelled(1.0)(np.zeros((1, 2, 2, 3), np.float32)))
+    np.testing.assert_array_equal(zero, 0)
