@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -57,6 +57,19 @@ def images_per_epoch(count: int, batch_size: int) -> int:
     """Return how many images, repeats included, an epoch of `count` images takes."""
     batch_size = min(batch_size, count)
     return math.ceil(max(count, EPOCH_IMAGES) / batch_size) * batch_size
+
+
+class Epochs(Protocol):
+    """Batches that are others in every epoch."""
+
+    def start(self, epoch: int) -> None:
+        """Draw what `epoch` is to hold."""
+
+    def __len__(self) -> int:
+        """Return how many batches an epoch has."""
+
+    def __getitem__(self, step: int) -> Any:
+        """Return one batch."""
 
 
 class Batches(keras.utils.PyDataset):
@@ -224,7 +237,7 @@ def train(
 
 def run_epochs(
     trainer: keras.Model,
-    batches: Batches,
+    batches: Epochs,
     validation: keras.utils.PyDataset,
     epochs: int,
     progress: Progress,

@@ -22,6 +22,7 @@ METHODS = {
     "PaDiM": "methods.padim.PaDiM",
     "contrastive": "methods.contrastive.Contrastive",
     "fewshot": "methods.fewshot.FewShot",
+    "unified": "methods.unified.Unified",
     "PatchCore": "methods.patchcore.PatchCore",
     "DDAD": "methods.diffusion.ddad.DDAD",
     "AnoDDPM": "methods.diffusion.anoddpm.AnoDDPM",

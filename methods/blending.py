@@ -1,5 +1,6 @@
 """How much of a learned map makes another one better."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,15 @@ def choose_blend(
     for share in SHARES:
         factors[share] = (scales * (1 - share, share)).astype(np.float32)
         figures[share] = separation(np.tensordot(factors[share], maps, 1), masks)
+    return factors[best_share(figures)], {
+        str(share): figure for share, figure in figures.items()
+    }
+
+
+def best_share(figures: Mapping[float, float]) -> float:
+    """Return the best of `SHARES` by its figure; the first unless that gains enough."""
     best = max(SHARES, key=figures.__getitem__)  # the first of equals
-    if figures[best] - figures[SHARES[0]] < GAIN:
-        best = SHARES[0]
-    return factors[best], {str(share): figure for share, figure in figures.items()}
+    return best if figures[best] - figures[SHARES[0]] >= GAIN else SHARES[0]
 
 
 def separation(maps: np.ndarray, masks: np.ndarray) -> float:

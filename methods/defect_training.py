@@ -7,7 +7,7 @@ import keras
 from autoencoder.learning_rate import FALLBACK
 from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine
 from autoencoder.progress import Progress
-from autoencoder.training import Settings, run_epochs
+from autoencoder.training import Epochs, Settings, run_epochs
 from processing.images import ImageSet
 
 from .base import Run
@@ -35,6 +35,18 @@ def fit_to_defects(
         The state of `autoencoder.progress.Progress`.
     """
     batches = training_batches(train, settings.batch_size, settings.seed)
+    checks = validation_batches(validation, settings.batch_size, settings.seed)
+    return fit_to_batches(trainer, batches, checks, settings, run)
+
+
+def fit_to_batches(
+    trainer: keras.Model,
+    batches: Epochs,
+    checks: keras.utils.PyDataset,
+    settings: Settings,
+    run: Run | None = None,
+) -> dict[str, Any]:
+    """Train on batches (images, masks), and check on others; see `fit_to_defects`."""
     trainer(batches[0][0][:1])  # creates what is created on the first call
     shape = cosine(len(batches) * settings.planned)
     rate = settings.learning_rate or FALLBACK
@@ -43,7 +55,6 @@ def fit_to_defects(
     saved = run.saved() if run else None
     if saved:
         progress.restore(trainer, *saved)
-    checks = validation_batches(validation, settings.batch_size, settings.seed)
     callbacks = run.callbacks(settings) if run else []
     run_epochs(trainer, batches, checks, settings.planned, progress, callbacks)
     trainer.set_weights(progress.best_weights)

@@ -11,6 +11,7 @@ from processing.defects import KINDS, synthesise
 from processing.images import ImageSet
 
 SOURCES = 64  # good images that patches are taken from
+Draw = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 def draw_defects(
@@ -61,7 +62,7 @@ def training_batches(
     Order and defects depend on `seed` and the epoch alone: a resumed run calls
     `start(epoch)` and goes on as if it had never stopped.
     """
-    draw = _drawing(good, seed, share, kinds)
+    draw = drawing(good, seed, share, kinds)
     return Batches(
         good.load, len(good), batch_size, seed, transform=draw, workers=WORKERS
     )
@@ -76,7 +77,7 @@ def validation_batches(
     kinds: Sequence[str] = tuple(KINDS),
 ) -> InOrder:
     """Return all images in order as (images, masks), with the same defects always."""
-    draw = _drawing(good, seed, share, kinds)
+    draw = drawing(good, seed, share, kinds)
 
     def load(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return draw(good.load(indices), seed, int(indices[0]))
@@ -84,9 +85,12 @@ def validation_batches(
     return InOrder(load, len(good), batch_size)
 
 
-def _drawing(
-    good: ImageSet, seed: int, share: float, kinds: Sequence[str]
-) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+def drawing(
+    good: ImageSet,
+    seed: int,
+    share: float = 0.5,
+    kinds: Sequence[str] = tuple(KINDS),
+) -> Draw:
     """Return `draw_defects` with patches from some of the good images."""
     chosen = np.random.default_rng(seed).permutation(len(good))[:SOURCES]
     sources = good.load(np.sort(chosen))

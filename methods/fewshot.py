@@ -189,7 +189,7 @@ class FewShot(ShotMethod):
 
     def check_fitted(self) -> None:
         if "views" not in self.arrays:
-            raise NotFittedError("fewshot is not fitted: call `fit`, or load a model")
+            raise NotFittedError(f"{self.name} is not fitted: call `fit`, or load one")
 
     def inference_model(self) -> Any:
         self.check_fitted()

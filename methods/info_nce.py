@@ -50,6 +50,18 @@ def on_cells(masks: Any, grid: tuple[int, int]) -> tuple[Any, Any]:
     return ops.cast(share == 0, "float32"), ops.cast(share >= SHARE, "float32")
 
 
+def drawn(pixels: Any, kind: Any, draws: keras.random.SeedGenerator) -> tuple[Any, Any]:
+    """Draw pixels (n, p, d) of a kind (n, p), 1 or 0.
+
+    Returns (n, k, d), k at most `SAMPLES`, and which of them are of the kind, (n, k).
+    """
+    order = keras.random.uniform(ops.shape(kind), seed=draws)
+    count = min(SAMPLES, pixels.shape[1])
+    _, index = ops.top_k(ops.where(kind > 0, order, order - 2), count)
+    found = ops.take_along_axis(pixels, index[..., None], axis=1)
+    return found, ops.take_along_axis(kind, index, axis=1)
+
+
 class PixelContrast(keras.Model):
     """A network from images to features (n, h, w, d), and its InfoNCE loss."""
 
@@ -80,15 +92,7 @@ class PixelContrast(keras.Model):
         pixels = ops.reshape(y_pred, (-1, height * width, size))
         kinds = on_cells(y, (height, width))
         (queries, good), (negatives, defective) = (
-            (ops.reshape(drawn, (1, -1, size)), ops.reshape(counted, (1, -1)))
-            for drawn, counted in (self._drawn(pixels, kind) for kind in kinds)
+            (ops.reshape(chosen, (1, -1, size)), ops.reshape(counted, (1, -1)))
+            for chosen, counted in (drawn(pixels, kind, self.draws) for kind in kinds)
         )
         return info_nce(queries, negatives, good, defective)
-
-    def _drawn(self, pixels: Any, kind: Any) -> tuple[Any, Any]:
-        """Draw pixels of a kind: (n, k, d), and which of them are of it, (n, k)."""
-        order = keras.random.uniform(ops.shape(kind), seed=self.draws)
-        count = min(SAMPLES, pixels.shape[1])
-        _, index = ops.top_k(ops.where(kind > 0, order, order - 2), count)
-        drawn = ops.take_along_axis(pixels, index[..., None], axis=1)
-        return drawn, ops.take_along_axis(kind, index, axis=1)

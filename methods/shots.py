@@ -28,6 +28,7 @@ class ShotMethod(FeatureMethod):
 
     shots: int
     rotations: bool
+    width: int = 1  # numbers remembered for each of a feature's
 
     @abstractmethod
     def fit(
@@ -97,7 +98,7 @@ class ShotMethod(FeatureMethod):
         for level in self.chosen_levels:
             height, width = (side // level.stride for side in self.image_shape[:2])
             bank = MemoryBank(views * height * width, f"bank_{level.name}")
-            bank.build((None, level.channels))
+            bank.build((None, self.width * level.channels))
             self.networks[bank.name] = bank
 
     def unit_features(self, images: Any) -> list[Any]:
@@ -119,7 +120,7 @@ class ShotMethod(FeatureMethod):
     def _check_room(self, views: int) -> None:
         height, width, _ = self.image_shape
         pixels = [height * width // level.stride**2 for level in self.chosen_levels]
-        sizes = [level.channels for level in self.chosen_levels]
+        sizes = [self.width * level.channels for level in self.chosen_levels]
         banks = 4 * views * sum(n * d for n, d in zip(pixels, sizes, strict=True))
         compared = 2 * 4 * BLOCK * BATCH * max(pixels)
         advice = "expected fewer --shots, a smaller --size or no --rotations"

@@ -27,6 +27,7 @@ CONFIGS = {  # of methods that are not as small as they go with `TRAINED`
     "PaDiM": FEATURES,
     "PatchCore": {**FEATURES, "patches": 100},
     "fewshot": FEATURES,
+    "unified": {**FEATURES, "batch_size": 4, "epochs": 1},
     "contrastive": {
         **FEATURES,
         "backbone": "efficientnet_lite0",
@@ -100,7 +101,7 @@ def test_no_image_changes_another_ones_map(name, fitted, rng):
     )
 
 
-@pytest.mark.parametrize("name", ["PaDiM", "PatchCore", "fewshot"])
+@pytest.mark.parametrize("name", ["PaDiM", "PatchCore", "fewshot", "unified"])
 def test_a_pasted_square_stands_out(name, fitted, samples):
     """Of methods that need no long training; of the others in their own tests."""
     method = fitted(name)

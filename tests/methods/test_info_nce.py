@@ -71,17 +71,17 @@ def test_cells():
 
 def test_draws_are_of_their_kind(rng, monkeypatch):
     monkeypatch.setattr(module, "SAMPLES", 5)
-    trainer = PixelContrast(keras.Sequential(), seed=0)
+    draws = keras.random.SeedGenerator(0)
     kind = np.zeros((2, 30), np.float32)
     kind[0, 3:20] = kind[1, 4:6] = 1
     pixels = np.broadcast_to(np.arange(30.0)[:, None], (2, 30, 1)).astype(np.float32)
-    drawn, counted = map(
-        np.asarray, trainer._drawn(pixels, ops.convert_to_tensor(kind))
+    found, counted = map(
+        np.asarray, module.drawn(pixels, ops.convert_to_tensor(kind), draws)
     )
-    assert drawn.shape == (2, 5, 1)
-    assert ((drawn[0] >= 3) & (drawn[0] < 20)).all()
-    assert len(np.unique(drawn[0])) == 5
-    assert sorted(drawn[1][counted[1] > 0, 0]) == [4, 5]
+    assert found.shape == (2, 5, 1)
+    assert ((found[0] >= 3) & (found[0] < 20)).all()
+    assert len(np.unique(found[0])) == 5
+    assert sorted(found[1][counted[1] > 0, 0]) == [4, 5]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
