@@ -3,8 +3,9 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from processing import command
 
@@ -20,7 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of finetune.py."""
     parser = command.parser(__doc__)
     images = command.add_model(parser, "model file that train.py wrote")
-    help_ = "category folder, if it is not where it was at training"
+    help_ = "category folder, if it is not where it was at training; of a model of "
+    help_ += "several, the name of one"
     images.add_argument("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
     command.add_skip_unreadable(images)
 
@@ -75,22 +77,29 @@ def finetune(
 
     load_backend()
     from methods import finetuning
+    from methods.several import categories_in
     from processing.calibration import Rule
 
-    folder, result = finetuning.finetune(
-        options.path,
-        finetuning.Options(
+    for category in categories_in(options.path, options.input_dir):
+        settings = finetuning.Options(
             kind=options.method,
             dtype=options.dtype,
             clear_border=options.clear_border,
             legacy=options.legacy,
             rule=Rule(rule, number) if rule else None,
             min_area=options.min_area,
-            folder=options.input_dir,
+            folder=category,
             results=options.results,
             skip_unreadable=options.skip_unreadable,
-        ),
-    )
+        )
+        folder, result = finetuning.finetune(options.path, settings)
+        print_decision(result)
+        print(f"results: {folder}")
+    print(f"next:    python3 test.py -p {options.path} -s")
+
+
+def print_decision(result: Mapping[str, Any]) -> None:
+    """Print what was decided, and how well it does."""
     print(f"minimum area: {result['best_min_area']} pixels")
     print(f"threshold:    {result['best_threshold']:.4g}  ({result['method']} map)")
     if result["best_score"] is not None:
@@ -102,7 +111,6 @@ def finetune(
         )
     else:
         print(f"decided by:   {result['source']}")
-    print(f"results: {folder}\nnext:    python3 test.py -p {options.path} -s")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

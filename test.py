@@ -22,7 +22,8 @@ def build_parser() -> argparse.ArgumentParser:
     add = images.add_argument
     help_ = "folder or file of new images; default: the category's test images"
     add("-d", "--input-dir", type=Path, metavar="IMAGES", help=help_)
-    help_ = "category folder, if it is not where it was at training"
+    help_ = "category folder, if it is not where it was at training; of a model of "
+    help_ += "several, the name of one"
     add("--category", type=Path, metavar="FOLDER", help=help_)
     help_ = "category with train/good that a few-shot model is to know in the place of "
     help_ += "its own; the decision then comes from good images"

@@ -3,7 +3,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from methods import METHODS
@@ -19,7 +19,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = command.parser(__doc__)
     run = parser.add_argument_group("run")
     add = run.add_argument
-    help_ = "category folder with train/good, such as mvtec/capsule"
+    help_ = "category folder with train/good, such as mvtec/capsule; of unified, or a "
+    help_ += "folder of them, such as mvtec"
     add("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
     name, help_ = (
         command.one_of(METHODS),
@@ -45,8 +46,10 @@ def train(options: argparse.Namespace) -> None:
 
     load_backend()
     from methods.runs import TrainingRun
+    from methods.several import KNOWN, start_several, train_several
     from methods.training import start_run, train_run
     from methods.updating import start_update
+    from processing.dataset import scan_dataset
 
     if options.resume:
         run, record = TrainingRun.resume(options.resume)
@@ -58,14 +61,17 @@ def train(options: argparse.Namespace) -> None:
             skip_unreadable=options.skip_unreadable,
         )
     else:
-        run, record = start_run(
-            options.input_dir,
+        categories = scan_dataset(options.input_dir)
+        start: Callable = start_several if categories else start_run
+        run, record = start(
+            categories or options.input_dir,
             options.architecture or DEFAULT,
             method_options.given(options),
             root=options.models,
             skip_unreadable=options.skip_unreadable,
         )
-    path = train_run(run, record, inspect=options.inspect)
+    train_ = train_several if KNOWN in record else train_run
+    path = train_(run, record, inspect=options.inspect)
     print(f"model: {path}\nnext:  python3 finetune.py -p {path}")
 
 

@@ -10,6 +10,7 @@ from processing.errors import UsageError, UserError
 
 from .finetuning import Options, finetune
 from .runs import TrainingRun
+from .several import KNOWN
 from .shots import ShotMethod
 from .storage import load_model, save_model
 from .training import versions
@@ -50,6 +51,7 @@ def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
     others = [i for i in range(len(good)) if i not in drawn][:VALIDATION]
     shots, validation = good.subset(sorted(drawn)), good.subset(others)
     method.remember(detector.seen(shots), detector.seen(validation))
+    record.pop(KNOWN, None)  # other categories were forgotten
     record = {
         **record,
         "dataset": category.dataset,

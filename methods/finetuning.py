@@ -28,7 +28,7 @@ from processing.splits import split_finetuning
 
 from .base import Method
 from .detector import Detector
-from .storage import load_model
+from .several import load_category
 from .training import named, versions
 
 RESULT = "finetuning_result.json"
@@ -102,7 +102,7 @@ def curves(
 
 def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
     """Find the decision of a model; return the result's folder and content."""
-    detector, record = load_model(model)
+    detector, record = load_category(model, options.folder)
     kind = choose_maps(detector.method, options.kind, options.legacy)
     clear_border = options.clear_border or options.legacy
     seed = record["config"]["seed"]
@@ -161,7 +161,7 @@ def _image_sets(
     detector: Detector, record: Mapping[str, Any], options: Options
 ) -> tuple[ImageSet, ImageSet]:
     """Return the validation images of the training and the finetuning images."""
-    category = detector.category(options.folder or Path(record["folder"]), CACHE_BYTES)
+    category = detector.category(Path(record["folder"]), CACHE_BYTES)
     validation = named(category.train, record["splits"]["validation"])
     test, seed = category.test, record["config"]["seed"]
     chosen, _ = split_finetuning(

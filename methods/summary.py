@@ -1,7 +1,6 @@
 """`test.py` on a folder of models: judge with each, and compare them in tables."""
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from processing.report import REPORT
 from processing.summary import write_summary
 
 from .runs import write_table
-from .storage import read_record
 from .testing import Options, Report, test
 
 NAME = "summary"
@@ -41,7 +39,7 @@ def summarise(folder: Path, options: Options) -> tuple[Path, list[tuple[str, str
         log.info("%d/%d %s", number, len(models), model)
         try:
             reports = test(model, options)
-            rows += [_row(read_record(model), report, options) for report in reports]
+            rows += [_row(report, options) for report in reports]
         except Exception as error:
             log.info("  failed: %s", one_line(error))
             failures.append((str(model), one_line(error)))
@@ -60,11 +58,11 @@ def summarise(folder: Path, options: Options) -> tuple[Path, list[tuple[str, str
     return path, failures
 
 
-def _row(record: Mapping[str, Any], report: Report, options: Options) -> dict[str, Any]:
+def _row(report: Report, options: Options) -> dict[str, Any]:
     """Return a row of the tables; `report` is relative to the summary."""
-    dataset, category, method, *variant, stamp = record["run"].split("/")
     result = report.result
     report_path = (report.folder / REPORT).relative_to(options.results)
+    dataset, category, method, *variant, stamp = report_path.parts[:-3]
     return {
         "dataset": dataset,
         "category": category,

@@ -27,7 +27,7 @@ from .figures import VERDICTS, Pixels, curves, figures, pixel_metrics
 from .finetuning import CACHE_BYTES, decision_maps, read_results
 from .reporting import finish_report, known_mask, open_gallery
 from .runs import write_table
-from .storage import load_model
+from .several import categories_in, load_category
 from .tables import classification
 from .training import versions
 
@@ -89,16 +89,21 @@ class Report:
 
 
 def test(model: Path, options: Options) -> list[Report]:
-    """Judge the test images once for every finetuning result of the model."""
-    detector, record = load_model(model)
+    """Judge the test images once for every category and finetuning result."""
+    categories = categories_in(model, options.folder)
+    return [report for part in categories for report in _test(model, part, options)]
+
+
+def _test(model: Path, part: Path | None, options: Options) -> Iterator[Report]:
+    """Yield a report for every finetuning result of one category."""
+    detector, record = load_category(model, part)
     decided = read_results(record, options.results, options.kind, options.dtype)
-    category = detector.category(options.folder or Path(record["folder"]), CACHE_BYTES)
+    category = detector.category(Path(record["folder"]), CACHE_BYTES)
     if not len(category.test):
         raise UserError(
-            f"no test images in {options.folder or record['folder']}/test; -d FOLDER "
-            "judges unlabelled images"
+            f"no test images in {record['folder']}/test; -d FOLDER judges unlabelled "
+            "images"
         )
-    reports = []
     for path, finetuned in decided:
         seen = set(record["splits"].get("defective", ()))  # by a supervised method
         if not options.include_finetuning:
@@ -111,15 +116,13 @@ def test(model: Path, options: Options) -> list[Report]:
             )
         images = check_readable(images, options.skip_unreadable)
         folder = options.results / record["run"] / "test" / path.name
-        report = _judge(folder, detector, record, images, finetuned, model, options)
-        reports.append(report)
-    return reports
+        yield _judge(folder, detector, record, images, finetuned, model, options)
 
 
 def predict(model: Path, options: Options) -> Report:
     """Judge unlabelled images with the newest matching decision."""
     assert options.images is not None
-    detector, record = load_model(model)
+    detector, record = load_category(model, options.folder)
     decided = read_results(record, options.results, options.kind, options.dtype)
     _, finetuned = decided[-1]
     images = check_readable(

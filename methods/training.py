@@ -23,7 +23,7 @@ from processing.preparation import Preparation
 from processing.reference import learn, registrable
 from processing.splits import split_finetuning, split_validation
 
-from .base import SupervisedMethod
+from .base import Method, SupervisedMethod
 from .detector import Detector
 from .runs import TrainingRun
 from .shots import ShotMethod
@@ -89,29 +89,15 @@ def start_run(
     detector = configure(method_name, options)
     method = detector.method
     method.check()
-    shape = detector.image_shape
-    category = scan_category(folder, image_shape=shape, cache_bytes=0)
+    category = scan_category(folder, image_shape=detector.image_shape, cache_bytes=0)
     good = check_readable(category.train, skip_unreadable)
     preparation = learn(detector.preparation, good)
-    good = registrable(good, preparation)
-    if len(good) < 2:
-        raise UserError(
-            f"{folder}/train/good needs at least 2 images, one to fit and one to "
-            f"validate. Received: {len(good)}"
-        )
-    seed = method.get_config()["seed"]
-    fit, validation = split_validation(len(good), seed=seed, groups=good.groups)
-    splits = {
-        "fit": [good.names[i] for i in fit],
-        "validation": [good.names[i] for i in validation],
-    }
+    splits = split(method, registrable(good, preparation), folder)
     if isinstance(method, SupervisedMethod) and method.needs_defects:
+        seed = method.get_config()["seed"]
         defective = check_readable(known_defects(category, seed), skip_unreadable)
         method.check_defective(len(defective), tiles=len(preparation.tiling))
         splits["defective"] = list(defective.names)
-    if isinstance(method, ShotMethod):
-        shots = fit[method.support(len(fit))]
-        splits["shots"] = [good.names[i] for i in shots]
     record = {
         "method": method_name,
         "config": method.get_config(),
@@ -124,6 +110,21 @@ def start_run(
     }
     parts = (category.dataset, category.name, method_name, method.variant)
     return TrainingRun.start(root, parts, record, preparation.arrays)
+
+
+def split(method: Method, good: ImageSet, folder: Path) -> dict[str, list[str]]:
+    """Return the names of the good images to fit, to validate and to remember."""
+    if len(good) < 2:
+        raise UserError(
+            f"{folder}/train/good needs at least 2 images, one to fit and one to "
+            f"validate. Received: {len(good)}"
+        )
+    seed = method.get_config()["seed"]
+    fit, validation = split_validation(len(good), seed=seed, groups=good.groups)
+    parts = {"fit": fit, "validation": validation}
+    if isinstance(method, ShotMethod):
+        parts["shots"] = fit[method.support(len(fit))]
+    return {key: [good.names[i] for i in part] for key, part in parts.items()}
 
 
 def train_run(
@@ -157,6 +158,15 @@ def train_run(
         more["shots"] = detector.seen(shots)
     take_in: Callable = method.update if base else method.fit
     take_in(*seen, run, **more)
+    path = finish(run, record, detector)
+    if inspect:
+        write_inspections(run.folder, detector, validation, category)
+    return path
+
+
+def finish(run: TrainingRun, record: Mapping[str, Any], detector: Detector) -> Path:
+    """Write the model file and the plots of a training, and end the run."""
+    method = detector.method
     training = {**record.get("training", {}), **method.summary()}
     record = {**record, "training": training}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
@@ -164,8 +174,6 @@ def train_run(
     if method.history:
         plots.losses(run.folder / "loss_plot.png", method.history)
         plots.learning_rates(run.folder / "lr_schedule_plot.png", method.history)
-    if inspect:
-        write_inspections(run.folder, detector, validation, category)
     run.finish(record)
     return path
 

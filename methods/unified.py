@@ -123,10 +123,11 @@ class Unified(FewShot):
         self.history = state["history"]
         figures = {share: self._separation(known, share) for share in SHARES}
         self.arrays["share"] = np.array(best_share(figures), np.float32)
+        memories: dict[str, np.ndarray] = {}
         for name in reversed(list(categories)):
             self.remember(categories[name].shots, categories[name].validation)
-            if len(known) > 1:
-                self._keep(name)
+            memories |= self._memory(name) if len(known) > 1 else {}
+        self.arrays |= memories
         self._trained |= {
             "shots": {name: list(c.shots.names) for name, c in categories.items()},
             "best_epoch": state["best_epoch"],
@@ -135,21 +136,20 @@ class Unified(FewShot):
         }
         return self
 
+    def remember(self, shots: ImageSet, validation: ImageSet | None) -> None:
+        for name in [name for name in self.arrays if "@" in name]:  # other categories
+            del self.arrays[name]
+        super().remember(shots, validation)
+
     def choose(self, name: str) -> None:
         """Know another one of the categories that `fit_categories` was given."""
         for bank in self.banks:
             bank.bank.assign(self.arrays[f"{bank.name}@{name}"])
         self.arrays["good_maximum"] = self.arrays[f"good_maximum@{name}"]
 
-    def forget(self) -> None:
-        """Forget all categories but the one that is known."""
-        for name in [name for name in self.arrays if "@" in name]:
-            del self.arrays[name]
-
-    def _keep(self, name: str) -> None:
-        for bank in self.banks:
-            self.arrays[f"{bank.name}@{name}"] = np.asarray(bank.bank)
-        self.arrays[f"good_maximum@{name}"] = self.arrays["good_maximum"]
+    def _memory(self, name: str) -> dict[str, np.ndarray]:
+        memory = {f"{b.name}@{name}": np.asarray(b.bank) for b in self.banks}
+        return {**memory, f"good_maximum@{name}": self.arrays["good_maximum"]}
 
     def unit_features(self, images: Any) -> list[Any]:
         """Return features and projected ones, weighted, side by side: (n, h, w, 2 d).

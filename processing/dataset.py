@@ -73,6 +73,13 @@ def scan_category(
     return Category(*category_names(folder), train, test, defective)
 
 
+def scan_dataset(folder: Path) -> list[Path]:
+    """Return the category folders in a folder, sorted; none if it is no such folder."""
+    if not folder.is_dir() or (folder / "train").is_dir():
+        return []
+    return [x for x in entries(folder) if (x / "train" / GOOD_CLASS).is_dir()]
+
+
 def category_names(folder: Path) -> tuple[str, str]:
     """Return the names of the data set and of the category in a folder."""
     folder = Path(os.path.abspath(folder))

@@ -89,10 +89,9 @@ def test_each_category_has_a_memory_of_its_own(several, known, tmp_path):
         assert levels[0] != levels[1]
 
 
-def test_only_what_is_known_is_kept_when_the_others_are_forgotten(several, known):
+def test_another_product_takes_the_place_of_all_categories(several, known):
     arrays = dict(several.arrays)
-    several.choose("two")
-    several.forget()
+    several.remember(known["two"].shots, known["two"].validation)
     assert several.anomaly_map(next(known["two"].shots.batches(2))).max() < 1e-5
     assert set(several.arrays) == {"views", "share", "good_maximum"}
     several.arrays |= arrays
