@@ -25,8 +25,10 @@ def build_parser() -> argparse.ArgumentParser:
     help_ = "category folder, if it is not where it was at training; of a model of "
     help_ += "several, the name of one"
     add("--category", type=Path, metavar="FOLDER", help=help_)
-    help_ = "category with train/good that a few-shot model is to know in the place of "
-    help_ += "its own; the decision then comes from good images"
+    help_ = (
+        "category with train/good, --shots images or more, that a few-shot model is to "
+    )
+    help_ += "know in the place of its own; the decision then comes from good images"
     add("--shots-from", type=Path, metavar="FOLDER", help=help_)
     models, help_ = Path("saved_models"), "where the model of --shots-from goes"
     add("--models", type=Path, default=models, metavar="FOLDER", help=help_)

@@ -30,9 +30,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--every", type=count, default=1, help="judge every n-th test image alone")
     add("--size", type=count, default=256, help="side of the images")
     add("--rotations", action="store_true", help="remember turned images, too")
+    help_ = "a trained few-shot or unified model, to be given the shots of the folder"
+    add("--model", type=Path, help=help_)
     args = parser.parse_args(argv)
     load_backend()
-    found = scan_category(args.folder, image_shape=(args.size, args.size, 3))
+    size = (args.size, args.size, 3)
+    if args.model:
+        from methods.storage import load_model
+
+        args.model = load_model(args.model)[0].method
+        size = args.model.image_shape
+    found = scan_category(args.folder, image_shape=size)
     test = found.test.subset(range(0, len(found.test), args.every))
     print("| shots | image AUROC | pixel AUROC | ready in |\n| --- | --- | --- | --- |")
     for shots in args.shots:
@@ -56,11 +64,17 @@ def measured(
     from methods.blending import rank
     from methods.fewshot import FewShot
 
-    size = (args.size, args.size, 3)
+    size = good.image_shape
     method = FewShot(image_shape=size, shots=shots, seed=seed, rotations=args.rotations)
-    fit, validation = split_validation(len(good), seed=seed)
+    chosen, validation = split_validation(len(good), seed=seed)
+    fit = good.subset(chosen)
     started = perf_counter()
-    method.fit(good.subset(fit), good.subset(validation[:1]))
+    if args.model:
+        remembered = fit.subset(method.support(len(fit)))
+        method = args.model
+        method.remember(remembered, None)
+    else:
+        method.fit(fit, good.subset(validation[:1]))
     seconds = perf_counter() - started
     judged = [method.judge_batch(batch) for batch in test.batches(16)]
     maps, scores = map(np.concatenate, zip(*judged, strict=True))

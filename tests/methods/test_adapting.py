@@ -1,9 +1,11 @@
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from methods.adapting import adapt
+from methods import testing
+from methods.adapting import VIEWS, adapt
 from methods.finetuning import Options, read_results
 from methods.runs import TrainingRun
 from methods.storage import load_model, read_record
@@ -38,9 +40,7 @@ def test_the_shots_are_recorded_and_used(trained):
 
 
 def test_another_product(trained, samples, tmp_path):
-    other = shutil.copytree(samples / "washer", tmp_path / "set" / "other")
-    for path in sorted((other / "train" / "good").iterdir())[:6]:
-        path.unlink()
+    other = with_images(samples, tmp_path / "set" / "other", 6)
     before = read_record(trained)
     options = Options(results=tmp_path / "results")
     path = adapt(trained, other, tmp_path / "models", options)
@@ -62,11 +62,32 @@ def test_another_product(trained, samples, tmp_path):
     np.testing.assert_array_equal(*map(np.asarray, backbones))
 
 
-def test_too_few_images(trained, samples, tmp_path):
-    other = shutil.copytree(samples / "washer", tmp_path / "other")
-    for path in sorted((other / "train" / "good").iterdir())[2:]:
+def with_images(samples, folder, count):
+    """Return a copy of a category with `count` images to learn from."""
+    other = shutil.copytree(samples / "washer", folder)
+    for path in sorted((other / "train" / "good").iterdir())[count:]:
         path.unlink()
-    with pytest.raises(UserError, match="more than 2 images.* Received: 2"):
+    return other
+
+
+def test_the_shots_alone_are_enough(trained, samples, tmp_path):
+    """The decision then comes from views of them, which it calls good."""
+    other = with_images(samples, tmp_path / "set" / "other", 2)
+    path = adapt(trained, other, tmp_path / "m", Options(results=tmp_path / "r"))
+    detector, record = load_model(path)
+    views = [Path(name) for name in record["splits"]["validation"]]
+    assert len(views) == 2 * VIEWS
+    assert {view.parent for view in views} == {path.parent / "views"}
+    maps = next(detector.judge(detector.images(path.parent / "views"))).maps
+    ((_, decision),) = read_results(record, tmp_path / "r", None, None)
+    assert decision["best_threshold"] >= np.quantile(maps, 0.99) > 0
+    [test] = testing.test(path, testing.Options(results=tmp_path / "r", report=False))
+    assert test.result["images"] > 0
+
+
+def test_too_few_images(trained, samples, tmp_path):
+    other = with_images(samples, tmp_path / "other", 1)
+    with pytest.raises(UserError, match="--shots 2 needs as many .* Received: 1"):
         adapt(trained, other, tmp_path, Options())
 
 
