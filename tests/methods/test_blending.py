@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from methods.blending import blended, choose_blend, rank
+from methods.blending import best_share, blended, choose_blend, rank
 
 
 @pytest.fixture
@@ -41,6 +41,10 @@ def test_a_gain_by_chance_is_no_gain(case, monkeypatch):
     monkeypatch.setattr("methods.blending.separation", lambda *_: next(figures))
     assert choose_blend(np.stack([good, good]), masks)[0][1] == 0
     assert choose_blend(np.stack([good, good]), masks)[0][1] > 0
+
+
+def test_the_smallest_of_shares_that_do_alike_is_taken():
+    assert best_share({0.0: 0.8, 0.25: 0.9, 0.5: 0.903, 0.75: 0.904}) == 0.25
 
 
 def test_a_blend_is_a_weighted_sum(case):
