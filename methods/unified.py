@@ -126,7 +126,7 @@ class Unified(FewShot):
         memories: dict[str, np.ndarray] = {}
         for name in reversed(list(categories)):
             self.remember(categories[name].shots, categories[name].validation)
-            memories |= self._memory(name) if len(known) > 1 else {}
+            memories |= self._memory(name) if name else {}  # none of `fit`
         self.arrays |= memories
         self._trained |= {
             "shots": {name: list(c.shots.names) for name, c in categories.items()},

@@ -34,6 +34,7 @@ def test_the_commands_of_the_readme_in_order(
     (tmp_path / "mvtec").mkdir()
     (tmp_path / "mvtec/capsule").symlink_to(samples / "washer")
     (tmp_path / "new_photos").symlink_to(samples / "washer/test/hole")
+    (tmp_path / "new_product").symlink_to(samples / "washer")
     (tmp_path / "more_good_photos").symlink_to(samples / "washer/test/good")
     ran = 0
     for command in commands("README.md"):
@@ -48,7 +49,8 @@ def test_the_commands_of_the_readme_in_order(
             assert arguments == ["--resume", "RUN_FOLDER"]
             continue
         if name == "train.py" and "--update" not in arguments:
-            arguments += QUICK[:2] if "padim" in arguments else QUICK
+            known = {"padim": 2, "unified": 6}  # the options that methods have
+            arguments += QUICK[: known.get(arguments[-1], len(QUICK))]
         if "model.hdf5" in arguments:
             models = tmp_path.glob("saved_models/**/*.hdf5")
             newest = max(models, key=lambda path: path.stat().st_mtime_ns)
@@ -56,7 +58,7 @@ def test_the_commands_of_the_readme_in_order(
         main = MAINS.get(name) or importlib.import_module(MODULES.get(name, name)).main
         assert main(arguments) == 0
         ran += 1
-    assert ran == 10
+    assert ran == 14
 
 
 def test_make_demo_in_small(tmp_path):
