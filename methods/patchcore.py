@@ -19,7 +19,7 @@ from .memory_bank import BLOCK, MemoryBank, reweighted
 
 CANDIDATES = 100_000  # patches that a coreset is chosen from, at most
 NEIGHBOURHOOD = 3  # patches a side whose features are averaged
-CONTRAST = 0.3  # power of the features' length that is left
+CONTRAST = 0.4  # power of the features' length that is left
 FINE = 16  # pixels, the stride that deeper levels go beyond
 COARSE_WEIGHT = 0.7  # of these
 
@@ -204,7 +204,7 @@ class PatchCore(FeatureMethod):
 
 
 class Levelled(keras.layers.Layer):
-    """Features (n, h, w, d) with the lengths `weight` (l / mean of l) ** 0.3.
+    """Features (n, h, w, d) with the lengths `weight` (l / mean of l) ** 0.4.
 
     The mean is that over the positions of an image.
     """
