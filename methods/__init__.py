@@ -2,12 +2,14 @@
 
 import difflib
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from processing.errors import UsageError
 
 if TYPE_CHECKING:
     from methods.base import Method
+    from methods.predictor import Predictor
 
 METHODS = {
     "mvtecCAE": "methods.cae.CAE",
@@ -48,3 +50,29 @@ def get(name: str) -> "type[Method]":
     """Import and return the class behind a method's name."""
     module, _, attribute = METHODS[canonical_name(name)].rpartition(".")
     return getattr(importlib.import_module(module), attribute)
+
+
+def load(
+    path: Path | str,
+    *,
+    results: Path | str = "results",
+    kind: str | None = None,
+    dtype: str | None = None,
+) -> "Predictor":
+    """Return a trained and finetuned model, to judge images with.
+
+    Args:
+        path: the model file that `train.py` wrote.
+        results: where `finetune.py` put its decision, of which the newest counts.
+        kind: only a decision on these maps, such as "ssim".
+        dtype: only a decision on maps of this type, "float64" or "uint8".
+
+    Raises:
+        UserError: no such file, or no such decision.
+    """
+    from methods.backend import load_backend
+
+    load_backend()
+    from methods.predictor import Predictor
+
+    return Predictor.load(Path(path), Path(results), kind, dtype)

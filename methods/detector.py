@@ -1,7 +1,7 @@
 """A method behind what every image goes through before and after it."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
@@ -80,17 +80,38 @@ class Detector:
         Images that cannot be registered are judged as they are, and named in a warning
         at the end.
         """
+        views = images.views(self._at_once(batch_size))
+        return self._judge_all(views, images.names, batch_size)
+
+    def judge_arrays(
+        self, images: Sequence[np.ndarray], batch_size: int = 16
+    ) -> Iterator[Judged]:
+        """As `judge`, of images in memory; see `array_pixels` for what they can be."""
+        size = self._at_once(batch_size)
+        views = (
+            [self.preparation.array(image) for image in images[start : start + size]]
+            for start in range(0, len(images), size)
+        )
+        names = [f"image {i}" for i in range(len(images))]
+        return self._judge_all(views, names, batch_size)
+
+    def _at_once(self, batch_size: int) -> int:
+        """Return how many images to judge at once, of perhaps many tiles each."""
+        return max(1, batch_size // len(self.preparation.tiling))
+
+    def _judge_all(
+        self, batches: Iterable[list[Prepared]], names: Sequence[str], batch_size: int
+    ) -> Iterator[Judged]:
         done, lost = 0, []
-        for views in images.views(max(1, batch_size // len(self.preparation.tiling))):
-            judged = self._judge(views, batch_size)
-            yield judged
+        for views in batches:
+            yield self._judge(views, batch_size)
             for row, view in enumerate(views):
                 if view.placement.registered is False:
-                    lost.append(images.names[done + row])
+                    lost.append(names[done + row])
             done += len(views)
         if lost:
             warnings.warn(
-                f"{len(lost)} of {len(images)} images could not be registered and were "
+                f"{len(lost)} of {len(names)} images could not be registered and were "
                 f"judged as they are: {some(lost)}",
                 stacklevel=2,
             )

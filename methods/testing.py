@@ -151,11 +151,7 @@ def _judge(
 ) -> Report:
     """Judge `images` and write all files of a report."""
     detector.method.map_kind = finetuned["method"]
-    decision = Decision(
-        finetuned["best_threshold"],
-        finetuned["best_min_area"],
-        finetuned["clear_border"],
-    )
+    decision = Decision.of_result(finetuned)
     pixels = pixel_metrics(images, options.exact)
     pictures = folder / "segmentation" if options.save else None
     drawn = open_gallery(folder, finetuned) if options.report else nullcontext()

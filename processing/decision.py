@@ -77,6 +77,13 @@ class Decision:
             values["threshold"], values["min_area"], values.get("clear_border", False)
         )
 
+    @classmethod
+    def of_result(cls, result: Mapping[str, Any]) -> "Decision":
+        """Return the decision in a finetuning result."""
+        return cls(
+            result["best_threshold"], result["best_min_area"], result["clear_border"]
+        )
+
 
 def bootstrap_interval(
     verdicts: npt.ArrayLike,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from processing import medical
-from processing.errors import UserError
+from processing.errors import UsageError, UserError
 from processing.wholeness import JPEG, PNG, unreadable, whole_data
 
 SUFFIXES = (
@@ -63,11 +63,35 @@ def read_pixels(
     if medical.is_medical(path):
         pixels = _to_channels(medical.read_slice(path, span), channels)
         return pixels.reshape(*pixels.shape[:2], channels)
-    pixels = _to_channels(_decode(path), channels)
-    if span:
-        low, high = span
-        pixels = ((pixels - np.float32(low)) / np.float32(high - low)).clip(0, 1)
-    return pixels.reshape(*pixels.shape[:2], channels)
+    return _converted(_decode(path), channels, span)
+
+
+def array_pixels(
+    image: Any, channels: int, span: tuple[float, float] | None = None
+) -> NDArray[Any]:
+    """Return an image that is in memory as `read_pixels` returns that of a file.
+
+    Args:
+        image: uint8 or uint16, (h, w) or (h, w, 1) grey, (h, w, 3) RGB, or (h, w, 4)
+            RGBA, whose alpha is dropped.
+        channels: see `read_pixels`.
+        span: see `read_pixels`.
+
+    Raises:
+        UsageError: another type or shape.
+    """
+    pixels = np.asarray(image)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    colour = pixels.ndim == 3 and pixels.shape[2] in (3, 4)
+    known = pixels.dtype in (np.uint8, np.uint16) and pixels.size
+    if not known or not (colour or pixels.ndim == 2):
+        raise UsageError(
+            "expected an image (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) of uint8 or "
+            f"uint16. Received: {pixels.shape} of {pixels.dtype}"
+        )
+    stored = np.ascontiguousarray(pixels[..., 2::-1]) if colour else pixels  # BGR
+    return _converted(stored, channels, span)
 
 
 def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bool_]:
@@ -197,6 +221,17 @@ def _decode(path: Path) -> NDArray[Any]:
             path, f"its pixels are {pixels.dtype}, expected 8 or 16 bits without sign"
         )
     return pixels
+
+
+def _converted(
+    stored: NDArray[Any], channels: int, span: tuple[float, float] | None
+) -> NDArray[Any]:
+    """Return what `_decode` gave as `read_pixels` describes."""
+    pixels = _to_channels(stored, channels)
+    if span:
+        low, high = span
+        pixels = ((pixels - np.float32(low)) / np.float32(high - low)).clip(0, 1)
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:

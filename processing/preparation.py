@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.decoding import read_pixels, resize, to_uint8, to_unit
+from processing.decoding import array_pixels, read_pixels, resize, to_uint8, to_unit
 from processing.errors import UsageError
 from processing.foreground import foreground
 from processing.masks import MaskParts, parse_mask
@@ -114,7 +114,14 @@ class Preparation:
 
     def __call__(self, path: Path) -> Prepared:
         """Read and prepare an image."""
-        pixels, matrix = self.fit(read_pixels(path, self.channels, self.span))
+        return self._prepare(read_pixels(path, self.channels, self.span))
+
+    def array(self, image: NDArray[Any]) -> Prepared:
+        """Prepare an image that is in memory; see `array_pixels` for what it can be."""
+        return self._prepare(array_pixels(image, self.channels, self.span))
+
+    def _prepare(self, pixels: NDArray[Any]) -> Prepared:
+        pixels, matrix = self.fit(pixels)
         registered = None
         if self.register:
             warp = register(grey(pixels), self.arrays["reference"], self.register)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import finetune
@@ -20,11 +21,17 @@ MAINS = {"train.py": train.main, "finetune.py": finetune.main, "test.py": script
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
 
 
+def blocks(document, language):
+    """Return the code blocks of a language in a document."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
 def commands(document):
     """Return the lines of the shell blocks in a document."""
-    text = (ROOT / document).read_text(encoding="utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line]
+    return [
+        line for part in blocks(document, "sh") for line in part.split("\n") if line
+    ]
 
 
 def test_the_commands_of_the_readme_in_order(
@@ -36,7 +43,7 @@ def test_the_commands_of_the_readme_in_order(
     (tmp_path / "new_photos").symlink_to(samples / "washer/test/hole")
     (tmp_path / "new_product").symlink_to(samples / "washer")
     (tmp_path / "more_good_photos").symlink_to(samples / "washer/test/good")
-    ran = 0
+    ran, finetuned = 0, ""
     for command in commands("README.md"):
         program, *arguments = shlex.split(command)
         if program == "make":
@@ -55,10 +62,15 @@ def test_the_commands_of_the_readme_in_order(
             models = tmp_path.glob("saved_models/**/*.hdf5")
             newest = max(models, key=lambda path: path.stat().st_mtime_ns)
             arguments[arguments.index("model.hdf5")] = str(newest)
+            finetuned = str(newest) if name == "finetune.py" else finetuned
         main = MAINS.get(name) or importlib.import_module(MODULES.get(name, name)).main
         assert main(arguments) == 0
         ran += 1
     assert ran == 14
+    [program] = blocks("README.md", "python")
+    scope = {"photos": np.zeros((2, 70, 90, 3), np.uint8)}
+    exec(program.replace("model.hdf5", finetuned), scope)
+    assert scope["found"].verdicts.shape == (2,)
 
 
 def test_make_demo_in_small(tmp_path):

@@ -17,6 +17,11 @@ def two_squares():
     return anomaly_map
 
 
+def test_the_decision_of_a_finetuning_result():
+    result = {"best_threshold": 0.5, "best_min_area": 9, "clear_border": True}
+    assert Decision.of_result({**result, "seed": 1}) == Decision(0.5, 9, True)
+
+
 @pytest.mark.parametrize(
     ("decision", "area"),
     [
