@@ -4,10 +4,14 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from processing import command
+
+if TYPE_CHECKING:
+    from methods.finetuning import Options
 
 NUMBERS = {  # rule: flag, what stands for its number, default, and its meaning
     "quantile": ("--quantile", "Q", 0.99, "share of good images to pass"),
@@ -20,7 +24,9 @@ RULES = ("max", *NUMBERS)
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of finetune.py."""
     parser = command.parser(__doc__)
-    images = command.add_model(parser, "model file that train.py wrote")
+    images = command.add_model(
+        parser, "model file that train.py wrote, or a folder of them"
+    )
     help_ = "category folder, if it is not where it was at training; of a model of "
     help_ += "several, the name of one"
     images.add_argument("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
@@ -70,7 +76,10 @@ def rule_and_number(
 
 
 def finetune(
-    options: argparse.Namespace, rule: str | None, number: float | None
+    options: argparse.Namespace,
+    rule: str | None,
+    number: float | None,
+    arguments: Sequence[str],
 ) -> None:
     """Find the decision, by a rule if one is given, and print it."""
     from methods.backend import load_backend
@@ -80,19 +89,22 @@ def finetune(
     from methods.several import categories_in
     from processing.calibration import Rule
 
+    settings = finetuning.Options(
+        kind=options.method,
+        dtype=options.dtype,
+        clear_border=options.clear_border,
+        legacy=options.legacy,
+        rule=Rule(rule, number) if rule else None,
+        min_area=options.min_area,
+        results=options.results,
+        skip_unreadable=options.skip_unreadable,
+    )
+    if options.path.is_dir():
+        finetune_all(options, settings, arguments)
+        return
     for category in categories_in(options.path, options.input_dir):
-        settings = finetuning.Options(
-            kind=options.method,
-            dtype=options.dtype,
-            clear_border=options.clear_border,
-            legacy=options.legacy,
-            rule=Rule(rule, number) if rule else None,
-            min_area=options.min_area,
-            folder=category,
-            results=options.results,
-            skip_unreadable=options.skip_unreadable,
-        )
-        folder, result = finetuning.finetune(options.path, settings)
+        chosen = replace(settings, folder=category)
+        folder, result = finetuning.finetune(options.path, chosen)
         print_decision(result)
         print(f"results: {folder}")
     print(f"next:    python3 test.py -p {options.path} -s")
@@ -113,12 +125,33 @@ def print_decision(result: Mapping[str, Any]) -> None:
         print(f"decided by:   {result['source']}")
 
 
+def finetune_all(
+    options: argparse.Namespace, settings: "Options", arguments: Sequence[str]
+) -> None:
+    """Finetune every model below a folder that has no such decision yet."""
+    from methods import sweeps
+    from methods.finished import is_finetuned
+
+    if options.input_dir:
+        sweeps.refuse_folder(options.path, "-d")
+    failures = sweeps.over_models(
+        Path(__file__),
+        sweeps.model_files(options.path),
+        arguments,
+        options.results,
+        lambda record: is_finetuned(record, settings),
+    )
+    print(f"results: {options.results}\nnext:    python3 test.py -p {options.path}")
+    sweeps.raise_failures(failures)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = build_parser()
-    options = command.parse(parser, argv)
+    arguments = command.arguments(parser, argv)
+    options = parser.parse_args(arguments)
     rule = rule_and_number(parser, options)
-    return command.run(lambda: finetune(options, *rule), debug=options.debug)
+    return command.run(lambda: finetune(options, *rule, arguments), debug=options.debug)
 
 
 if __name__ == "__main__":

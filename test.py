@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def test(options: argparse.Namespace) -> None:
+def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Judge the images and print a table."""
     from methods.backend import load_backend
 
@@ -71,7 +71,7 @@ def test(options: argparse.Namespace) -> None:
     )
     path = adapted(options) if options.shots_from else options.path
     if path.is_dir():
-        compare(options, settings)
+        compare(options, settings, arguments)
     elif options.input_dir:
         tables.print_verdicts(testing.predict(path, settings))
     else:
@@ -93,26 +93,34 @@ def adapted(options: argparse.Namespace) -> Path:
     return adapt(options.path, options.shots_from, options.models, decision)
 
 
-def compare(options: argparse.Namespace, settings: "Options") -> None:
+def compare(
+    options: argparse.Namespace, settings: "Options", arguments: Sequence[str]
+) -> None:
     """Judge with every model of a folder and write tables that compare them."""
+    from methods import sweeps
+    from methods.finished import is_tested
     from methods.summary import summarise
-    from processing.errors import UsageError, UserError
 
     if options.input_dir or options.category:
-        raise UsageError(
-            f"{options.path} is a folder of models, each with its own category: "
-            "expected a model file with -d or --category"
-        )
-    page, failures = summarise(options.path, settings)
-    print(f"results: {page}")
-    if failures:
-        raise UserError(f"models that could not be tested: {len(failures)}, see {page}")
+        sweeps.refuse_folder(options.path, "-d or --category")
+    models = sweeps.model_files(options.path)
+    failures = sweeps.over_models(
+        Path(__file__),
+        models,
+        arguments,
+        options.results,
+        lambda record: is_tested(record, settings),
+    )
+    print(f"results: {summarise(models, settings, failures)}")
+    sweeps.raise_failures(failures)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    options = command.parse(build_parser(), argv)
-    return command.run(lambda: test(options), debug=options.debug)
+    parser = build_parser()
+    arguments = command.arguments(parser, argv)
+    options = parser.parse_args(arguments)
+    return command.run(lambda: test(options, arguments), debug=options.debug)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from methods import METHODS
 from methods import options as method_options
-from methods.diffusion import original
+from methods.variants import DEFAULT, expanded
 from processing import command
-
-DEFAULT = "mvtecCAE"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,14 +17,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser = command.parser(__doc__)
     run = parser.add_argument_group("run")
     add = run.add_argument
-    help_ = "category folder with train/good, such as mvtec/capsule; of unified, or a "
-    help_ += "folder of them, such as mvtec"
+    help_ = "category folder with train/good, such as mvtec/capsule, or a folder of "
+    help_ += "categories, to train them all; unified learns these in one model"
     add("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
     name, help_ = (
-        command.one_of(METHODS),
-        f"one of {', '.join(METHODS)}; default: {DEFAULT}",
+        command.some_of(METHODS),
+        f"one of {', '.join(METHODS)}, or several with commas in between; default: "
+        f"{DEFAULT}",
     )
-    add("-a", "--architecture", type=name, metavar="NAME", help=help_)
+    add("-a", "--architecture", type=name, metavar="NAMES", help=help_)
     help_ = "go on with an interrupted run, with the options it was started with"
     add("--resume", type=Path, metavar="RUN_FOLDER", help=help_)
     help_ = "add the good images of -d to a trained model, in a new run folder"
@@ -61,11 +60,12 @@ def train(options: argparse.Namespace) -> None:
             skip_unreadable=options.skip_unreadable,
         )
     else:
+        (method,) = options.architecture
         categories = scan_dataset(options.input_dir)
         start: Callable = start_several if categories else start_run
         run, record = start(
             categories or options.input_dir,
-            options.architecture or DEFAULT,
+            method,
             method_options.given(options),
             root=options.models,
             skip_unreadable=options.skip_unreadable,
@@ -78,12 +78,23 @@ def train(options: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = build_parser()
-    options = command.parse(parser, argv, original.options)
-    if not options.input_dir and not options.resume:
+    runs = expanded(parser, argv)
+    options = [parser.parse_args(run) for run in runs]
+    first = options[0]
+    if not first.input_dir and not first.resume:
         parser.error("the following arguments are required: -d/--input-dir")
-    if options.update and (options.architecture or method_options.given(options)):
+    if first.update and (first.architecture or method_options.given(first)):
         parser.error("--update keeps the method of the model and its options")
-    return command.run(lambda: train(options), debug=options.debug)
+
+    def work() -> None:
+        if len(runs) == 1:
+            train(first)
+        else:
+            from methods.sweeps import train_all
+
+            train_all(Path(__file__), runs, parser.parse_args)
+
+    return command.run(work, debug=first.debug)
 
 
 if __name__ == "__main__":

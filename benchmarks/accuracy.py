@@ -14,9 +14,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.child import run as run_child
 from methods import METHODS
 from processing import command
+from processing.child import run as run_child
 from processing.dataset import category_names
 from processing.files import write_text
 

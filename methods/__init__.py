@@ -29,6 +29,7 @@ METHODS = {
     "DDAD": "methods.diffusion.ddad.DDAD",
     "AnoDDPM": "methods.diffusion.anoddpm.AnoDDPM",
 }
+SEVERAL = ("unified",)  # learn all categories of a data set in one model
 
 
 def canonical_name(name: str) -> str:
@@ -58,6 +59,7 @@ def load(
     results: Path | str = "results",
     kind: str | None = None,
     dtype: str | None = None,
+    category: str | None = None,
 ) -> "Predictor":
     """Return a trained and finetuned model, to judge images with.
 
@@ -66,6 +68,7 @@ def load(
         results: where `finetune.py` put its decision, of which the newest counts.
         kind: only a decision on these maps, such as "ssim".
         dtype: only a decision on maps of this type, "float64" or "uint8".
+        category: the name of the one to judge, for a model of several.
 
     Raises:
         UserError: no such file, or no such decision.
@@ -75,4 +78,4 @@ def load(
     load_backend()
     from methods.predictor import Predictor
 
-    return Predictor.load(Path(path), Path(results), kind, dtype)
+    return Predictor.load(Path(path), Path(results), kind, dtype, category)

@@ -15,18 +15,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from processing.pages import duration
+
 EVERY = 10.0  # seconds between the lines of `tracked` away from a terminal
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-def duration(seconds: float) -> str:
-    """Return "1 h 02 min", "3 min 20 s" or "45 s"."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 class EpochDisplay(keras.callbacks.Callback):

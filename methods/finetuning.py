@@ -28,6 +28,7 @@ from processing.splits import split_finetuning
 
 from .base import Method
 from .detector import Detector
+from .runs import asked, read_json
 from .several import load_category
 from .training import named, versions
 
@@ -146,6 +147,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
         "validation_files": list(validation.names),
         "finetuning_files": list(finetuning.names) if found else [],
         "model": str(model),
+        "options": asked(options),
         "versions": versions(),
     }
     name = f"{kind}_{options.dtype}" + (f"_{options.rule.name}" if options.rule else "")
@@ -237,8 +239,6 @@ def read_results(
     record: Mapping[str, Any], results: Path, kind: str | None, dtype: str | None
 ) -> list[tuple[Path, dict[str, Any]]]:
     """Return the finetuning results of a model that match, oldest first."""
-    from .runs import read_json
-
     root = results / record["run"] / "finetuning"
     paths = sorted(root.glob(f"*/{RESULT}"), key=lambda path: path.stat().st_mtime)
     found = [(path.parent, read_json(path, "damaged result")) for path in paths]

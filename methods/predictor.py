@@ -11,7 +11,7 @@ from processing.errors import UsageError
 
 from .detector import Detector
 from .finetuning import decision_maps, read_results
-from .storage import load_model
+from .several import load_category
 
 
 class Prediction(NamedTuple):
@@ -46,10 +46,15 @@ class Predictor:
 
     @classmethod
     def load(
-        cls, path: Path, results: Path, kind: str | None, dtype: str | None
+        cls,
+        path: Path,
+        results: Path,
+        kind: str | None,
+        dtype: str | None,
+        category: str | None,
     ) -> "Predictor":
         """Load a model file and the newest matching decision; see `methods.load`."""
-        detector, record = load_model(path)
+        detector, record = load_category(path, Path(category) if category else None)
         _, finetuned = read_results(record, results, kind, dtype)[-1]
         detector.method.map_kind = finetuned["method"]
         return cls(detector, Decision.of_result(finetuned), finetuned["dtype"])

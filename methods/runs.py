@@ -2,8 +2,10 @@
 
 import csv
 import io
+import json
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +24,7 @@ CHECKPOINT = "checkpoint.h5"
 PREPARATION = "preparation.h5"
 RUN = "run.json"
 INFO = "info.json"
+PLACES = ("images", "folder", "results")  # of options: where, not how
 
 log = logging.getLogger(__name__)
 
@@ -115,8 +118,6 @@ class TrainingRun:
 
 def read_json(path: Path, problem: str) -> dict[str, Any]:
     """Return the JSON in `path`; a `UsageError` saying `problem` if there is none."""
-    import json
-
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -131,3 +132,9 @@ def write_table(path: Path, rows: list[dict]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def asked(options: Any) -> dict[str, Any]:
+    """Return how to finetune or to test, as JSON gives it back, without `PLACES`."""
+    how = {key: value for key, value in asdict(options).items() if key not in PLACES}
+    return json.loads(json.dumps(how))

@@ -65,6 +65,7 @@ def start_several(
         "preparation": preparation.config(),
         "dataset": names[0][0],
         KNOWN: categories,
+        "options": {key: value for key, (_, value) in options.items()},
         "versions": versions(),
     }
     parts = (names[0][0], ALL, method_name, method.variant)
@@ -116,13 +117,19 @@ def load_category(
     """
     detector, record = load_model(model)
     if KNOWN in record:
-        name = folder.name if folder else ""
+        only = next(iter(record[KNOWN])) if len(record[KNOWN]) == 1 else ""
+        name = folder.name if folder else only
         record = _record_of(record, name)
         assert isinstance(detector.method, Unified)
         detector.method.choose(name)
         log.info("category: %s", name)
         folder = folder if folder and folder.is_dir() else None
     return detector, {**record, "folder": str(folder or record["folder"])}
+
+
+def views(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the record of a model as if it knew one category alone, for each."""
+    return [_record_of(record, name) for name in record.get(KNOWN, ())] or [record]
 
 
 def _record_of(record: Mapping[str, Any], name: str) -> dict[str, Any]:

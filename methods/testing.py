@@ -26,10 +26,12 @@ from .detector import Detector, registration
 from .figures import VERDICTS, Pixels, curves, figures, pixel_metrics
 from .finetuning import CACHE_BYTES, decision_maps, read_results
 from .reporting import finish_report, known_mask, open_gallery
-from .runs import write_table
+from .runs import asked, write_table
 from .several import categories_in, load_category
 from .tables import classification
 from .training import versions
+
+RESULT = "test_result.json"
 
 
 @dataclass(frozen=True)
@@ -171,13 +173,14 @@ def _judge(
         "finetuning_files_left_out": finetuned["finetuning_files"],
         "seed": finetuned["seed"],
         "model": str(model),
+        "options": asked(options),
         "versions": versions(),
     }
-    write_json(folder / "test_result.json", result)
     write_table(folder / "scores.csv", rows)
     write_text(folder / "classification.txt", classification(result, rows))
     report = Report(folder, result, rows, curves(rows, pixels))
     finish_report(report, gallery, record, detector.method)
+    write_json(folder / RESULT, result)  # the last: with it the test is finished
     return report
 
 

@@ -105,6 +105,7 @@ def start_run(
         "dataset": category.dataset,
         "category": category.name,
         "folder": str(folder.absolute()),
+        "options": {key: value for key, (_, value) in options.items()},
         "splits": splits,
         "versions": versions(),
     }

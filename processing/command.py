@@ -91,6 +91,12 @@ def one_of(names: Iterable[str]) -> Callable[[str], str]:
     return convert
 
 
+def some_of(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """Return an argparse type: some of `names`, with commas in between, each once."""
+    convert = one_of(names)
+    return lambda text: list(dict.fromkeys(map(convert, text.split(","))))
+
+
 def at_least(lowest: float, kind: type = int) -> Callable[[str], float]:
     """Return an argparse type: a number of `kind`, not below `lowest`."""
 
@@ -137,26 +143,45 @@ def parse(
     argv: Sequence[str] | None,
     convert: Convert | None = None,
 ) -> argparse.Namespace:
-    """Parse `argv` (default: the process's), with the options of `--config` first.
+    """Parse `argv` (default: the process's), with the options of `--config` first."""
+    return options.parse_args(arguments(options, argv, convert))
+
+
+def arguments(
+    options: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    convert: Convert | None = None,
+) -> list[str]:
+    """Return `argv` with the options in the file of `--config` before it."""
+    from_file, given = expand(options, argv, convert)
+    return [*from_file, *given]
+
+
+def expand(
+    options: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    convert: Convert | None = None,
+) -> tuple[list[str], list[str]]:
+    """Return the options in the file of `--config` as arguments, and those of `argv`.
 
     `convert` makes long option names and values of what that file holds, where it is
     in another program's terms.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--config", type=Path)
-    path = finder.parse_known_args(arguments)[0].config
+    found, given = finder.parse_known_args(argv)
+    if not found.config:
+        return [], given
     try:
-        from_file = _config_arguments(path, options, convert) if path else []
+        content = _config(found.config)
+        content = convert(content) if convert else content
+        return as_arguments(content, options, str(found.config)), given
     except UsageError as error:
         options.error(str(error))
-    return options.parse_args([*from_file, *arguments])
 
 
-def _config_arguments(
-    path: Path, options: argparse.ArgumentParser, convert: Convert | None
-) -> list[str]:
-    """Return the options in a YAML file as command line arguments."""
+def _config(path: Path) -> Mapping:
+    """Return what is in a YAML file."""
     import yaml
 
     try:
@@ -164,25 +189,29 @@ def _config_arguments(
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = str(error).replace("\n", " ")
         raise UsageError(f"cannot read the config file {path}: {reason}") from error
-    if content is None:
-        return []
-    if not isinstance(content, dict):
+    if content is not None and not isinstance(content, dict):
         raise UsageError(f"{path}: expected lines of `option: value`")
-    content = convert(content) if convert else content
+    return content or {}
+
+
+def as_arguments(
+    content: Mapping, options: argparse.ArgumentParser, where: str
+) -> list[str]:
+    """Return long option names and values as arguments; `where` is for errors."""
     actions = options._option_string_actions
-    arguments = []
+    result = []
     for key, value in content.items():
         name = f"--{str(key).replace('_', '-')}"
         if name not in actions or name in ("--config", "--help"):
             known = [option[2:] for option in actions if option.startswith("--")]
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageError(f"{path}: unknown option {key!r}{hint}")
+            raise UsageError(f"{where}: unknown option {key!r}{hint}")
         if actions[name].nargs == 0:  # a switch
-            arguments += [name] if value else []
+            result += [name] if value else []
         elif value is not None:
-            arguments.append(f"{name}={value}")
-    return arguments
+            result.append(f"{name}={value}")
+    return result
 
 
 def run(body: Callable[[], None], *, debug: bool = False) -> int:

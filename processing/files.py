@@ -1,6 +1,8 @@
 """Files that are there whole or not at all, and the folders they go to."""
 
+import fcntl
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -65,3 +69,22 @@ def new_folder(path: Path) -> Path:
             number += 1
         else:
             return candidate
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """Hold the file `path` against other processes; wait, and say so, if one holds it.
+
+    Yields its descriptor: a child that inherits it holds it, too. However a process
+    ends, it holds nothing any more.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info(
+                "waiting for another process to finish its work in %s", path.parent
+            )
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()

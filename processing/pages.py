@@ -92,6 +92,16 @@ def count(value: int, singular: str, plural: str | None = None) -> str:
     return f"{value:,} {singular if value == 1 else plural or singular + 's'}"
 
 
+def duration(seconds: float | None) -> str:
+    """Return "1 h 02 min", "3 min 20 s" or "45 s"."""
+    if seconds is None:
+        return NONE
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
 def render(template: str, content: Mapping[str, Any]) -> str:
     """Return a template of `TEMPLATES` filled in, everything in it escaped."""
     environment = jinja2.Environment(
@@ -102,4 +112,5 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(figure=figure, number=number, count=count)
+    environment.filters["duration"] = duration
     return environment.get_template(template).render(content)

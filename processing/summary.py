@@ -1,5 +1,6 @@
 """The table of many runs: summary.html, which compares methods over categories."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,6 +71,27 @@ def newest(rows: Sequence[Row]) -> list[Row]:
     return list(chosen.values())
 
 
+def best_models(rows: Sequence[Row]) -> list[Row]:
+    """Return the row of the best model of each category, by its finetuning images.
+
+    Test images take no part in the choice. Of equals it is the one that took the
+    shortest time to train.
+    """
+    chosen: dict[tuple[str, str], Row] = {}
+    for row in sorted(rows, key=_order):
+        key = (row["dataset"], row["category"])
+        if row["finetuning_score"] is not None and (
+            key not in chosen or _merit(row) > _merit(chosen[key])
+        ):
+            chosen[key] = row
+    return list(chosen.values())
+
+
+def _merit(row: Row) -> tuple[float, float]:
+    seconds = row["training_seconds"]
+    return row["finetuning_score"], -math.inf if seconds is None else -seconds
+
+
 def compare(rows: Sequence[Row], figure: str) -> list[Comparison]:
     """Return a comparison for each data set in which `figure` is defined."""
     compared = []
@@ -111,16 +133,18 @@ def write_summary(
     Args:
         path: of the page.
         rows: one for each model and decision: dataset, category, method, variant,
-            trained (sortable), maps, images, every key of `FIGURES`, and report, the
-            report's path relative to the page.
+            trained (sortable), maps, images, every key of `FIGURES`, finetuning_score
+            and training_seconds, both perhaps None, model, and report, the report's
+            path relative to the page.
         failures: model and error of each that could not be tested.
     """
     comparisons = {key: tables for key in COMPARED if (tables := compare(rows, key))}
+    shown = [{**row, "url": quote(row["report"])} for row in sorted(rows, key=_order)]
     content = {
         "comparisons": comparisons,
-        "rows": [
-            {**row, "url": quote(row["report"])} for row in sorted(rows, key=_order)
-        ],
+        "rows": shown,
+        "best": best_models(shown),
+        "told": ("score", *comparisons),
         "failures": failures,
         "figures": FIGURES,
         "written": datetime.now().strftime("%d %b %Y, %H:%M"),

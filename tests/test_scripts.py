@@ -424,7 +424,7 @@ def test_a_folder_of_models_is_compared(trained, monkeypatch, tmp_path, capsys):
 
     (models / "a/broken.hdf5").write_bytes(model.read_bytes()[:2000])
     assert run(script.main, options, folder, monkeypatch) == 1
-    assert "could not be tested: 1, see" in error_line(capsys)
+    assert "runs that failed: 1: " in capsys.readouterr().err.splitlines()[-1]
     page = (results / "summary.html").read_text(encoding="utf-8")
     assert "1 model could not be tested" in page
     assert "broken.hdf5" in page

@@ -160,5 +160,6 @@ def test_a_machine_without_a_gpu_has_cores():
 def test_a_failing_run_is_a_row_with_its_error(tmp_path):
     args = parse_arguments([str(tmp_path / "none"), "--models", str(tmp_path)])
     row = measured(args, planned(args)[0])
-    assert row["error"] == "train.py -d ended with exit code 2"
+    told = "train.py -d ended with exit code 2: error: no such file or folder: "
+    assert row["error"].startswith(told)
     assert row["minutes"] == ""

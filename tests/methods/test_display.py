@@ -4,15 +4,7 @@ import pytest
 from rich.console import Console
 
 from methods import display
-from methods.display import EpochDisplay, duration, tracked
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(4.4, "4 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3720, "1 h 02 min")],
-)
-def test_durations(seconds, text):
-    assert duration(seconds) == text
+from methods.display import EpochDisplay, tracked
 
 
 @pytest.mark.parametrize("terminal", [True, False])

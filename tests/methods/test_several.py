@@ -1,16 +1,19 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import finetune
+import methods
 import test as test_script
 import train
 from methods.adapting import adapt
 from methods.finetuning import Options
-from methods.several import load_category
+from methods.several import load_category, start_several
 from methods.storage import read_record
 from processing.dataset import scan_dataset
+from processing.errors import UsageError
 from processing.samples import write_samples
 
 NAMES = ("fabric", "washer")
@@ -92,9 +95,21 @@ def test_shots_of_another_product(trained, samples, tmp_path):
     assert "categories" not in record
 
 
-def test_a_method_of_one_category_is_refused(samples, capsys):
-    assert train.main(["-d", str(samples), "-a", "padim"]) == 2
-    assert "learns one category" in capsys.readouterr().err
+def test_a_method_of_one_category_is_refused(samples):
+    with pytest.raises(UsageError, match="PaDiM learns one category"):
+        start_several(scan_dataset(samples), "PaDiM", {})
+
+
+def test_in_other_programs(trained):
+    root = next(p for p in trained.parents if (p / "results").is_dir())
+    photo = np.zeros((1, 64, 64, 3), np.uint8)
+    found = [
+        methods.load(trained, results=root / "results", category=name).predict(photo)
+        for name in NAMES
+    ]
+    assert found[0].scores != found[1].scores
+    with pytest.raises(UsageError, match="one of fabric, washer. Received: none"):
+        methods.load(trained, results=root / "results")
 
 
 def test_a_preparation_of_one_category_is_refused(samples, capsys):

@@ -1,62 +1,70 @@
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from methods import summary
-from methods.testing import Options
+from methods import finished, summary
+from methods.runs import asked
+from methods.testing import RESULT, Options
 from processing.errors import UserError
+from processing.files import write_json
 from processing.pages import FIGURES
+
+RUN = "mvtec/bottle/mvtecCAE/a/b/01-02-2026_00-00-00_2"
+RECORD = {"run": RUN, "training": {"seconds": 5.0}}
+DECISION = {"best_threshold": 0.5, "best_min_area": 2, "clear_border": False}
+FINETUNED = {**DECISION, "method": "ssim", "dtype": "float64", "best_score": 0.875}
+
+
+def write(settings, **changes):
+    """Write a finetuning result and a test result."""
+    root = settings.results / RUN
+    write_json(root / "finetuning/ssim_float64/finetuning_result.json", FINETUNED)
+    result = {**dict.fromkeys(FIGURES), "image_auroc": 0.75, "images": 3}
+    result |= {"threshold": 0.5, "min_area": 2, "clear_border": False}
+    result |= {"decided_by": "me", "options": asked(settings), **changes}
+    write_json(root / "test/ssim_float64" / RESULT, result)
 
 
 @pytest.fixture
-def judged(monkeypatch, tmp_path):
-    """Let models be judged by their name; return a function that runs a summary."""
-    runs = {}
-
-    def test(model, options):
-        if model.stem == "broken":
-            raise UserError("it is\n broken")
-        run = f"mvtec/bottle/mvtecCAE/a/b/01-02-2026_00-00-0{len(runs)}_2"
-        runs[model] = {"run": run}
-        folder = options.results / run / "test" / "ssim_float64"
-        result = {**dict.fromkeys(FIGURES), "image_auroc": 0.75, "images": 3}
-        result |= {"min_area": 1, "threshold": 0.5, "decided_by": "me", "model": "m"}
-        return [SimpleNamespace(folder=folder, result=result)]
-
-    monkeypatch.setattr(summary, "test", test)
-    monkeypatch.setattr(summary, "read_record", runs.__getitem__)
-
-    def run(names, **options):
-        for name in names:
-            path = tmp_path / "models" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        options = Options(results=tmp_path / "results", **options)
-        return summary.summarise(tmp_path / "models", options)
-
-    return run
+def options(monkeypatch, tmp_path):
+    monkeypatch.setattr(summary, "read_record", lambda _: RECORD)
+    return Options(results=tmp_path / "results")
 
 
-def test_a_model_that_fails_does_not_stop_the_others(judged, tmp_path, caplog):
-    caplog.set_level("INFO")
-    path, failures = judged(["a/x.hdf5", "broken.hdf5", "z.hdf5", "z/.half-x.hdf5"])
-    assert failures == [(str(tmp_path / "models/broken.hdf5"), "it is broken")]
-    assert path == tmp_path / "results/summary.html"
-    table = (tmp_path / "results/summary.csv").read_text().splitlines()
-    assert len(table) == 3
+def test_rows_come_from_the_files_of_tests(options):
+    write(options)
+    failures = [("broken.hdf5", "it is broken")]
+    models = [Path("broken.hdf5"), Path("x.hdf5")]
+    path = summary.summarise(models, options, failures)
+    assert path == options.results / "summary.html"
+    assert "it is broken" in path.read_text()
+    table = path.with_suffix(".csv").read_text().splitlines()
+    assert len(table) == 2
     assert table[1].startswith("mvtec,bottle,mvtecCAE,a/b,2026-02-01 00:00:00,ssim_")
-    assert "image AUROC 0.750, pixel AUROC –" in caplog.text
-    assert "3/3" in caplog.text
+    assert ",0.875,5.0,2,0.5,me,x.hdf5," in table[1]
+    assert f"{RUN}/test/ssim_float64/report.html" in table[1]
 
 
-def test_nothing_could_be_tested(judged, tmp_path):
+def test_images_that_the_report_is_on_choose_no_model(tmp_path, options):
+    options = Options(results=options.results, include_finetuning=True, report=False)
+    write(options)
+    path = summary.summarise([Path("x.hdf5")], options, [])
+    assert ",,5.0,2,0.5,me,x.hdf5," in path.with_suffix(".csv").read_text()
+    assert "<a href" not in path.read_text()
+    assert "Best model" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "tested"),
+    [({}, True), ({"threshold": 0.6}, False), ({"options": {}}, False)],
+)
+def test_what_was_tested_otherwise_is_tested_again(options, changes, tested):
+    assert not finished.is_tested(RECORD, options)
+    write(options, **changes)
+    assert finished.is_tested(RECORD, options) == tested
+
+
+def test_nothing_could_be_tested(options):
     with pytest.raises(UserError, match="none of 1 models .* the first: it is broken"):
-        judged(["broken.hdf5"])
-    assert not (tmp_path / "results").exists()
-
-
-def test_reports_that_were_not_written_are_not_linked(judged):
-    path, _ = judged(["x.hdf5"], report=False)
-    assert "<a href" not in path.read_text(encoding="utf-8")
-    assert "report" in Path(path.with_suffix(".csv")).read_text().splitlines()[0]
+        summary.summarise([Path("x")], options, [("x", "it is broken")])
+    assert not options.results.exists()

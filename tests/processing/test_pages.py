@@ -2,7 +2,7 @@ import jinja2
 import pytest
 
 from processing import pages
-from processing.pages import FIGURES, count, figure, number, render
+from processing.pages import FIGURES, count, duration, figure, number, render
 
 
 def test_numbers_as_people_read_them():
@@ -35,3 +35,17 @@ def test_templates_escape_and_know_what_is_missing(tmp_path, monkeypatch):
     assert text == "<p>&lt;script&gt;</p>0.500"
     with pytest.raises(jinja2.UndefinedError, match="other"):
         render("page.html", {"name": "", "value": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (4.4, "4 s"),
+        (59.6, "1 min 00 s"),
+        (200, "3 min 20 s"),
+        (3720, "1 h 02 min"),
+        (None, "–"),
+    ],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from processing.pages import FIGURES
-from processing.summary import Mean, compare, newest, write_summary
+from processing.summary import Mean, best_models, compare, newest, write_summary
 
 
 def row(
@@ -20,6 +20,9 @@ def row(
         **dict.fromkeys(FIGURES),
         "image_auroc": auroc,
         "report": "mvtec/x/report.html",
+        "finetuning_score": None,
+        "training_seconds": None,
+        "model": "x.hdf5",
         **more,
     }
 
@@ -43,6 +46,23 @@ def test_the_newest_run_counts_not_the_best():
 def test_the_last_decision_of_a_run_counts():
     rows = [row("bottle", "a", 0.5), row("bottle", "a", 0.6)]
     assert [r["image_auroc"] for r in newest(rows)] == [0.6]
+
+
+def test_the_best_model_is_chosen_without_test_images(tmp_path):
+    rows = [
+        row("bottle", "lucky", 1.0, finetuning_score=0.8, training_seconds=1.0),
+        row("bottle", "slow", 0.9, finetuning_score=0.9, training_seconds=75.0),
+        row("bottle", "fast", 0.8, finetuning_score=0.9, training_seconds=8.0),
+        row("bottle", "untold", 0.8, finetuning_score=0.9),
+        row("cable", "calibrated", 1.0),
+    ]
+    assert [r["method"] for r in best_models(rows)] == ["fast"]
+    write_summary(tmp_path / "summary.html", rows, [])
+    page = (tmp_path / "summary.html").read_text()
+    best = page.partition('<table id="best">')[2].partition("</table>")[0]
+    assert "fast" in best
+    assert "8 s" in best
+    assert "1 min 15 s" in page
 
 
 def test_comparison():

@@ -25,35 +25,50 @@ class Finished:
     seconds: float
 
 
-def run(arguments: Sequence[str], show: bool = False) -> Finished:
+class ChildError(RuntimeError):
+    """A program ended with another exit code than 0; `reason` is its last line."""
+
+    def __init__(self, message: str, reason: str):
+        super().__init__(message)
+        self.reason = reason
+
+
+def run(
+    arguments: Sequence[str], show: bool = False, keep: Sequence[int] = ()
+) -> Finished:
     """Run Python with `arguments`.
 
     Args:
         arguments: a script or `-m` and a module, and its options.
-        show: let it print to this program's own output.
+        show: let it print to this program's own output; what it says on stderr follows
+            at its end.
+        keep: file descriptors that it inherits, such as those of locks.
 
     Raises:
         KeyboardInterrupt: it was interrupted (exit code 130).
-        RuntimeError: it ended with another exit code than 0.
+        ChildError: it ended with another exit code than 0.
     """
     start = perf_counter()
     with tempfile.TemporaryFile() as file:
         process = subprocess.Popen(
             [sys.executable, *arguments],
             stdout=None if show else file,
-            stderr=None if show else subprocess.STDOUT,
+            stderr=file if show else subprocess.STDOUT,
+            pass_fds=keep,
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = perf_counter() - start
         file.seek(0)
-        output = file.read().decode()
+        output = file.read().decode(errors="replace")
+    if show:
+        sys.stderr.write(output)
     if process.returncode in (130, -2):
         raise KeyboardInterrupt
     if process.returncode:
-        raise RuntimeError(
-            f"{' '.join(arguments[:2])} ended with exit code {process.returncode}: "
-            f"{output.strip()}".removesuffix(": ")
-        )
+        code = f"{' '.join(arguments[:2])} ended with exit code {process.returncode}"
+        lines = output.strip().splitlines() or [code]
+        message = f"{code}: {output.strip()}".removesuffix(": ")
+        raise ChildError(message, lines[-1].removeprefix("error: "))
     unit = 1 if sys.platform == "darwin" else 1024
     return Finished(output, usage.ru_maxrss * unit, seconds)

@@ -1,0 +1,222 @@
+"""Sweeps as a user runs them; the runs take place in this process, to be quick."""
+
+import contextlib
+import csv
+import importlib
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import finetune
+import test as script
+import train
+from processing import child
+
+ROOT = Path(__file__).parent.parent
+CONFIG = """
+size: 64
+weights: random
+PaDiM:
+  - features: 3
+  - {features: 5, mask: "0,0,9,9"}
+fewshot:
+  shots: 2
+"""
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """Run children in this process; return the list of what ran."""
+    done = []
+
+    def run(arguments, show, keep):
+        assert show
+        assert keep
+        name, *rest = arguments
+        errors = io.StringIO()
+        done.append((Path(name).name, rest))
+        with contextlib.redirect_stderr(errors):
+            code = importlib.import_module(Path(name).stem).main(rest)
+        if code == 130:
+            raise KeyboardInterrupt
+        if code:
+            raise child.ChildError("failed", errors.getvalue().strip())
+        return child.Finished("", 0, 1.0)
+
+    monkeypatch.setattr(child, "run", run)
+    return done
+
+
+@pytest.fixture
+def work(samples, tmp_path, monkeypatch):
+    """Return a working folder with a data set of two categories and a config file."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("nut", "ring"):
+        (tmp_path / "parts").mkdir(exist_ok=True)
+        (tmp_path / "parts" / name).symlink_to(samples / "washer")
+    (tmp_path / "all.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+TRAIN = ["-d", "parts", "-a", "padim,fewshot", "--config", "all.yaml"]
+
+
+def records():
+    """Return the records of all finished runs."""
+    return [json.loads(path.read_text()) for path in Path().rglob("info.json")]
+
+
+def summary_rows():
+    """Return the rows of summary.csv."""
+    return list(csv.DictReader(Path("results/summary.csv").read_text().splitlines()))
+
+
+def test_a_sweep_from_training_to_summary(work, ran, capsys):
+    assert train.main(TRAIN) == 0
+    found = [(x["category"], x["method"], x["options"]) for x in records()]
+    assert len(found) == 6
+    common = {"size": [64, 64], "weights": "random"}
+    for category in ("nut", "ring"):
+        for method, own in (
+            ("PaDiM", {"features": 3}),
+            ("PaDiM", {"features": 5, "mask": "0,0,9,9"}),
+            ("fewshot", {"shots": 2}),
+        ):
+            assert (category, method, common | own) in found
+    printed = capsys.readouterr().out
+    assert "6 runs of train.py, 6 to do" in printed
+    assert "run 6 of 6: parts/ring fewshot size=[64, 64]" in printed
+    assert "about 5 s left" in printed
+
+    assert finetune.main(["-p", "saved_models"]) == 0
+    assert script.main(["-p", "saved_models", "--no-report"]) == 0
+    rows = summary_rows()
+    assert len(rows) == 6
+    for row in rows:
+        assert 0 <= float(row["finetuning_score"]) <= 1
+        assert float(row["training_seconds"]) > 0
+    page = Path("results/summary.html").read_text()
+    assert page.count('<th scope="row">parts/nut</th>') == 4  # once as the best
+
+    assert len(ran) == 18
+    for main, options in (
+        (train.main, TRAIN),
+        (finetune.main, ["-p", "saved_models"]),
+        (script.main, ["-p", "saved_models", "--no-report"]),
+    ):
+        assert main(options) == 0
+    assert len(ran) == 18  # all of it was finished
+    assert summary_rows() == rows
+    one = ["-p", "saved_models/parts/nut/fewshot", "-t", "uint8"]
+    assert finetune.main(one) == 0
+    assert script.main(["-p", "saved_models", "--no-report"]) == 0
+    assert len(ran) == 20
+    assert len(summary_rows()) == 7
+
+
+def test_unified_learns_the_categories_of_a_sweep_in_one_model(work, ran):
+    sweep = [*TRAIN[:2], "-a", "fewshot,unified", "--config", "all.yaml", "--shots=2"]
+    for _ in range(2):  # the second time all of it is finished
+        assert train.main([*sweep, "--epochs", "1"]) == 0
+        assert finetune.main(["-p", "saved_models"]) == 0
+        assert script.main(["-p", "saved_models", "--no-report"]) == 0
+    assert [Path(name).stem for name, _ in ran] == [
+        *["train"] * 3,
+        *["finetune"] * 3,
+        *["test"] * 3,
+    ]
+    found = [(row["category"], row["method"]) for row in summary_rows()]
+    assert sorted(found) == [
+        (category, method)
+        for category in ("nut", "ring")
+        for method in ("fewshot", "unified")
+    ]
+
+
+def test_failures_are_named_at_the_end(work, ran, capsys):
+    Path("parts/empty/train/good").mkdir(parents=True)
+    options = ["-d", "parts", "-a", "fewshot", "--config", "all.yaml"]
+    assert train.main(options) == 1
+    assert len(records()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: runs that failed: 1: parts/empty fewshot ")
+    assert "no images in" in error
+    (Path("saved_models") / "broken.hdf5").write_bytes(b"x")
+    assert finetune.main(["-p", "saved_models"]) == 1
+    assert "failed: 1: saved_models/broken.hdf5: " in capsys.readouterr().err
+    assert len(list(Path().rglob("finetuning_result.json"))) == 2
+
+
+def test_an_interrupted_run_goes_on(work, ran, monkeypatch, capsys):
+    from methods import training
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "save_model", interrupted)
+        assert train.main(TRAIN) == 130
+    [begun] = Path("saved_models").rglob("run.json")
+    half = begun.parent.with_name("half")
+    half.mkdir()
+    (half / "run.json").write_bytes(begun.read_bytes())  # killed at once
+    assert train.main(TRAIN) == 0
+    assert "features=3  goes on" in capsys.readouterr().out
+    assert (begun.parent / "info.json").exists()
+    assert not (half / "info.json").exists()
+    assert len(records()) == 6
+
+
+def test_a_model_of_a_kind_that_was_told_otherwise_is_trained(work, ran):
+    options = ["-d", "parts", "-a", "padim", "--size", "64", "--weights", "random"]
+    assert train.main([*options, "--features", "3"]) == 0
+    assert train.main([*options, "--features", "4"]) == 0
+    assert len(records()) == len(ran) == 4
+
+
+def test_a_single_run_takes_its_section_and_the_command_line_wins(work):
+    options = ["-d", "parts/nut", "-a", "fewshot", "--config", "all.yaml"]
+    assert train.main(options) == 0
+    assert train.main([*options, "--shots", "1"]) == 0
+    shots = sorted(record["options"]["shots"] for record in records())
+    assert shots == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "fewshot: {shoots: 2}",
+            "fewshot: unknown option 'shoots'; did you mean shots",
+        ),
+        ("fewshot: 3", "fewshot: expected lines of `option: value`"),
+        ("fewshoot: {shots: 2}", "unknown option 'fewshoot'"),
+    ],
+)
+def test_mistakes_in_sections(work, content, message, capsys):
+    Path("all.yaml").write_text(content)
+    with pytest.raises(SystemExit) as stop:
+        train.main(TRAIN)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_killed_twice_and_started_again(work):
+    """The processes are real ones; the second start waits for what the first left."""
+    options = [*TRAIN[:3], "padim", *TRAIN[4:]]
+    command = [sys.executable, str(ROOT / "train.py"), *options]
+    for finished in (1, 2):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        while len(records()) < finished and process.poll() is None:
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    found = [(x["category"], x["method"], str(x["options"])) for x in records()]
+    assert len(found) == len(set(found)) == 4
