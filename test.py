@@ -22,13 +22,15 @@ def build_parser() -> argparse.ArgumentParser:
     add = images.add_argument
     help_ = "folder or file of new images; default: the category's test images"
     add("-d", "--input-dir", type=Path, metavar="IMAGES", help=help_)
+    help_ = "keep judging what comes into the folder of -d, until Ctrl-C"
+    add("--watch", action="store_true", help=help_)
     help_ = "category folder, if it is not where it was at training; of a model of "
     help_ += "several, the name of one"
     add("--category", type=Path, metavar="FOLDER", help=help_)
-    help_ = (
-        "category with train/good, --shots images or more, that a few-shot model is to "
+    help_ = "category with train/good, --shots images or more, that a few-shot model "
+    help_ += (
+        "is to know in the place of its own; the decision then comes from good images"
     )
-    help_ += "know in the place of its own; the decision then comes from good images"
     add("--shots-from", type=Path, metavar="FOLDER", help=help_)
     models, help_ = Path("saved_models"), "where the model of --shots-from goes"
     add("--models", type=Path, default=models, metavar="FOLDER", help=help_)
@@ -72,6 +74,11 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     path = adapted(options) if options.shots_from else options.path
     if path.is_dir():
         compare(options, settings, arguments)
+    elif options.watch:
+        from methods.watching import watch
+
+        table, count = watch(path, settings)
+        print(f"judged: {count} images\nscores: {table}")
     elif options.input_dir:
         tables.print_verdicts(testing.predict(path, settings))
     else:
@@ -120,6 +127,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = command.arguments(parser, argv)
     options = parser.parse_args(arguments)
+    if options.watch and (options.save or not options.input_dir):
+        parser.error("--watch needs -d FOLDER and writes no pictures (-s)")
     return command.run(lambda: test(options, arguments), debug=options.debug)
 
 

@@ -35,7 +35,9 @@ def summarise(
     for model in models:
         if str(model) not in failed:
             for record in views(read_record(model)):
-                rows += [_row(model, record, x, options) for x in tests(record, options)]
+                rows += [
+                    _row(model, record, x, options) for x in tests(record, options)
+                ]
     if not rows:
         reason = failures[0][1] if failures else "no results"
         raise UserError(

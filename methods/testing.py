@@ -159,7 +159,9 @@ def _judge(
     drawn = open_gallery(folder, finetuned) if options.report else nullcontext()
     with drawn as gallery:
         rows = list(
-            _rows(detector, images, decision, finetuned, pixels, pictures, gallery)
+            judged_rows(
+                detector, images, decision, finetuned, pixels, pictures, gallery
+            )
         )
     result = {
         "min_area": decision.min_area,
@@ -184,7 +186,7 @@ def _judge(
     return report
 
 
-def _rows(
+def judged_rows(
     detector: Detector,
     images: ImageSet,
     decision: Decision,

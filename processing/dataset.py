@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def scan_images(
     """Find the images in a folder and the folders below it, or take a single file."""
     source = existing(source, "expected an image or a folder of images")
     if source.is_dir():
-        root, paths = source, _images_below(source)
+        root, paths = source, images_below(source)
         if not paths:
             raise no_images(source)
     else:
@@ -103,7 +104,17 @@ def scan_images(
             raise UsageError(
                 f"{source} is not an image, expected {', '.join(SUFFIXES)}"
             )
-    paths = [part for path in paths for part in slices(path)]
+    return unlabelled(root, paths, image_shape, cache_bytes)
+
+
+def unlabelled(
+    root: Path,
+    files: Sequence[Path],
+    image_shape: tuple[int, int, int],
+    cache_bytes: int = CACHE_BYTES,
+) -> ImageSet:
+    """Return the images in files below `root`, which name them."""
+    paths = [part for path in files for part in slices(path)]
     return ImageSet(
         paths,
         names=[path.relative_to(root).as_posix() for path in paths],
@@ -168,11 +179,12 @@ def _images_of_class(folder: Path) -> list[Path]:
     return images
 
 
-def _images_below(folder: Path) -> list[Path]:
+def images_below(folder: Path) -> list[Path]:
+    """Return the image files in a folder and the folders below it, sorted."""
     found = []
     for entry in entries(folder):
         if entry.is_dir() and not entry.is_symlink():  # a link may lead in a circle
-            found += _images_below(entry)
+            found += images_below(entry)
         elif is_image(entry):
             found.append(entry)
     return found

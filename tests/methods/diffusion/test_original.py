@@ -44,7 +44,10 @@ def test_the_originals_file_gives_options_of_train(tmp_path):
     parsed = command.parse(
         parser, ["--config", str(path), "--w", "4"], original.options
     )
-    assert (parsed.architecture, str(parsed.input_dir)) == (["DDAD"], "data/MVTec/screw")
+    assert (parsed.architecture, str(parsed.input_dir)) == (
+        ["DDAD"],
+        "data/MVTec/screw",
+    )
     given = {key: value for key, (_, value) in method_options.given(parsed).items()}
     expected = {"preset": "ddad", "size": (256, 256), "batch_size": 32, "epochs": 3000}
     expected |= {"start": 250, "steps": 10, "w": 4, "w_adapt": 3, "adapt": 4, "eta": 1}
