@@ -30,18 +30,20 @@ class MemoryBank(keras.layers.Layer):
 
     def call(self, queries: Any) -> tuple[Any, Any]:
         """Return distance and index (n,) of the nearest to each query (n, d)."""
-        best, index = None, None
+        closest, places = [], []
         for start in range(0, self.count, BLOCK):
             block = self.bank[start : start + BLOCK]
             # highest where |q - b|^2 is lowest, |q|^2 being the same for all b
             closeness = ops.matmul(queries, ops.transpose(block)) - half_squares(block)
             highest, found = ops.top_k(closeness, 1)
-            highest, found = highest[:, 0], found[:, 0] + start
-            if best is None:
-                best, index = highest, found
-            else:
-                index = ops.where(highest > best, found, index)
-                best = ops.maximum(highest, best)
+            closest.append(highest)
+            places.append(found + start)
+        index = places[0]
+        if len(places) > 1:
+            best = ops.argmax(ops.concatenate(closest, axis=1), axis=1)
+            places = ops.concatenate(places, axis=1)
+            index = ops.take_along_axis(places, best[:, None], axis=1)
+        index = index[:, 0]
         nearest = ops.take(self.bank, index, axis=0)
         return distance(queries, nearest), index  # from the difference: no lost digits
 
@@ -67,22 +69,32 @@ def distance(a: Any, b: Any) -> Any:
     return ops.sqrt(ops.sum(ops.square(a - b), axis=-1))
 
 
-def reweighted(bank: MemoryBank, queries: Any, distances: Any, index: Any) -> Any:
-    """Return image scores (n,) of patch distances (Roth et al. 2022, eq. 6 and 7).
+class Reweighting(keras.layers.Layer):
+    """Image scores (n,) from patch distances (Roth et al. 2022, eq. 6 and 7).
 
     The highest distance of an image, less where its nearest stored feature lies in a
     dense neighbourhood, for which the patch then is the less unusual.
 
-    Args:
-        bank: the memory bank.
-        queries: (n, p, d) features of p patches.
-        distances: (n, p), from the nearest stored feature.
-        index: (n, p) of that feature.
+    A layer, because a weight that is computed with outside of one has, in the graph of
+    a `keras.Model`, the value that it had when the graph was made.
     """
-    highest, place = ops.top_k(distances, 1)
-    highest = highest[:, 0]
-    query = ops.take_along_axis(queries, place[..., None], axis=1)  # (n, 1, d)
-    nearest = ops.take_along_axis(index, place, axis=1)[:, 0]
-    around = distance(query, bank.neighbours(nearest, NEIGHBOURS))  # (n, b)
-    shares = ops.exp(highest - ops.logsumexp(around, axis=1))
-    return (1 - shares) * highest
+
+    def __init__(self, bank: MemoryBank):
+        super().__init__(name="reweighting", trainable=False, dtype="float32")
+        self.bank = bank
+
+    def call(self, queries: Any, distances: Any, index: Any) -> Any:
+        """Return the scores.
+
+        Args:
+            queries: (n, p, d) features of p patches.
+            distances: (n, p), from the nearest stored feature.
+            index: (n, p) of that feature.
+        """
+        highest, place = ops.top_k(distances, 1)
+        highest = highest[:, 0]
+        query = ops.take_along_axis(queries, place[..., None], axis=1)  # (n, 1, d)
+        nearest = ops.take_along_axis(index, place, axis=1)[:, 0]
+        around = distance(query, self.bank.neighbours(nearest, NEIGHBOURS))  # (n, b)
+        shares = ops.exp(highest - ops.logsumexp(around, axis=1))
+        return (1 - shares) * highest

@@ -15,7 +15,7 @@ from .coreset import greedy_coreset
 from .display import tracked
 from .features import BATCH, Enlarge, FeatureMethod, on_grid
 from .memory import check_memory
-from .memory_bank import BLOCK, MemoryBank, reweighted
+from .memory_bank import BLOCK, MemoryBank, Reweighting
 
 CANDIDATES = 100_000  # patches that a coreset is chosen from, at most
 NEIGHBOURHOOD = 3  # patches a side whose features are averaged
@@ -104,8 +104,7 @@ class PatchCore(FeatureMethod):
         size = features.shape[-1]
         distances, index = bank(ops.reshape(features, (-1, size)))
         distances = ops.reshape(distances, (-1, height * width))
-        scores = reweighted(
-            bank,
+        scores = Reweighting(bank)(
             ops.reshape(features, (-1, height * width, size)),
             distances,
             ops.reshape(index, (-1, height * width)),
@@ -190,6 +189,10 @@ class PatchCore(FeatureMethod):
     def check_fitted(self) -> None:
         if "bank" not in self.networks:
             raise NotFittedError("PatchCore is not fitted: call `fit`, or load a model")
+
+    def inference_model(self) -> Any:
+        self.check_fitted()
+        return self._judge
 
     def anomaly_map(self, images: np.ndarray) -> np.ndarray:
         return self.judge_batch(images)[0]

@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from methods import memory_bank
-from methods.memory_bank import MemoryBank, reweighted
+from methods.memory_bank import MemoryBank, Reweighting
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def test_scores_follow_equation_7(bank, rng):
     layer, features = bank
     queries = rng.normal(size=(2, 6, 4)).astype(np.float32)
     distances, index = layer(queries.reshape(-1, 4))
-    scores = reweighted(
-        layer, queries, np.reshape(distances, (2, 6)), np.reshape(index, (2, 6))
+    scores = Reweighting(layer)(
+        queries, np.reshape(distances, (2, 6)), np.reshape(index, (2, 6))
     )
     for image, score in zip(queries, np.asarray(scores), strict=True):
         apart = cdist(image, features)

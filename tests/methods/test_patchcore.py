@@ -1,5 +1,7 @@
+import keras
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from methods import patchcore
 from methods.patchcore import Levelled, PatchCore
@@ -66,6 +68,23 @@ def test_the_mean_length_of_each_level(category):
     assert 0 < lengths.std() < 0.3
     coarse = np.linalg.norm(bank[:, 152:], axis=1)  # shorter where interpolated
     assert coarse.max() < 1
+
+
+def test_scores_are_those_of_the_bank_that_was_chosen(category):
+    """The graph is made before the bank is filled; SciPy is the second source."""
+    method = fitted(category)
+    images = next(category.test.batches(2))
+    scores = method.judge_batch(images)[1]
+    symbolic = keras.Input(method.image_shape)
+    embedder = keras.Model(symbolic, method._embed(symbolic))
+    bank = np.asarray(method.networks["bank"].bank)
+    for features, score in zip(np.asarray(embedder(images)), scores, strict=True):
+        apart = cdist(features.reshape(-1, bank.shape[1]), bank)
+        place = apart.min(axis=1).argmax()
+        highest, nearest = apart[place].min(), apart[place].argmin()
+        around = cdist(bank[[nearest]], bank)[0].argsort()[:9]
+        weight = 1 - np.exp(highest) / np.exp(apart[place, around]).sum()
+        assert score == pytest.approx(weight * highest, rel=1e-3)
 
 
 def test_little_contrast_is_left(rng):
