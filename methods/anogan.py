@@ -25,7 +25,8 @@ class AnoGAN(ReconstructionMethod):
     The search starts at one latent for all images, the seed's, or at the guess of an
     encoder (f-AnoGAN, Schlegl et al. 2019), which is good enough to need no search.
     The score is (1 - lambda) sum |x - G(z)| + lambda sum |f(x) - f(G(z))| with images
-    in [-1, 1] and lambda 0.1. Maps are |x - G(z)|, "raw-l1" as they are.
+    in [-1, 1] and lambda 0.1, or f-AnoGAN's, the mean squares of both differences.
+    Maps are |x - G(z)|, "raw-l1" as they are.
 
     Args:
         name: as in the registry.
@@ -120,7 +121,9 @@ class AnoGAN(ReconstructionMethod):
         steps = self.steps
         if steps is None:
             steps = 0 if self.encoder else STEPS
-        self._search = LatentSearch(made["generator"], made["discriminator"], steps)
+        self._search = LatentSearch(
+            made["generator"], made["discriminator"], steps, squared=self.encoder
+        )
 
     def fit(
         self, train: ImageSet, validation: ImageSet, run: Run | None = None

@@ -23,6 +23,15 @@ def distance(x: Any, y: Any) -> Any:
     return ops.sum(ops.abs(x - y), axis=tuple(range(1, len(x.shape))))
 
 
+def mean_squares(x: Any, y: Any) -> Any:
+    """Return the mean squared difference of each row, (n,).
+
+    That of images plus that of features is the score of f-AnoGAN (Schlegl et al. 2019,
+    Medical Image Analysis 54, eq. 4, with kappa 1).
+    """
+    return ops.mean(ops.square(x - y), axis=tuple(range(1, len(x.shape))))
+
+
 class LatentSearch(keras.Model):
     """Schlegl et al. 2017 (arXiv 1703.05921): descend from a latent to the best one.
 
@@ -34,17 +43,21 @@ class LatentSearch(keras.Model):
         generator: G, from latents to images in [-1, 1].
         discriminator: f is its layer "features".
         steps: of the descent; 0 leaves the starts as they are.
+        squared: score by mean squared errors, which `mean_squares` tells.
     """
 
-    def __init__(self, generator: Any, discriminator: Any, steps: int):
+    def __init__(
+        self, generator: Any, discriminator: Any, steps: int, squared: bool = False
+    ):
         super().__init__()
         self.generator = generator.layers[1:]
         self.features = feature_layers(discriminator)
         self.steps = steps
+        self.squared = squared
         compile_trainer(self, "adam")  # for its choice of XLA; nothing is trained
 
     def call(self, inputs: Any) -> Any:
-        """Return reconstructions in [0, 1] and their loss.
+        """Return reconstructions in [0, 1] and their scores.
 
         Takes float32 images (n, h, w, c) in [0, 1] and latents (n, k) to start from.
         """
@@ -65,7 +78,11 @@ class LatentSearch(keras.Model):
         loss, _ = self._loss(images, wanted, last)
         best, lowest = _better(last, loss, best, lowest)
         found, _ = value_and_pullback(self.generator, best)
-        return (found + 1) / 2, lowest
+        if not self.squared:
+            return (found + 1) / 2, lowest
+        features, _ = value_and_pullback(self.features, found)
+        scores = mean_squares(images, found) + mean_squares(wanted, features)
+        return (found + 1) / 2, scores
 
     def _loss(self, images: Any, wanted: Any, latents: Any) -> tuple[Any, Any]:
         """Return the loss (n,) of latents and its gradient (n, k)."""

@@ -46,6 +46,19 @@ def test_loss_is_that_of_the_paper(made, images, starts):
     np.testing.assert_allclose(reconstructions, (found + 1) / 2, atol=1e-5)
 
 
+def test_f_anogan_scores_by_mean_squares(made, images, starts):
+    generator, discriminator = made
+    features = networks.keras.Model(
+        discriminator.input, discriminator.get_layer(networks.FEATURES).output
+    )
+    found = np.asarray(generator(starts))
+    apart = np.asarray(features(2 * images - 1)) - np.asarray(features(found))
+    expected = np.square(2 * images - 1 - found).mean(axis=(1, 2, 3))
+    expected += np.square(apart).mean(axis=(1, 2, 3))
+    _, scores = LatentSearch(*made, 0, squared=True).search(images, starts)
+    np.testing.assert_allclose(scores, expected, rtol=1e-4)
+
+
 def test_the_search_comes_closer_for_every_image(made, images, starts):
     before, first = LatentSearch(*made, 0).search(images, starts)
     after, last = LatentSearch(*made, 100).search(images, starts)
