@@ -6,7 +6,9 @@ from methods import export as module
 from methods.cae import CAE
 from methods.detector import Detector
 from methods.export import export, main, trial_images
+from methods.fewshot import FewShot
 from methods.padim import PaDiM
+from methods.patchcore import PatchCore
 from methods.storage import save_model
 from processing.dataset import scan_category
 from processing.errors import UsageError, UserError
@@ -19,12 +21,14 @@ SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 
 @pytest.fixture(scope="module")
 def models(samples, tmp_path_factory):
-    """Return the model files of a PaDiM of each form and of a CAE."""
+    """Return the model files of feature methods, a PaDiM of each form, and of a CAE."""
     folder = tmp_path_factory.mktemp("models")
     good = scan_category(samples / "washer", image_shape=(64, 64, 3)).train
     methods = {
         "sums": PaDiM(**SMALL, features=4),
         "dual": PaDiM(**SMALL),
+        "patches": PatchCore(**SMALL),
+        "shots": FewShot(**SMALL),
     }
     for name, method in methods.items():
         method.fit(good.subset(range(8)), good.subset([8, 9]))
@@ -36,7 +40,7 @@ def models(samples, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ["sums", "dual"])
+@pytest.mark.parametrize("name", ["sums", "dual", "patches", "shots"])
 @pytest.mark.parametrize(("kind", "suffix"), [("onnx", ".onnx"), ("openvino", ".xml")])
 def test_the_graph_judges_like_the_method(models, name, kind, suffix, tmp_path):
     pytest.importorskip(module.PACKAGES[kind])
