@@ -64,14 +64,19 @@ def _ssim_terms(images, reconstructions):
     return luminance, contrast
 
 
+def ssim_map(images, reconstructions):
+    """Return SSIM at each pixel but those next to the border, (n, h-10, w-10, c)."""
+    luminance, contrast = _ssim_terms(images, reconstructions)
+    return luminance * contrast
+
+
 def ssim(images, reconstructions):
     """Return 1 - mean SSIM (Wang et al. 2004, eq. 13), shape (n,), in [0, 2].
 
     Equal to scikit-image's with `gaussian_weights=True, data_range=1,
     use_sample_covariance=False`, its 5-pixel border left out.
     """
-    luminance, contrast = _ssim_terms(images, reconstructions)
-    return 1 - ops.mean(luminance * contrast, axis=(1, 2, 3))
+    return 1 - ops.mean(ssim_map(images, reconstructions), axis=(1, 2, 3))
 
 
 def mssim(images, reconstructions):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 
 from processing.images import ImageSet
@@ -9,7 +10,7 @@ from processing.residuals import l1_residual
 
 from .base import Run
 from .gan import networks, training
-from .gan.search import LatentSearch
+from .gan.search import LatentSearch, mean_squares
 from .gan.settings import Settings
 from .precision import choose_policy
 from .reconstruction import ReconstructionMethod
@@ -167,6 +168,18 @@ class AnoGAN(ReconstructionMethod):
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
         """Return the nearest images that the generator makes, (n, h, w, c)."""
         return self._nearest(images)[0]
+
+    def graph(self, images: Any) -> tuple[Any, Any] | None:
+        if not self.encoder or self.steps:
+            return None  # it is a search
+        wanted = 2 * images - 1
+        found = self.networks["generator"](self.networks["encoder"](wanted))
+        discriminator = self.networks["discriminator"]
+        compared = discriminator.get_layer(networks.FEATURES).output
+        features = keras.Model(discriminator.input, compared)
+        scores = mean_squares(wanted, found)
+        scores = scores + mean_squares(features(wanted), features(found))
+        return (found + 1) / 2, scores
 
     def _maps(self, images: np.ndarray, nearest: np.ndarray) -> np.ndarray:
         if self.map_kind == "raw-l1":

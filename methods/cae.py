@@ -144,6 +144,9 @@ class CAE(ReconstructionMethod):
         self.check_fitted()
         return np.asarray(self._fused.predict_on_batch(images))
 
+    def graph(self, images: Any) -> tuple[Any, None]:
+        return self.networks["autoencoder"](images), None
+
     def anomaly_map(self, images: np.ndarray) -> np.ndarray:
         reconstructions = self.reconstruct(images)
         kind = self.map_kind.removeprefix("legacy-")

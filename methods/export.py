@@ -1,4 +1,4 @@
-"""Write a fitted method as one ONNX or OpenVINO graph, from images to maps and scores.
+"""Write a fitted method as one graph, from images to maps and scores.
 
 python3 -m methods.export -p MODEL -f onnx
 """
@@ -9,31 +9,60 @@ import logging
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from processing import command
 from processing.errors import UsageError, UserError
+from processing.files import write_json
 from processing.residuals import smooth
 
+if TYPE_CHECKING:
+    from .detector import Detector
+
+NAMES = {"saved_model": "tf_saved_model"}  # that differ in Keras
 TOLERANCE = 1e-3  # of the largest map value, between graph and method
-SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
-PACKAGES = {"onnx": "tf2onnx", "openvino": "openvino"}
+SUFFIXES = {
+    "onnx": ".onnx",
+    "openvino": ".xml",
+    "litert": ".tflite",
+    "saved_model": "_saved_model",  # a folder
+}
+PACKAGES = {
+    "onnx": "tf2onnx",
+    "openvino": "openvino",
+    "litert": "tensorflow",
+    "saved_model": "tensorflow",
+}
 INSTALL = "pip install 'keras-anomaly[export]'"
 
 log = logging.getLogger(__name__)
 
 
-def export(model: Path, kind: str, target: Path | None = None) -> tuple[Path, float]:
+def export(
+    model: Path,
+    kind: str,
+    target: Path | None = None,
+    *,
+    results: Path = Path("results"),
+    category: str | None = None,
+) -> tuple[Path, float]:
     """Write the graph of a model file; nothing is written that judges otherwise.
+
+    Beside it, NAME.json says what goes in, and what `finetune.py` decided, if it did:
+    the newest decision, whose maps the graph then has. Which regions of a map are large
+    enough is for the reader to find, as `Decision.mask` does.
 
     Args:
         model: the model file.
-        kind: "onnx" or "openvino".
-        target: where to; default: beside the model. OpenVINO adds a .bin file.
+        kind: "onnx", "openvino", "saved_model" or "litert".
+        target: where to; default: beside the model. OpenVINO adds a .bin file, and a
+            SavedModel is a folder. LiteRT takes one image at a time.
+        results: where `finetune.py` put its decisions.
+        category: the name of the one to judge, for a model of several.
 
     Returns:
         The file and the largest difference of its maps, in parts of the largest value.
@@ -41,14 +70,23 @@ def export(model: Path, kind: str, target: Path | None = None) -> tuple[Path, fl
     Raises:
         UserError: the method has no such graph, or the graph differs from it.
     """
-    target = target or model.with_suffix(SUFFIXES[kind])
-    if target.suffix != SUFFIXES[kind]:
-        raise UsageError(
-            f"expected a file name that ends in {SUFFIXES[kind]}. Received: {target}"
-        )
-    from .storage import load_model
+    suffix = SUFFIXES[kind]
+    target = target or model.with_name(model.stem + suffix)
+    if not target.name.endswith(suffix):
+        raise UsageError(f"expected a name that ends in {suffix}. Received: {target}")
+    if target.is_dir():
+        raise UsageError(f"{target} exists: expected another --output")
+    from .finetuning import read_results
+    from .several import load_category
 
-    method = load_model(model)[0].method
+    detector, record = load_category(model, Path(category) if category else None)
+    method = detector.method
+    try:
+        finetuned = read_results(record, results, None, "float64")[-1][1]
+        method.map_kind = finetuned["method"]
+    except UserError as error:
+        finetuned = {}
+        log.warning("without a decision: %s", error)
     network = method.inference_model()
     if network is None:
         raise UserError(
@@ -66,19 +104,46 @@ def export(model: Path, kind: str, target: Path | None = None) -> tuple[Path, fl
                 f"the {kind} graph of {model} differs by {difference:.1e} of the "
                 f"largest map value, expected at most {TOLERANCE:.0e}: not written"
             )
+        about = written.with_name(written.name + ".json")
+        write_json(about, _description(detector, finetuned, difference))
         for path in sorted(Path(folder).iterdir()):  # the weights (.bin) first
             path.replace(target.parent / path.name)
     return target, difference
 
 
+def _description(
+    detector: "Detector", finetuned: Mapping[str, Any], difference: float
+) -> dict[str, Any]:
+    """Return what a program has to know to use the graph."""
+    height, width, channels = detector.image_shape
+    keys = ("min_area", "threshold")
+    found = {key: finetuned[f"best_{key}"] for key in keys if finetuned}
+    if finetuned:
+        found |= {"clear_border": finetuned["clear_border"]}
+    return {
+        "input": f"float32 (n, {height}, {width}, {channels}) in [0, 1], prepared",
+        "outputs": [f"maps float32 (n, {height}, {width})", "scores float32 (n,)"],
+        "map": detector.method.map_kind,
+        "decision": found or None,
+        "preparation": detector.preparation.config(),
+        "largest_difference": difference,
+    }
+
+
 def _convert(network: Any, path: Path, kind: str) -> None:
     """Let Keras write the graph; one `UserError` for whatever goes wrong."""
+    import keras
+
     network(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras asks for it
     logging.getLogger("tf2onnx").setLevel(logging.WARNING)
+    one = [keras.InputSpec(shape=(1, *network.input_shape[1:]), dtype="float32")]
+    options = {"input_signature": one} if kind == "litert" else {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of converters about their own code
-            network.export(str(path), format=kind, verbose=False)
+            network.export(
+                str(path), format=NAMES.get(kind, kind), verbose=False, **options
+            )
     except Exception as error:  # of whichever converter
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"this model has no {kind} graph: {reason}") from error
@@ -100,7 +165,32 @@ def _run_openvino(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
     return lambda batch: [np.array(value) for value in compiled(batch).values()]
 
 
-RUNNERS = {"onnx": _run_onnx, "openvino": _run_openvino}
+def _run_saved_model(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))  # holds the variables
+    return lambda batch: [np.array(v) for v in loaded.serve(tf.constant(batch))]
+
+
+def _run_litert(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    import tensorflow as tf
+
+    run = tf.lite.Interpreter(str(path)).get_signature_runner()
+    [name] = run.get_input_details()
+
+    def judge(batch: np.ndarray) -> list[np.ndarray]:
+        found = [run(**{name: batch[i : i + 1]}) for i in range(len(batch))]
+        return [np.concatenate([one[key] for one in found]) for key in sorted(found[0])]
+
+    return judge
+
+
+RUNNERS = {
+    "onnx": _run_onnx,
+    "openvino": _run_openvino,
+    "saved_model": _run_saved_model,
+    "litert": _run_litert,
+}
 
 
 def _difference(method: Any, run: Callable[[np.ndarray], list[np.ndarray]]) -> float:
@@ -132,12 +222,18 @@ def trial_images(image_shape: tuple[int, int, int]) -> np.ndarray:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of `python3 -m methods.export`."""
-    parser = command.parser("Write a trained model as an ONNX or OpenVINO graph.")
-    command.add_model(parser, "model file that train.py wrote")
+    parser = command.parser("Write a trained model as a graph for other programs.")
+    command.add_model(parser, "model file that train.py wrote").add_argument(
+        "--category",
+        metavar="NAME",
+        help="of a model of several categories: the one to judge",
+    )
     add = parser.add_argument_group("outputs").add_argument
     add("-f", "--format", choices=sorted(SUFFIXES), default="onnx", help="kind of file")
     help_ = "file to write; default: beside the model"
     add("-o", "--output", type=Path, metavar="FILE", help=help_)
+    results, help_ = Path("results"), "where finetune.py put its decisions"
+    add("--results", type=Path, default=results, metavar="FOLDER", help=help_)
     return parser
 
 
@@ -149,7 +245,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .backend import load_backend
 
         load_backend()
-        path, difference = export(options.path, options.format, options.output)
+        path, difference = export(
+            options.path,
+            options.format,
+            options.output,
+            results=options.results,
+            category=options.category,
+        )
         print(f"graph: {path}\nmaps differ by {difference:.1e} of the largest value")
 
     return command.run(work, debug=options.debug)
