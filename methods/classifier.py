@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from autoencoder.augmentation import Augmentation
-from autoencoder.optimizer import compile_trainer
+from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine
 from autoencoder.progress import Progress
 from autoencoder.training import WORKERS, Batches, InOrder, dtype_policy, run_epochs
 from processing.defects import KINDS
@@ -23,6 +23,9 @@ SMALLEST = 26  # pixels: one cell is left
 CELL = 16  # pixels from one cell of the features to the next
 FIRST = 12.5  # pixels from the image's corner to the middle of the first cell
 ROTATION = 180.0  # degrees either way: few defects have to stand for many
+FEW = 100  # real defects that synthetic ones are added to
+REAL = 0.5  # weight of all real defects then, in that of the synthetic ones
+VIEWS = tuple(np.s_[:, ::a, ::b] for a in (1, -1) for b in (1, -1))  # flips
 
 # load(indices) -> (uint8 images, labels, weights); and how many images there are.
 LabelledSet = tuple[Callable, int]
@@ -104,16 +107,20 @@ def cross_entropy(labels: Any, logits: Any) -> Any:
     return ops.softplus(difference) - ops.cast(labels, "float32") * difference
 
 
-def labelled(good: Any, defective: Any) -> LabelledSet:
+def labelled(good: Any, defective: Any, drawn: bool = False) -> LabelledSet:
     """Return the images of two sets, weighted so that both classes count the same.
 
     Args:
         good: `ImageSet` of good images.
         defective: one of defective images; it may be empty.
+        drawn: whether `drawing` makes defective ones of half of the good images.
     """
     counts = np.array([len(good), len(defective)])
     total = counts.sum()
-    weights = (total / ((counts > 0).sum() * np.maximum(counts, 1))).astype("float32")
+    weights = total / ((counts > 0).sum() * np.maximum(counts, 1))
+    if drawn:
+        weights = np.array([1, REAL * counts[0] / 2 / max(counts[1], 1)])
+    weights = weights.astype("float32")
 
     def load(indices: Any) -> tuple[Any, ...]:
         labels = np.where(indices < len(good), GOOD, ANOMALOUS)
@@ -127,7 +134,7 @@ def labelled(good: Any, defective: Any) -> LabelledSet:
 
 
 def drawing(good: Any, seed: int) -> Callable:
-    """Return what draws defects on every second image of a batch of `labelled`.
+    """Return what draws defects on every second good image of a batch of `labelled`.
 
     Args:
         good: `ImageSet` of good images, which patches are taken from.
@@ -137,12 +144,15 @@ def drawing(good: Any, seed: int) -> Callable:
     sources = good.load(np.sort(chosen))
 
     def draw(batch: Any, seeds: Any, start: int) -> tuple[Any, ...]:
-        images, _, weights = batch
-        images, masks = draw_defects(
+        images, labels, weights = batch
+        drawn, masks = draw_defects(
             images, seeds, start, sources=sources, share=0.5, kinds=tuple(KINDS)
         )
-        labels = np.where(masks.any(axis=(1, 2)), ANOMALOUS, GOOD)
-        return np.rint(255 * images).astype("uint8"), labels, weights
+        real = labels == ANOMALOUS
+        drawn = np.rint(255 * drawn).astype("uint8")
+        drawn[real] = images[real]
+        labels = np.where(real | masks.any(axis=(1, 2)), ANOMALOUS, GOOD)
+        return drawn, labels, weights
 
     return draw
 
@@ -165,20 +175,22 @@ def train(
     keras.utils.set_random_seed(settings.seed)
     with dtype_policy(settings.policy):
         trainer = Trainer(settings)
-    compile_trainer(trainer, keras.optimizers.Adam(settings.learning_rate))
+    batches = Batches(
+        *fit_set,
+        settings.batch_size,
+        settings.seed,
+        transform=draw,
+        workers=WORKERS if draw else 1,
+    )
+    steps = settings.epochs * len(batches)
+    compile_trainer(trainer, ShapedAdam(settings.learning_rate, cosine(steps)))
     progress = Progress(None, save=hooks.save if hooks else None)
     progress.state["policy"] = settings.policy
     if saved:
         progress.restore(trainer, *saved)
     run_epochs(
         trainer,
-        Batches(
-            *fit_set,
-            settings.batch_size,
-            settings.seed,
-            transform=draw,
-            workers=WORKERS if draw else 1,
-        ),
+        batches,
         InOrder(*validation_set, settings.batch_size),
         settings.epochs,
         progress,

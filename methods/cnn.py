@@ -21,19 +21,21 @@ log = logging.getLogger(__name__)
 class CNN(SupervisedMethod):
     """A small classifier trained on good and on defective images.
 
-    It is supervised, unless the defects are synthetic.
+    It is supervised, unless all defects are synthetic. Where there are few real ones,
+    synthetic ones are added.
 
-    The score is -log p(good), in nats: it grows with p(defective) but does not end at
-    1. Maps say which part of an image speaks for a defect, scaled so that their highest
-    value is the score; of an image with no such part, all are the score.
+    The score is -log p(good), in nats, of the mean logits of the image and its flips:
+    it grows with p(defective) but does not end at 1. Maps say which part of an image
+    speaks for a defect, scaled so that their highest value is the score; of an image
+    with no such part, all are the score.
 
     Args:
         name: as in the registry.
         image_shape: (h, w, c).
-        synthetic: learn from defects drawn on the good images, not from real ones.
+        synthetic: learn from defects drawn on the good images alone.
         batch_size: images a training step.
         epochs: or None for 20.
-        learning_rate: of Adam.
+        learning_rate: of Adam, at its peak.
         precision: "auto", "float32" or "bfloat16", for training alone.
         seed: of everything random.
     """
@@ -48,7 +50,7 @@ class CNN(SupervisedMethod):
         synthetic: bool = False,
         batch_size: int = 16,
         epochs: int | None = None,
-        learning_rate: float = 3e-4,
+        learning_rate: float = 1e-3,
         precision: str = "auto",
         seed: int = 42,
     ):
@@ -102,15 +104,17 @@ class CNN(SupervisedMethod):
         defective = train.subset([]) if defective is None else defective
         self.check_defective(len(defective))
         learned = f"{len(defective)} defective images (it is supervised)"
-        learned = "synthetic defects" if self.synthetic else learned
+        drawn = self.synthetic or len(defective) < classifier.FEW
+        if drawn:
+            learned = "synthetic defects" + f" and {learned}" * (not self.synthetic)
         log.info("CNN learns from %s and may miss other kinds of defects", learned)
         saved = run.saved() if run else None
         policy = saved[1]["policy"] if saved else choose_policy(self.precision)
         network, state = classifier.train(
-            classifier.labelled(train, defective),
+            classifier.labelled(train, defective, drawn),
             classifier.labelled(validation, train.subset([])),
             self._settings(policy),
-            draw=classifier.drawing(train, self.seed) if self.synthetic else None,
+            draw=classifier.drawing(train, self.seed) if drawn else None,
             hooks=run,
             saved=saved,
         )
@@ -141,11 +145,14 @@ class CNN(SupervisedMethod):
 
     def anomaly_map(self, images: np.ndarray) -> np.ndarray:
         self.check_fitted()
-        evidence, differences = map(
-            np.asarray, self._attention.predict_on_batch(images)
-        )
-        scores = np.logaddexp(0, differences.astype("float32"))  # -log p(good)
-        maps = np.stack([at_pixels(cells, images.shape[1:3]) for cells in evidence])
+        maps = np.zeros(images.shape[:3], np.float32)
+        differences = np.zeros(len(images), np.float32)
+        for view in classifier.VIEWS:  # of the image, and back to it
+            evidence, apart = self._attention.predict_on_batch(images[view])
+            cells = [at_pixels(x, images.shape[1:3]) for x in np.asarray(evidence)]
+            maps += np.stack(cells)[view] / len(classifier.VIEWS)
+            differences += np.asarray(apart) / len(classifier.VIEWS)
+        scores = np.logaddexp(0, differences)  # -log p(good)
         highest = maps.max(axis=(1, 2), keepdims=True)
         shares = np.where(highest > 0, maps / np.where(highest > 0, highest, 1), 1)
         return (shares * scores[:, None, None]).astype("float32")

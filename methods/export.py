@@ -175,7 +175,9 @@ def _run_saved_model(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
 def _run_litert(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
     import tensorflow as tf
 
-    run = tf.lite.Interpreter(str(path)).get_signature_runner()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a package that is to replace this one
+        run = tf.lite.Interpreter(str(path)).get_signature_runner()
     [name] = run.get_input_details()
 
     def judge(batch: np.ndarray) -> list[np.ndarray]:

@@ -184,7 +184,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     help_ += "20 for CNN; AnoGAN always trains 60, and its encoder as many again"
     add("--epochs", type=positive, metavar="N", help=help_)
     rate = command.at_least(1e-9, float)
-    help_ = "peak learning rate; default: searched; DDAD and CNN 3e-4, AnoGAN 2e-4, "
+    help_ = "peak learning rate; default: searched; DDAD 3e-4, AnoGAN 2e-4, CNN and "
     help_ += "AnoDDPM 1e-3"
     add("--lr", dest="learning_rate", type=rate, metavar="RATE", help=help_)
     choices = ("auto", "float32", "bfloat16")

@@ -60,6 +60,13 @@ def test_without_defective_images_all_weigh_one():
     assert load(np.arange(2))[2].tolist() == [1, 1]
 
 
+def test_real_defects_weigh_half_as_much_as_drawn_ones():
+    load, _ = classifier.labelled(Images(*range(8)), Images(90, 91), drawn=True)
+    assert load(np.arange(10))[2].tolist() == [1] * 8 + [1, 1]  # 4 drawn, 2 real
+    load, _ = classifier.labelled(Images(*range(8)), Images(90), drawn=True)
+    assert load(np.array([8]))[2].tolist() == [2]
+
+
 def test_evidence_adds_up_to_the_logits(rng):
     """Without biases, a network of ReLUs is the sum of its inputs' shares."""
     network = classifier.classifier(SHAPE)
@@ -107,6 +114,16 @@ def test_every_second_image_gets_a_defect(samples):
     np.testing.assert_array_equal(changed, labels == 1)
     again = draw(before, (3, 1), 0)[0]
     assert (again[1] != images[1]).any()  # other defects in another epoch
+
+
+def test_real_defects_stay_as_they_are(samples):
+    category = scan_category(samples / "washer", image_shape=SHAPE)
+    real = category.test.subset(np.flatnonzero(category.test.labels == 1)[:2])
+    load, _ = classifier.labelled(category.train, real, drawn=True)
+    before = load(len(category.train) + np.array([0, 1]))
+    images, labels, _ = classifier.drawing(category.train, 3)(before, (3, 0), 0)
+    np.testing.assert_array_equal(images, before[0])
+    assert labels.tolist() == [1, 1]
 
 
 def test_small_images_are_refused():

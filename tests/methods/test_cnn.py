@@ -16,7 +16,8 @@ def learned(samples):
     category = scan_category(samples / "washer", image_shape=method.image_shape)
     defects = np.flatnonzero(category.test.labels == 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoencoder.training.EPOCH_IMAGES", 256)
+        patch.setattr("autoencoder.training.EPOCH_IMAGES", 512)
+        patch.setattr("methods.classifier.FEW", 1)  # no synthetic ones
         method.fit(
             category.train.subset(range(10)),
             category.train.subset([10, 11]),
@@ -35,11 +36,22 @@ def test_defects_like_the_learned_ones_score_higher(learned):
 def test_the_highest_value_of_a_map_is_the_surprise_of_being_good(learned):
     method, test = learned
     images = next(test.batches(len(test)))
-    logits = method.networks["classifier"].predict_on_batch(images).astype("float64")
+    network, flips = method.networks["classifier"], ((), 1, 2, (1, 2))
+    views = [np.flip(images, axes) if axes else images for axes in flips]
+    logits = np.mean([network.predict_on_batch(x) for x in views], axis=0)
     good = 1 / (1 + np.exp(logits[:, 1] - logits[:, 0]))
     maps = method.anomaly_map(images)
     np.testing.assert_allclose(maps.max(axis=(1, 2)), -np.log(good), rtol=1e-3)
     assert (maps >= 0).all()
+
+
+def test_a_flipped_image_has_the_flipped_map(learned):
+    method, test = learned
+    images = next(test.batches(4))
+    maps = method.anomaly_map(images)
+    for axis in (1, 2):
+        flipped = method.anomaly_map(np.flip(images, axis))
+        np.testing.assert_allclose(flipped, np.flip(maps, axis), rtol=1e-4, atol=1e-5)
 
 
 def test_an_image_without_evidence_has_a_flat_map(learned, monkeypatch):
@@ -61,6 +73,17 @@ def test_says_that_it_is_supervised(learned):
     summary = method.summary()
     assert summary["supervised"]
     assert summary["learned_from"] == "12 defective images (it is supervised)"
+
+
+def test_few_real_defects_are_joined_by_synthetic_ones(samples, short_epochs):
+    category = scan_category(samples / "washer", image_shape=(64, 64, 1))
+    defects = category.test.subset(np.flatnonzero(category.test.labels == 1)[:2])
+    good = category.train
+    method = CNN(image_shape=(64, 64, 1), epochs=1, precision="float32")
+    method.fit(good.subset(range(8)), good.subset([8, 9]), defective=defects)
+    expected = "synthetic defects and 2 defective images (it is supervised)"
+    assert method.summary()["learned_from"] == expected
+    assert method.summary()["supervised"]
 
 
 def test_synthetic_defects_need_no_real_ones(samples, short_epochs, caplog):

@@ -1,15 +1,18 @@
+import json
+
 import keras
 import numpy as np
 import pytest
 
 from methods import export as module
+from methods.anogan import AnoGAN
 from methods.cae import CAE
 from methods.detector import Detector
 from methods.export import export, main, trial_images
 from methods.fewshot import FewShot
 from methods.padim import PaDiM
 from methods.patchcore import PatchCore
-from methods.storage import save_model
+from methods.storage import load_model, save_model
 from processing.dataset import scan_category
 from processing.errors import UsageError, UserError
 
@@ -32,25 +35,78 @@ def models(samples, tmp_path_factory):
     }
     for name, method in methods.items():
         method.fit(good.subset(range(8)), good.subset([8, 9]))
-        record = {"method": type(method).__name__}
-        save_model(folder / f"{name}.hdf5", Detector(method), record)
-    network = CAE(image_shape=(32, 32, 1))
-    network.build()
-    save_model(folder / "cae.hdf5", Detector(network), {"method": "mvtecCAE"})
+        save(folder / f"{name}.hdf5", method)
+    small = {"image_shape": (32, 32, 1)}
+    gan = {"width": 4, "latent": 8}
+    for name, method in {
+        "cae": CAE(**small),
+        "f-anogan": AnoGAN(**small, **gan, encoder=True),
+        "anogan": AnoGAN(**small, **gan),
+    }.items():
+        method.build()
+        for kind in method.residuals:
+            for part, value in (("mean", 0.01), ("deviation", 0.1)):
+                method.arrays[f"{kind}_{part}"] = np.full((32, 32), value, "float32")
+        save(folder / f"{name}.hdf5", method)
     return folder
 
 
-@pytest.mark.parametrize("name", ["sums", "dual", "patches", "shots"])
-@pytest.mark.parametrize(("kind", "suffix"), [("onnx", ".onnx"), ("openvino", ".xml")])
-def test_the_graph_judges_like_the_method(models, name, kind, suffix, tmp_path):
+def save(path, method):
+    """Write a model file of a run with the name of the file."""
+    record = {"method": method.name, "run": path.stem, "folder": "mvtec/washer"}
+    save_model(path, Detector(method), record)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *[("sums", kind) for kind in module.SUFFIXES],
+        *[(name, "onnx") for name in ("dual", "shots", "cae", "f-anogan")],
+        ("patches", "openvino"),
+        ("cae", "litert"),
+    ],
+)
+def test_the_graph_judges_like_the_method(models, name, kind, tmp_path):
     pytest.importorskip(module.PACKAGES[kind])
-    path, difference = export(models / f"{name}.hdf5", kind, tmp_path / f"x{suffix}")
+    target = tmp_path / f"x{module.SUFFIXES[kind]}"
+    path, difference = export(models / f"{name}.hdf5", kind, target)
     assert 0 <= difference < 1e-4
-    files = {"onnx": {"x.onnx"}, "openvino": {"x.xml", "x.bin"}}[kind]
+    weights = {"x.bin"} if kind == "openvino" else set()
+    files = {target.name, f"{target.name}.json"} | weights
     assert {p.name for p in tmp_path.iterdir()} == files
-    maps, scores = module.RUNNERS[kind](path)(trial_images((64, 64, 3)))
-    assert maps.shape == (3, 64, 64)
+    about = json.loads((tmp_path / f"{target.name}.json").read_text())
+    assert about["decision"] is None
+    shape = load_model(models / f"{name}.hdf5")[0].image_shape
+    maps, scores = module.RUNNERS[kind](path)(trial_images(shape))
+    assert maps.shape == (3, *shape[:2])
     assert scores.shape == (3,)
+
+
+def test_the_newest_decision_and_its_maps(models, tmp_path):
+    pytest.importorskip("tf2onnx")
+    folder = tmp_path / "results/cae/finetuning/l2_float64"
+    folder.mkdir(parents=True)
+    result = {"method": "l2", "dtype": "float64", "clear_border": False}
+    result |= {"best_threshold": 3.5, "best_min_area": 12}
+    (folder / "finetuning_result.json").write_text(json.dumps(result))
+    path, _ = export(
+        models / "cae.hdf5", "onnx", tmp_path / "x.onnx", results=tmp_path / "results"
+    )
+    about = json.loads((tmp_path / "x.onnx.json").read_text())
+    expected = {"threshold": 3.5, "min_area": 12, "clear_border": False}
+    assert about["decision"] == expected
+    method = load_model(models / "cae.hdf5")[0].method
+    method.map_kind = about["map"]
+    assert about["map"] == "l2"
+    images = trial_images((32, 32, 1))
+    maps, _ = module.RUNNERS["onnx"](path)(images)
+    np.testing.assert_allclose(maps, method.anomaly_map(images), atol=1e-3)
+
+
+def test_a_folder_is_not_overwritten(models, tmp_path):
+    (tmp_path / "x_saved_model").mkdir()
+    with pytest.raises(UsageError, match="x_saved_model exists: expected another"):
+        export(models / "sums.hdf5", "saved_model", tmp_path / "x_saved_model")
 
 
 def test_a_graph_that_differs_is_not_written(models, monkeypatch, tmp_path, capsys):
@@ -68,8 +124,8 @@ def test_a_graph_that_differs_is_not_written(models, monkeypatch, tmp_path, caps
 
 
 def test_methods_without_a_graph(models, tmp_path):
-    with pytest.raises(UserError, match="CAE cannot be exported"):
-        export(models / "cae.hdf5", "onnx", tmp_path / "x.onnx")
+    with pytest.raises(UserError, match="AnoGAN cannot be exported"):
+        export(models / "anogan.hdf5", "onnx", tmp_path / "x.onnx")
 
 
 def test_the_suffix_must_suit(models):
