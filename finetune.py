@@ -3,10 +3,10 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from processing import command
 
@@ -85,7 +85,7 @@ def finetune(
     from methods.backend import load_backend
 
     load_backend()
-    from methods import finetuning
+    from methods import finetuning, tables
     from methods.several import categories_in
     from processing.calibration import Rule
 
@@ -105,24 +105,9 @@ def finetune(
     for category in categories_in(options.path, options.input_dir):
         chosen = replace(settings, folder=category)
         folder, result = finetuning.finetune(options.path, chosen)
-        print_decision(result)
+        tables.print_decision(result)
         print(f"results: {folder}")
     print(f"next:    python3 test.py -p {options.path} -s")
-
-
-def print_decision(result: Mapping[str, Any]) -> None:
-    """Print what was decided, and how well it does."""
-    print(f"minimum area: {result['best_min_area']} pixels")
-    print(f"threshold:    {result['best_threshold']:.4g}  ({result['method']} map)")
-    if result["best_score"] is not None:
-        low, high = result["score_interval_95"]
-        print(
-            f"score:        {result['best_score']:.3f}  (TPR {result['TPR']:.3f}, TNR "
-            f"{result['TNR']:.3f}; 95 % interval {low:.3f} to {high:.3f}, on "
-            f"{len(result['finetuning_files'])} images)"
-        )
-    else:
-        print(f"decided by:   {result['source']}")
 
 
 def finetune_all(

@@ -34,7 +34,7 @@ SUFFIXES = {
 PACKAGES = {
     "onnx": "tf2onnx",
     "openvino": "openvino",
-    "litert": "tensorflow",
+    "litert": "ai_edge_litert",
     "saved_model": "tensorflow",
 }
 INSTALL = "pip install 'keras-anomaly[export]'"
@@ -166,18 +166,16 @@ def _run_openvino(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
 
 
 def _run_saved_model(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
-    import tensorflow as tf
+    import keras
 
-    loaded = tf.saved_model.load(str(path))  # holds the variables
-    return lambda batch: [np.array(v) for v in loaded.serve(tf.constant(batch))]
+    serve = keras.layers.TFSMLayer(str(path), call_endpoint="serve")
+    return lambda batch: [np.array(value) for value in serve(batch)]
 
 
 def _run_litert(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
-    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a package that is to replace this one
-        run = tf.lite.Interpreter(str(path)).get_signature_runner()
+    run = Interpreter(str(path)).get_signature_runner()
     [name] = run.get_input_details()
 
     def judge(batch: np.ndarray) -> list[np.ndarray]:

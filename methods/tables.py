@@ -1,4 +1,4 @@
-"""What test.py prints and classification.txt holds."""
+"""What finetune.py and test.py print, and classification.txt holds."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -109,3 +109,18 @@ def classification(result: Mapping[str, Any], rows: list[dict[str, Any]]) -> str
     ]
     lines += [f"{a:<{width}}  {b:<10}  {c:<10}  {d}".rstrip() for a, b, c, d in table]
     return "\n".join(lines) + "\n"
+
+
+def print_decision(result: Mapping[str, Any]) -> None:
+    """Print what was decided, and how well it does."""
+    print(f"minimum area: {result['best_min_area']} pixels")
+    print(f"threshold:    {result['best_threshold']:.4g}  ({result['method']} map)")
+    if result["best_score"] is not None:
+        low, high = result["score_interval_95"]
+        print(
+            f"score:        {result['best_score']:.3f}  (TPR {result['TPR']:.3f}, TNR "
+            f"{result['TNR']:.3f}; 95 % interval {low:.3f} to {high:.3f}, on "
+            f"{len(result['finetuning_files'])} images)"
+        )
+    else:
+        print(f"decided by:   {result['source']}")
