@@ -57,7 +57,15 @@ def on_gpu() -> bool:
     return any(name in device.lower() for device in devices for name in ("gpu", "cuda"))
 
 
-def compile_trainer(trainer: keras.Model, optimizer) -> None:
-    """Compile with XLA except where it is slower: TensorFlow on a CPU."""
+def compile_trainer(
+    trainer: keras.Model, optimizer: str | keras.optimizers.Optimizer
+) -> None:
+    """Compile with XLA except where it is slower: TensorFlow on a CPU.
+
+    An optimizer that is no name gets its variables now: TensorFlow would trace the
+    first step twice if that had to create them. All layers have to be built.
+    """
     slow = keras.backend.backend() == "tensorflow" and not on_gpu()
     trainer.compile(optimizer, jit_compile=False if slow else "auto")
+    if not isinstance(optimizer, str):
+        trainer.optimizer.build(trainer.trainable_variables)
