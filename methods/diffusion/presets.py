@@ -24,7 +24,7 @@ PRESETS: dict[str, dict] = {
     },
     "tiny": {
         "base": 8,
-        "multipliers": (1, 2),
+        "multipliers": (1,),
         "attention": (8,),
         "heads": 2,
         "blocks": 1,

@@ -30,12 +30,27 @@ def good(samples):
     return scan_category(samples / "washer", image_shape=(32, 32, 3)).train
 
 
-def fit(method, samples):
+class SavedRun:
+    """Keeps the last state, as a run folder does."""
+
+    state = None
+
+    def saved(self):
+        return self.state
+
+    def save(self, arrays, state):
+        self.state = arrays, state
+
+    def callbacks(self, settings):
+        return []
+
+
+def fit(method, samples, run=None):
     images = good(samples)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
         patch.setattr("methods.diffusion.features.SIDE", 32)
-        return method.fit(images.subset(range(8)), images.subset([8, 9]))
+        return method.fit(images.subset(range(8)), images.subset([8, 9]), run)
 
 
 def scores(detector, images, batch_size):
@@ -44,13 +59,16 @@ def scores(detector, images, batch_size):
 
 @pytest.fixture(scope="module")
 def fitted(samples):
-    """Return a function from name to a fitted method."""
+    """Return a function from name to a fitted method; its `runs` are what each saved."""
     made = {}
 
     def get(name):
         if name not in made:
-            made[name] = fit(make(name), samples)
+            get.runs[name] = SavedRun()
+            made[name] = fit(make(name), samples, get.runs[name])
         return made[name]
+
+    get.runs = {}
 
     return get
 
@@ -67,11 +85,16 @@ def test_scores_depend_on_neither_order_nor_batch_size(name, fitted, samples):
 @pytest.mark.parametrize("name", KINDS)
 def test_one_seed_one_set_of_scores(name, fitted, samples):
     images = next(good(samples).batches(4))
-    first, second = fitted(name), fit(make(name), samples)
-    other = fit(make(name, seed=7), samples)
-    found = [m.score(images, m.anomaly_map(images)) for m in (first, second, other)]
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-3, atol=1e-3)
-    assert not np.allclose(found[0], found[2], rtol=1e-2)
+    methods = fitted(name), fit(make(name), samples)
+    first, second = (m.score(images, m.anomaly_map(images)) for m in methods)
+    np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-3)
+
+
+def test_another_seed_gives_other_scores(fitted, samples):
+    images = next(good(samples).batches(4))
+    methods = fitted("AnoDDPM"), fit(make("AnoDDPM", seed=7), samples)
+    first, second = (m.score(images, m.anomaly_map(images)) for m in methods)
+    assert not np.allclose(first, second, rtol=1e-2)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -133,35 +156,16 @@ def test_more_steps_than_noise_are_refused():
 
 def test_sizes_that_do_not_suit_are_refused_before_training():
     with pytest.raises(UsageError, match="multiples of 8. Received: 36x36"):
-        make("DDAD", image_shape=(36, 36, 3)).build()
-
-
-class SavedRun:
-    """Keeps the last state, as a run folder does."""
-
-    state = None
-
-    def saved(self):
-        return self.state
-
-    def save(self, arrays, state):
-        self.state = arrays, state
-
-    def callbacks(self, settings):
-        return []
+        make("DDAD", preset="small", image_shape=(36, 36, 3)).build()
 
 
 def test_a_resumed_run_does_not_adapt_again(fitted, samples, monkeypatch):
-    run, images = SavedRun(), good(samples)
-    monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
-    monkeypatch.setattr("methods.diffusion.features.SIDE", 32)
-    parts = images.subset(range(8)), images.subset([8, 9])
-    first = make("DDAD").fit(*parts, run)
+    first = fitted("DDAD")
 
     def fail(*_):
         raise AssertionError("adapted again")
 
     monkeypatch.setattr("methods.diffusion.ddad.run_adaptation", fail)
-    resumed = make("DDAD").fit(*parts, run)
+    resumed = fit(make("DDAD"), samples, fitted.runs["DDAD"])
     assert resumed.summary() == first.summary()
     np.testing.assert_array_equal(resumed.arrays["mean"], first.arrays["mean"])
