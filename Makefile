@@ -8,7 +8,7 @@ SAMPLE_OPTIONS :=
 MODELS := saved_models
 RESULTS := results
 OPTIONS := --epochs 4
-SHARED := -n 2 --dist loadgroup
+PROCESSES := -n 2 --no-loadscope-reorder
 MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
 .PHONY: demo test clean
@@ -23,8 +23,8 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(SHARED)
-	KERAS_BACKEND=jax $(BIN)/pytest $(SHARED) tests/methods/test_contract.py
+	$(BIN)/pytest $(PROCESSES)
+	KERAS_BACKEND=jax $(BIN)/pytest $(PROCESSES) tests/methods/test_contract.py
 
 $(INSTALLED): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)

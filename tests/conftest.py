@@ -1,6 +1,8 @@
 """Seeds, tiny data sets and tiny trainings for every test."""
 
 import os
+import re
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Networks of tests are small: JAX takes longer to compile them than to run them.
@@ -8,16 +10,26 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import numpy as np
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 
-@pytest.hookimpl(tryfirst=True)
+class ByFixtures(LoadScopeScheduling):
+    """Keeps in one process what shares fixtures: files, and methods of the contract."""
+
+    def _split_scope(self, nodeid):
+        file, _, test = nodeid.partition("::")
+        if file.endswith("test_contract.py"):
+            return file + re.search(r"\[(\w+)", test)[1]
+        return file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFixtures(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    """Keep in one process what shares fixtures: a file, or a method of the contract."""
-    for item in items:
-        shared = [str(item.path)]
-        if item.path.name == "test_contract.py":
-            shared.append(item.callspec.params["name"])
-        item.add_marker(pytest.mark.xdist_group("-".join(shared)))
+    """Begin with the scripts: they take longest, and both processes are to end at once."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,168 @@
+"""Scripts that `kill -9` ends at random moments: what was finished is never lost."""
+
+import csv
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+
+from processing.samples import write_samples
+
+ROOT = Path(__file__).parent.parent
+# Runs a script, which tells by a byte that it is about to change something in a folder.
+TELLING = """
+import importlib, os, sys
+told, folder, script, *arguments = sys.argv[1:]
+def hook(event, found):
+    if event == "open":
+        if not found[2] & (os.O_WRONLY | os.O_RDWR):
+            return
+    elif event not in ("os.rename", "os.remove", "os.mkdir", "os.truncate"):
+        return
+    if str(found[0]).startswith(folder):
+        os.write(int(told), b".")
+sys.addaudithook(hook)
+sys.path.insert(0, os.getcwd())
+sys.exit(importlib.import_module(script).main(arguments))
+"""
+TRAIN = ["--size", "32", "--epochs", "2", "--lr", "0.001", "--precision", "float32"]
+TRAIN += ["-a", "ae", "--latent", "4", "-b", "32"]
+
+
+class Killer:
+    """Runs scripts that work in `folder`, and kills them at moments that it draws."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.draw = random.Random(0)
+        self.kills = 0
+
+    def run(self, script, *arguments, within=0):
+        """Run a script; return how many changes it told of.
+
+        It is killed up to 50 ms after one of the first `within` changes. If it is over
+        before, so be it.
+        """
+        moment = self.draw.randint(1, within) if within else None
+        reading, writing = os.pipe()
+        command = [sys.executable, "-c", TELLING, str(writing), str(self.folder)]
+        process = subprocess.Popen(
+            [*command, script, *map(str, arguments)],
+            cwd=ROOT,
+            pass_fds=[writing],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        os.close(writing)
+        count = 0
+        with os.fdopen(reading, "rb", 0) as told:
+            while told.read(1):
+                count += 1
+                if count == moment:
+                    time.sleep(self.draw.random() / 20)
+                    process.kill()
+        _, errors = process.communicate()
+        if process.returncode == -signal.SIGKILL:
+            self.kills += 1
+        else:
+            assert process.returncode == 0, errors.decode()
+        for path in self.folder.rglob("*"):
+            if path.is_file() and not path.name.startswith((".", "events.out")):
+                check(path)
+        return count
+
+
+def check(path):
+    """Read a file that is not hidden, as those are that may be half-written."""
+    if path.suffix == ".json":
+        json.loads(path.read_text())
+    elif path.suffix == ".csv":
+        rows = list(csv.reader(io.StringIO(path.read_text(), newline="")))
+        assert {len(row) for row in rows} == {len(rows[0])}, path
+    elif path.suffix in (".hdf5", ".h5"):
+        with h5py.File(path) as file:
+            file.visititems(lambda _, x: x[()] if isinstance(x, h5py.Dataset) else None)
+    elif path.suffix == ".html":
+        assert path.read_text().rstrip().endswith("</html>"), path
+    elif path.suffix == ".png":
+        assert cv2.imread(str(path)) is not None, path
+    else:
+        assert path.suffix == ".txt", path
+
+
+@pytest.fixture
+def killer(tmp_path):
+    return Killer(tmp_path / "work")
+
+
+@pytest.fixture(scope="module")
+def category(tmp_path_factory):
+    """Return a small category of its own, for the files to be few."""
+    root = tmp_path_factory.mktemp("drawn") / "parts"
+    numbers = {"train": 8, "good": 4, "defects": 2, "size": 32}
+    [folder] = write_samples(root, categories=("washer",), **numbers)
+    return folder
+
+
+def one(folder, pattern):
+    """Return the only file of that name below a folder."""
+    [path] = folder.rglob(pattern)
+    return path
+
+
+def contents(folder):
+    """Return the files below a folder, and what the tables in them hold."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {
+        path.relative_to(folder): path.suffix == ".csv" and path.read_text()
+        for path in files
+        if not path.name.startswith(".")
+    }
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_moments(killer, category):
+    """Ten kills of trainings, five each of finetune.py and test.py."""
+    begin = ["train", "-d", category, *TRAIN, "--models"]
+    whole = killer.folder / "whole"
+    changes = killer.run(*begin, whole)
+    model = one(whole, "*.hdf5")
+    histories = [(model.parent / "history.csv").read_text()]
+    number = 0
+    while killer.kills < 10:
+        models = killer.folder / f"models_{number}"
+        number += 1
+        command = [*begin, models]
+        while not list(models.rglob("info.json")):
+            killer.run(*command, within=changes if killer.kills < 10 else 0)
+            begun = [path.parent for path in models.rglob("preparation.h5")]
+            command = ["train", "--resume", *begun] if begun else command
+        done = one(models, "info.json").parent
+        histories.append((done / "history.csv").read_text())
+        assert one(models, "*.hdf5").parent == done
+    losses = [
+        [float(row["val_loss"]) for row in csv.DictReader(io.StringIO(history))]
+        for history in histories
+    ]
+    np.testing.assert_allclose(losses, [losses[0]] * len(losses), rtol=1e-3)
+
+    for script, options in (("finetune", []), ("test", ["-s"])):
+        command = [script, "-p", model, *options, "--results"]
+        changes = killer.run(*command, killer.folder / "results")
+        kills = killer.kills
+        while killer.kills < kills + 5:
+            killer.run(*command, killer.folder / "killed", within=changes)
+        killer.run(*command, killer.folder / "killed")
+        expected = contents(killer.folder / "results")
+        assert contents(killer.folder / "killed") == expected
+    assert killer.kills == 20
