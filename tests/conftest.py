@@ -28,7 +28,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the scripts: they take longest, and both processes are to end at once."""
+    """Begin with the scripts, which take longest, for both processes to end at once."""
     items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 

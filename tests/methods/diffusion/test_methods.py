@@ -59,7 +59,7 @@ def scores(detector, images, batch_size):
 
 @pytest.fixture(scope="module")
 def fitted(samples):
-    """Return a function from name to a fitted method; its `runs` are what each saved."""
+    """Return a function from name to a fitted method; `runs` are what each saved."""
     made = {}
 
     def get(name):
