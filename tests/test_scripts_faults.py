@@ -1,15 +1,13 @@
 """Scripts that `kill -9` ends at random moments: what was finished is never lost."""
 
+import contextlib
 import csv
 import io
 import json
-import os
+import multiprocessing
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import cv2
 import h5py
@@ -17,24 +15,8 @@ import numpy as np
 import pytest
 
 from processing.samples import write_samples
+from tests import telling
 
-ROOT = Path(__file__).parent.parent
-# Runs a script, which tells by a byte that it is about to change something in a folder.
-TELLING = """
-import importlib, os, sys
-told, folder, script, *arguments = sys.argv[1:]
-def hook(event, found):
-    if event == "open":
-        if not found[2] & (os.O_WRONLY | os.O_RDWR):
-            return
-    elif event not in ("os.rename", "os.remove", "os.mkdir", "os.truncate"):
-        return
-    if str(found[0]).startswith(folder):
-        os.write(int(told), b".")
-sys.addaudithook(hook)
-sys.path.insert(0, os.getcwd())
-sys.exit(importlib.import_module(script).main(arguments))
-"""
 TRAIN = ["--size", "32", "--epochs", "2", "--lr", "0.001", "--precision", "float32"]
 TRAIN += ["-a", "ae", "--latent", "4", "-b", "32"]
 
@@ -46,6 +28,8 @@ class Killer:
         self.folder = folder
         self.draw = random.Random(0)
         self.kills = 0
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload([telling.__name__, "methods.finetuning"])
 
     def run(self, script, *arguments, within=0):
         """Run a script; return how many changes it told of.
@@ -54,28 +38,21 @@ class Killer:
         before, so be it.
         """
         moment = self.draw.randint(1, within) if within else None
-        reading, writing = os.pipe()
-        command = [sys.executable, "-c", TELLING, str(writing), str(self.folder)]
-        process = subprocess.Popen(
-            [*command, script, *map(str, arguments)],
-            cwd=ROOT,
-            pass_fds=[writing],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        os.close(writing)
+        reading, writing = self.context.Pipe(duplex=False)
+        told = (writing, str(self.folder), script, [*map(str, arguments)])
+        process = self.context.Process(target=telling.main, args=told)
+        process.start()
+        writing.close()
         count = 0
-        with os.fdopen(reading, "rb", 0) as told:
-            while told.read(1):
+        with contextlib.suppress(EOFError):
+            while reading.recv_bytes():
                 count += 1
                 if count == moment:
                     time.sleep(self.draw.random() / 20)
                     process.kill()
-        _, errors = process.communicate()
-        if process.returncode == -signal.SIGKILL:
-            self.kills += 1
-        else:
-            assert process.returncode == 0, errors.decode()
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL)
+        self.kills += process.exitcode != 0
         for path in self.folder.rglob("*"):
             if path.is_file() and not path.name.startswith((".", "events.out")):
                 check(path)
