@@ -11,7 +11,7 @@ OPTIONS := --epochs 4
 PROCESSES := -n 2 --no-loadscope-reorder
 MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
-.PHONY: demo test clean
+.PHONY: demo test coverage clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m processing.samples $(SAMPLES) $(SAMPLE_OPTIONS)
@@ -23,8 +23,12 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(PROCESSES)
+	$(BIN)/pytest $(PROCESSES) --durations=10
 	KERAS_BACKEND=jax $(BIN)/pytest $(PROCESSES) tests/methods/test_contract.py
+
+# Of code that runs in this process: not of killed scripts, nor what numba compiles.
+coverage: $(INSTALLED)
+	$(BIN)/pytest $(PROCESSES) --cov --cov-report=term:skip-covered --cov-report=html
 
 $(INSTALLED): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -33,4 +37,4 @@ $(INSTALLED): setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(SAMPLES)
+	rm -rf $(VENV) $(SAMPLES) htmlcov .coverage

@@ -71,7 +71,8 @@ def train(options: argparse.Namespace) -> None:
             skip_unreadable=options.skip_unreadable,
         )
     train_ = train_several if KNOWN in record else train_run
-    path = train_(run, record, inspect=options.inspect)
+    with run.alone():
+        path = train_(run, record, inspect=options.inspect)
     print(f"model: {path}\nnext:  python3 finetune.py -p {path}")
 
 

@@ -14,7 +14,7 @@ from processing.calibration import GoodImages, Rule, smallest_defect
 from processing.dataset import check_readable
 from processing.decision import Decision, bootstrap_interval
 from processing.errors import UsageError, UserError
-from processing.files import write_json
+from processing.files import read_json, write_json
 from processing.images import ANOMALOUS, GOOD, ImageSet
 from processing.regions import AreaCurve, area_curve
 from processing.residuals import quantise
@@ -28,7 +28,7 @@ from processing.splits import split_finetuning
 
 from .base import Method
 from .detector import Detector
-from .runs import asked, read_json
+from .runs import asked
 from .several import load_category
 from .training import named, versions
 
@@ -241,12 +241,11 @@ def read_results(
     """Return the finetuning results of a model that match, oldest first."""
     root = results / record["run"] / "finetuning"
     paths = sorted(root.glob(f"*/{RESULT}"), key=lambda path: path.stat().st_mtime)
-    found = [(path.parent, read_json(path, "damaged result")) for path in paths]
-    found = [
-        (path, result)
-        for path, result in found
-        if kind in (None, result["method"]) and dtype in (None, result["dtype"])
-    ]
+    found: list[tuple[Path, dict[str, Any]]] = []
+    for path in paths:
+        result = read_json(path)
+        if kind in (None, result["method"]) and dtype in (None, result["dtype"]):
+            found.append((path.parent, result))
     if not found:
         raise UserError(f"no finetuning result in {root}: run finetune.py first")
     return found

@@ -6,10 +6,11 @@ from typing import Any
 
 from processing.decision import Decision
 from processing.errors import UserError
+from processing.files import read_json
 
 from . import finetuning, testing
 from .finetuning import read_results
-from .runs import asked, read_json
+from .runs import asked
 from .several import views
 
 Decided = list[tuple[Path, dict[str, Any]]]
@@ -42,7 +43,7 @@ def tests(record: Mapping[str, Any], options: testing.Options) -> Iterator[Found
         folder = options.results / record["run"] / "test" / path.name
         if not (folder / testing.RESULT).exists():
             continue
-        result = read_json(folder / testing.RESULT, "damaged result")
+        result = read_json(folder / testing.RESULT)
         keys = ("threshold", "min_area", "clear_border")
         decision = Decision.from_dict({key: result[key] for key in keys})
         same = decision == Decision.of_result(finetuned)

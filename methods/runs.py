@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ import numpy as np
 
 from processing import plots
 from processing.errors import UsageError
-from processing.files import new_folder, write_json, write_text
+from processing.files import locked, new_folder, read_json, write_json, write_text
 from processing.overlays import write_png
 
 from .storage import load_checkpoint, save_checkpoint
@@ -24,6 +25,7 @@ CHECKPOINT = "checkpoint.h5"
 PREPARATION = "preparation.h5"
 RUN = "run.json"
 INFO = "info.json"
+LOCK = ".lock"
 PLACES = ("images", "folder", "results")  # of options: where, not how
 
 log = logging.getLogger(__name__)
@@ -64,10 +66,26 @@ class TrainingRun:
     @classmethod
     def resume(cls, folder: Path) -> tuple["TrainingRun", dict[str, Any]]:
         """Return the interrupted run in `folder` and its record."""
-        record = read_json(folder / RUN, f"{folder} is not a run folder of train.py")
-        if (folder / INFO).exists():
-            raise UsageError(f"the run in {folder} is finished: nothing to resume")
+        if not (folder / RUN).is_file():
+            raise UsageError(f"{folder} is not a run folder of train.py: no {RUN}")
+        record = read_json(folder / RUN)
+        if not (folder / PREPARATION).exists() and not (folder / INFO).exists():
+            raise UsageError(f"the run in {folder} had not begun: start another one")
         return cls(folder), record
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes out of the folder, and wait for one that is in it.
+
+        Raises:
+            UsageError: the run is finished.
+        """
+        with locked(self.folder / LOCK):
+            if (self.folder / INFO).exists():
+                raise UsageError(
+                    f"the run in {self.folder} is finished: nothing to resume"
+                )
+            yield
 
     def preparation(self) -> dict[str, np.ndarray]:
         """Return the arrays of the preparation."""
@@ -114,14 +132,6 @@ class TrainingRun:
         for pattern in (PREPARATION, CHECKPOINT, f".{stem}-*"):
             for left in self.folder.glob(pattern):
                 left.unlink()
-
-
-def read_json(path: Path, problem: str) -> dict[str, Any]:
-    """Return the JSON in `path`; a `UsageError` saying `problem` if there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{problem}: cannot read {path}") from error
 
 
 def write_table(path: Path, rows: list[dict]) -> None:

@@ -21,13 +21,15 @@ import numpy as np
 
 import methods
 from processing.errors import UserError
-from processing.files import replacing
+from processing.files import Record, replacing
 from processing.preparation import Preparation
 
 from .detector import Detector
 
 FORMAT = "keras-anomaly"
 FORMAT_VERSION = 2  # 1 had no preparation but resizing
+# What reading raises where bytes are not those that were written.
+DAMAGED = (OSError, LookupError, ValueError, TypeError, RuntimeError)
 
 
 def save_model(path: Path, detector: Detector, record: Mapping[str, Any]) -> None:
@@ -91,30 +93,32 @@ def opened(path: Path) -> Iterator[h5py.File]:
         kind = "truncated" if "truncated" in str(error) else "not an HDF5 file"
         raise UserError(f"cannot read the model file {path}: it is {kind}") from error
     with file:
-        if file.attrs.get("format") != FORMAT:
-            raise UserError(f"{path} is an HDF5 file, but not one that train.py wrote")
-        version = int(file.attrs["format_version"])
-        if version > FORMAT_VERSION:
-            raise UserError(
-                f"{path} has format version {version}; this version reads up to "
-                f"{FORMAT_VERSION}. Update the toolkit"
-            )
         try:
+            if file.attrs.get("format") != FORMAT:
+                raise UserError(
+                    f"{path} is an HDF5 file, but not one that train.py wrote"
+                )
+            version = int(file.attrs["format_version"])
+            if version > FORMAT_VERSION:
+                raise UserError(
+                    f"{path} has format version {version}; this version reads up to "
+                    f"{FORMAT_VERSION}. Update the toolkit"
+                )
             yield file
-        except (OSError, KeyError) as error:
+        except DAMAGED as error:
             raise UserError(f"the model file {path} is damaged: {error}") from error
 
 
 def read_record(path: Path) -> dict[str, Any]:
     """Return the record of a model file without loading its weights."""
     with opened(path) as file:
-        return json.loads(file.attrs["record"])
+        return Record(file.attrs["record"], path)
 
 
 def load_model(path: Path) -> tuple[Detector, dict[str, Any]]:
     """Return the fitted detector and the record in a model file."""
     with opened(path) as file:
-        record = json.loads(file.attrs["record"])
+        record = Record(file.attrs["record"], path)
         method = methods.get(record["method"])(**record["config"])
         for name in file.get("arrays", ()):
             method.arrays[name] = file["arrays"][name][()]
@@ -129,7 +133,7 @@ def load_model(path: Path) -> tuple[Detector, dict[str, Any]]:
 def read_preparation(path: Path) -> Preparation:
     """Return the preparation in a model file, with its arrays."""
     with opened(path) as file:
-        record = json.loads(file.attrs["record"])
+        record = Record(file.attrs["record"], path)
         if "preparation" not in record:  # format version 1
             height, width, channels = record["config"]["image_shape"]
             return Preparation((height, width), channels)
@@ -151,11 +155,14 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
-    """Return what `save_checkpoint` wrote."""
-    with h5py.File(path, "r") as file:
-        state = json.loads(file.attrs["state"])
-        arrays = {
-            kind: [group[str(i)][()] for i in range(len(group))]
-            for kind, group in file.items()
-        }
+    """Return what `save_checkpoint` wrote; a `UserError` for a damaged file."""
+    try:
+        with h5py.File(path, "r") as file:
+            state = json.loads(file.attrs["state"])
+            arrays = {
+                kind: [group[str(i)][()] for i in range(len(group))]
+                for kind, group in file.items()
+            }
+    except DAMAGED as error:
+        raise UserError(f"{path} is damaged: {error}") from error
     return arrays, state

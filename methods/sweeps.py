@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 
 from processing.dataset import category_names, scan_dataset
 from processing.errors import UsageError, UserError
-from processing.files import locked
+from processing.files import locked, read_json
 from processing.sweep import Task, sweep
 
 from . import options as method_options
-from .runs import INFO, PREPARATION, RUN, read_json
+from .runs import INFO, PREPARATION, RUN
 from .several import ALL, views
 from .storage import read_record
 
@@ -65,7 +65,7 @@ def _training(arguments: Sequence[str], options: argparse.Namespace) -> Task:
 def _runs(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Yield the run folders of trainings from the start, and their records."""
     for path in sorted(folder.rglob(RUN)):
-        record = read_json(path, "damaged run folder")
+        record = read_json(path)
         if not record.keys() & {"updated_from", "adapted_from"}:
             yield path.parent, record
 

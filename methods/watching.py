@@ -13,11 +13,10 @@ from processing.dataset import images_below, unlabelled
 from processing.decision import Decision
 from processing.decoding import fault
 from processing.errors import UsageError, UserError
-from processing.files import locked, write_json
+from processing.files import locked, read_json, write_json
 
 from .detector import Detector
 from .finetuning import read_results
-from .runs import read_json
 from .several import load_category
 from .testing import Options, judged_rows, without
 
@@ -65,7 +64,7 @@ def watch(model: Path, options: Options) -> tuple[Path, int]:
 
 def _claim(path: Path, source: Path) -> None:
     """Record whose scores these are; a `UsageError` if they are another folder's."""
-    if path.exists() and (other := read_json(path, "damaged")["folder"]) != str(source):
+    if path.exists() and (other := read_json(path)["folder"]) != str(source):
         raise UsageError(
             f"{path.parent} holds the scores of {other}: expected another --results "
             f"for {source}"

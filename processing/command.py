@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from .errors import UsageError, UserError
 
@@ -24,9 +25,16 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells an error in one line, whatever was received."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(" ".join(message.split()))
+
+
 def parser(description: str) -> argparse.ArgumentParser:
     """Return a parser that shows defaults and takes `--config` and `--debug`."""
-    result = argparse.ArgumentParser(
+    result = _Parser(
         description=description,
         formatter_class=_Formatter,
         allow_abbrev=False,

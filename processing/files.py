@@ -58,6 +58,36 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+class Record(dict[str, Any]):
+    """What a JSON text of ours holds.
+
+    Args:
+        text: UTF-8.
+        path: of the file that it is in, for errors.
+
+    Raises:
+        UserError: the text is no JSON object, or, later on, lacks a key.
+    """
+
+    def __init__(self, text: str | bytes, path: Path):
+        self.path = path
+        try:
+            content = json.loads(text)
+        except ValueError as error:  # no JSON, or no UTF-8
+            raise UserError(f"{path} is damaged: {error}") from error
+        if not isinstance(content, dict):
+            raise UserError(f"{path} is damaged: expected a JSON object")
+        super().__init__(content)
+
+    def __missing__(self, key: str) -> Any:
+        raise UserError(f"{self.path} is damaged: it lacks {key!r}")
+
+
+def read_json(path: Path) -> Record:
+    """Return what `write_json` wrote."""
+    return Record(path.read_bytes(), path)
+
+
 def new_folder(path: Path) -> Path:
     """Create `path`, or `path_2`, `path_3`, ... where it exists, and return it."""
     candidate, number = path, 2

@@ -104,6 +104,14 @@ def test_checkpoint_round_trip(tmp_path, rng):
     assert loaded["current"][1] == 4
 
 
+def test_a_damaged_checkpoint(tmp_path, rng):
+    path = tmp_path / "state.h5"
+    save_checkpoint(path, {"current": [rng.random(300)]}, {"epochs": 3})
+    path.write_bytes(path.read_bytes()[:-900])
+    with pytest.raises(UserError, match="state.h5 is damaged: "):
+        load_checkpoint(path)
+
+
 def test_the_preparation_is_read_without_the_weights(tmp_path, rng):
     method = CAE(image_shape=(32, 32, 1))
     method.build()

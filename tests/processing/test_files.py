@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from processing.errors import UserError
-from processing.files import new_folder, replacing, write_json, write_text
+from processing.files import new_folder, read_json, replacing, write_json, write_text
 
 
 def test_writes_and_replaces(tmp_path):
@@ -14,6 +14,26 @@ def test_writes_and_replaces(tmp_path):
     write_json(path, {"a": "é"})
     assert json.loads(path.read_text(encoding="utf-8")) == {"a": "é"}
     assert [p.name for p in path.parent.iterdir()] == ["ü.json"]
+
+
+def test_json_comes_back_and_knows_its_file(tmp_path):
+    path = tmp_path / "result.json"
+    write_json(path, {"a": [1, "é"]})
+    result = read_json(path)
+    assert result == {"a": [1, "é"]}
+    assert result.get("b") is None
+    with pytest.raises(UserError, match="result.json is damaged: it lacks 'b'"):
+        result["b"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"a": 1', b"[1]", b'{"a": "\xff"}', b"null"]
+)
+def test_what_is_no_json_object_is_damaged(tmp_path, content):
+    path = tmp_path / "result.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="result.json is damaged: "):
+        read_json(path)
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -1,0 +1,276 @@
+"""Random options, folders and file contents: one clear line, and nothing half-written.
+
+`FUZZ_CASES=200 pytest tests/test_scripts_fuzz.py` draws some 1,000 new cases. Without
+it they are few, and the same each time.
+"""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import finetune
+import test as script
+import train
+
+CASES = os.environ.get("FUZZ_CASES")
+FUZZ = settings(
+    max_examples=int(CASES or 20),
+    deadline=None,
+    derandomize=not CASES,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+SLOW = settings(FUZZ, max_examples=max(FUZZ.max_examples // 3, 1))  # of whole runs
+TRAIN = ["--size", "32", "--epochs", "1", "--precision", "float32", "--lr", "0.001"]
+TRAIN += ["-a", "ae", "--latent", "4"]
+
+
+def image(dtype=np.uint8, shape=(32, 32, 3), suffix=".png"):
+    """Return the bytes of an image file of noise."""
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype)
+    return cv2.imencode(suffix, pixels)[1].tobytes()
+
+
+CONTENTS = {
+    "png": image(),
+    "grey": image(shape=(20, 40)),
+    "alpha": image(shape=(32, 32, 4)),
+    "16 bits": image(np.uint16),
+    "jpeg": image(suffix=".jpg"),
+    "tiff": image(suffix=".tif"),
+    "one pixel": image(shape=(1, 1)),
+    "a line": image(shape=(1, 300)),
+    "black": cv2.imencode(".png", np.zeros((32, 32), np.uint8))[1].tobytes(),
+    "mask": cv2.imencode(".png", 255 * np.eye(32, dtype=np.uint8))[1].tobytes(),
+    "truncated": image()[:-400],
+    "cut in the header": image()[:20],
+    "flipped": image()[:900] + b"\xff" * 9 + image()[909:],
+    "empty": b"",
+    "text": b"no image at all\n",
+    "zeros": bytes(500),
+}
+NAMES = ["0.png", "1.png", "2.PNG", "3.jpg", "4.tif", "5.bmp", "ü ñ.png", "7_mask.png"]
+NAMES += ["0_mask.png", "1_mask.png", "notes.txt", ".hidden.png", "a b.webp"]
+FOLDERS = ["train/good", "train/scratch", "test/good", "test/scratch", "test/bad one"]
+FOLDERS += ["ground_truth/scratch", "ground_truth/bad one", "test", "train", "."]
+WORDS = ["", " ", "0", "1", "-1", "2", "7", "64", "1e9", "nan", "inf", "-inf", "0.5"]
+WORDS += ["x", "32x", "32x64", "0,9", "9,0", ",", "0,0,9,9", "foreground", "ssim", "l2"]
+WORDS += ["é", "rgb", "random", "imagenet", "no/such/file", ".", "orb", "layer2", "%s"]
+
+
+def called(main, *arguments):
+    """Run a script; check how it ends, and return its exit code and the last line."""
+    errors = io.StringIO()
+    with (
+        contextlib.redirect_stderr(errors),
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("default")
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:  # of argparse
+            code = stop.code
+    lines = errors.getvalue().strip().split("\n")
+    last = lines[-1] if lines else ""
+    told = f"{[*map(str, arguments)]} -> {code}: {errors.getvalue()}"
+    assert code in (0, 1, 2), told
+    assert "--debug shows where" not in last, told  # an error nobody thought of
+    assert "Traceback" not in errors.getvalue(), told
+    if code:
+        assert "error: " in last, told
+    return code, last
+
+
+def left_behind(folder):
+    """Return the files that are half-written."""
+    hidden = [path for path in folder.rglob(".*") if path.name != ".hidden.png"]
+    return [path for path in hidden if not path.name.endswith(".lock")]
+
+
+@contextlib.contextmanager
+def scratch():
+    """Work in a new folder, which is removed."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as name:
+        os.chdir(name)
+        try:
+            yield Path(name)
+        finally:
+            os.chdir(before)
+
+
+def options_of(main):
+    """Return the long options of a script, of which some take a value."""
+    from importlib import import_module
+
+    parser = import_module(main.__module__).build_parser()
+    skipped = ("--help", "--debug", "--config", "--watch")
+    return [
+        (action.option_strings[-1], action.nargs != 0)
+        for action in parser._actions
+        if action.option_strings[-1] not in skipped
+    ]
+
+
+def arguments_of(main):
+    """Draw up to four options of a script, with values that may be nonsense."""
+    option = st.sampled_from(options_of(main))
+    values = st.one_of(st.sampled_from(WORDS), st.text(max_size=5), st.integers(-3, 99))
+    pairs = st.lists(st.tuples(option, values), max_size=4)
+    return pairs.map(
+        lambda drawn: [
+            f"{name}={value}".replace("\0", "") if takes else name
+            for (name, takes), value in drawn
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(samples, tmp_path_factory):
+    """Return a folder with data, a model, its decision and its results."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(samples / "washer", folder / "data" / "washer")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+        assert train.main(["-d", "data/washer", *TRAIN]) == 0
+        [model] = folder.rglob("*.hdf5")
+        model.rename(folder / "model.hdf5")
+        assert finetune.main(["-p", "model.hdf5"]) == 0
+        assert script.main(["-p", "model.hdf5"]) == 0
+    return folder
+
+
+@FUZZ
+@given(
+    method=st.sampled_from(["fewshot", "padim", "ae", "cnn", "mvteccae", "anogan"]),
+    arguments=arguments_of(train.main),
+)
+def test_options_of_training(finished, method, arguments):
+    with scratch() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("methods.training.train_run", lambda *_, **__: Path("model.hdf5"))
+        where = ["-d", finished / "data/washer", "--models", "models"]
+        called(train.main, "-a", method, *arguments, *where)
+        assert not left_behind(folder)
+
+
+@FUZZ
+@given(arguments=arguments_of(finetune.main))
+def test_options_of_finetuning(finished, arguments):
+    with scratch() as folder:
+        where = ["-p", finished / "model.hdf5", "--results", "results"]
+        called(finetune.main, *arguments, *where)
+        assert not left_behind(folder)
+
+
+@FUZZ
+@given(arguments=arguments_of(script.main))
+def test_options_of_testing(finished, arguments):
+    with scratch() as folder:
+        shutil.copytree(finished / "results", "results")
+        where = ["-p", finished / "model.hdf5", "--results", "results"]
+        called(script.main, *arguments, *where, "--models", "models")
+        assert not left_behind(folder)
+
+
+@SLOW
+@given(
+    files=st.dictionaries(
+        st.tuples(st.sampled_from(FOLDERS), st.sampled_from(NAMES)),
+        st.sampled_from(sorted(CONTENTS)),
+        max_size=10,
+    ),
+    sound=st.integers(0, 6),
+    skip=st.booleans(),
+)
+def test_folders(files, sound, skip):
+    """Whatever the folder holds, a message names it, or all three scripts end well."""
+    with scratch() as folder:
+        for (where, name), content in files.items():
+            path = folder / "parts/nut" / where / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(CONTENTS[content])
+        for index in range(sound):
+            path = folder / "parts/nut/train/good" / f"sound{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(CONTENTS["png"])
+        more = ["--skip-unreadable"] if skip else []
+        quick = ["-a", "padim", "--features=2", "--size=32", "--weights=random"]
+        code, _ = called(train.main, "-d", "parts/nut", *quick, *more)
+        models = list(folder.rglob("*.hdf5"))
+        assert len(models) == (code == 0)
+        for model in models:
+            code, _ = called(finetune.main, "-p", model, *more)
+            if code == 0:
+                called(script.main, "-p", model, "-s", *more)
+        assert not left_behind(folder)
+
+
+def damaged(data, how, place):
+    """Return the content of a file after an accident at a place in [0, 1]."""
+    at = int(place * len(data))
+    if how == "cut":
+        return data[:at]
+    if how == "zeros":
+        return data[:at] + bytes(len(data) - at)
+    if how == "flipped":
+        return data[:at] + bytes(x ^ 255 for x in data[at : at + 4]) + data[at + 4 :]
+    return b"" if how == "empty" else b'{"a": [1, null]}\n'
+
+
+@SLOW
+@given(
+    kind=st.sampled_from(["*.hdf5", "finetuning_result.json", "test_result.json"]),
+    how=st.sampled_from(["cut", "zeros", "flipped", "empty", "other"]),
+    place=st.floats(0, 1),
+)
+def test_damaged_files(finished, kind, how, place):
+    with scratch() as folder:
+        shutil.copy(finished / "model.hdf5", "model.hdf5")
+        shutil.copytree(finished / "results", "results")
+        for path in folder.rglob(kind):
+            path.write_bytes(damaged(path.read_bytes(), how, place))
+        for main in (script.main, finetune.main):
+            called(main, "-p", "model.hdf5", "-d", finished / "data/washer")
+        (folder / "models").mkdir()
+        (folder / "model.hdf5").rename(folder / "models/model.hdf5")
+        called(script.main, "-p", "models")
+        assert not left_behind(folder)
+
+
+CONFIG = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner)
+    ),
+    max_leaves=4,
+)
+
+
+@FUZZ
+@given(
+    content=st.dictionaries(
+        st.sampled_from(["size", "epochs", "PaDiM", "loss", "mask"])
+        | st.text(max_size=6),
+        CONFIG,
+        max_size=3,
+    )
+)
+def test_config_files(finished, content):
+    with scratch() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("methods.training.train_run", lambda *_, **__: Path("model.hdf5"))
+        (folder / "all.yaml").write_text(json.dumps(content))
+        where = ["-d", finished / "data/washer", "-a", "padim", "--weights", "random"]
+        called(train.main, "--config", "all.yaml", *where)
