@@ -41,9 +41,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def train(options: argparse.Namespace) -> None:
     """Start or resume a run and say where its model is."""
-    from methods.backend import load_backend
-
-    load_backend()
     from methods.runs import TrainingRun
     from methods.several import KNOWN, start_several, train_several
     from methods.training import start_run, train_run
@@ -88,6 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--update keeps the method of the model and its options")
 
     def work() -> None:
+        from methods.backend import load_backend
+
+        load_backend()
         if len(runs) == 1:
             train(first)
         else:
