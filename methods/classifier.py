@@ -17,15 +17,11 @@ from processing.errors import UsageError
 from processing.images import ANOMALOUS, GOOD
 
 from .defective import SOURCES, draw_defects
-from .gradients import value_and_pullback
 
 SMALLEST = 26  # pixels: one cell is left
-CELL = 16  # pixels from one cell of the features to the next
-FIRST = 12.5  # pixels from the image's corner to the middle of the first cell
 ROTATION = 180.0  # degrees either way: few defects have to stand for many
 FEW = 100  # real defects that synthetic ones are added to
 REAL = 0.5  # weight of all real defects then, in that of the synthetic ones
-VIEWS = tuple(np.s_[:, ::a, ::b] for a in (1, -1) for b in (1, -1))  # flips
 
 # load(indices) -> (uint8 images, labels, weights); and how many images there are.
 LabelledSet = tuple[Callable, int]
@@ -199,31 +195,3 @@ def train(
     network = classifier(settings.image_shape)
     network.set_weights(trainer.network.get_weights())
     return network, progress.state
-
-
-class Attention(keras.Model):
-    """Which cells of the last feature map speak for a defect, and how strongly.
-
-    HiResCAM (Draelos and Carin 2020, arXiv 2011.08891): features times the gradient of
-    the logits' difference, summed over channels. Grad-CAM averages the gradient over
-    all cells first, which is wrong for a dense layer: its weights differ from cell to
-    cell.
-    """
-
-    def __init__(self, network: Any):
-        super().__init__()
-        names = [layer.name for layer in network.layers]
-        split = names.index("flatten")
-        output = network.layers[split - 1].output
-        self.features = keras.Model(network.input, output)
-        self.head = network.layers[split:]
-        compile_trainer(self, "adam")  # for its choice of XLA; nothing is trained
-
-    def call(self, images: Any) -> Any:
-        """Return evidence (n, cells, cells) >= 0 and the logits' difference (n,)."""
-        features = self.features(images, training=False)
-        logits, pullback = value_and_pullback(self.head, features)
-        towards = ops.stack([-ops.ones_like(logits[:, 0]), ops.ones_like(logits[:, 1])])
-        gradient = pullback(ops.transpose(towards))
-        evidence = ops.relu(ops.sum(features * gradient, axis=-1))
-        return evidence, logits[:, 1] - logits[:, 0]

@@ -3,12 +3,11 @@
 import logging
 from typing import Any
 
-import cv2
 import numpy as np
 
 from processing.images import ImageSet
 
-from . import classifier
+from . import attention, classifier
 from .base import Run, SupervisedMethod
 from .precision import choose_policy
 
@@ -91,7 +90,7 @@ class CNN(SupervisedMethod):
 
     def _use(self, network: Any) -> None:
         self.networks = {"classifier": network}
-        self._attention = classifier.Attention(network)
+        self._verdict = attention.verdict_model(network)
 
     def fit(
         self,
@@ -144,33 +143,16 @@ class CNN(SupervisedMethod):
         return self._trained
 
     def anomaly_map(self, images: np.ndarray) -> np.ndarray:
-        self.check_fitted()
-        maps = np.zeros(images.shape[:3], np.float32)
-        differences = np.zeros(len(images), np.float32)
-        for view in classifier.VIEWS:  # of the image, and back to it
-            evidence, apart = self._attention.predict_on_batch(images[view])
-            cells = [at_pixels(x, images.shape[1:3]) for x in np.asarray(evidence)]
-            maps += np.stack(cells)[view] / len(classifier.VIEWS)
-            differences += np.asarray(apart) / len(classifier.VIEWS)
-        scores = np.logaddexp(0, differences)  # -log p(good)
-        highest = maps.max(axis=(1, 2), keepdims=True)
-        shares = np.where(highest > 0, maps / np.where(highest > 0, highest, 1), 1)
-        return (shares * scores[:, None, None]).astype("float32")
+        return self.judge_batch(images)[0]
 
     def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
         return maps.max(axis=(1, 2))
 
+    def judge_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.check_fitted()
+        maps, scores = self._verdict.predict_on_batch(images)
+        return np.asarray(maps), np.asarray(scores)
 
-def at_pixels(cells: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
-    """Return values at the classifier's cells (rows, columns) at each pixel (h, w).
-
-    Interpolated between the middles of the cells, which repeat at the border.
-    """
-    scale, shift = 1 / classifier.CELL, -classifier.FIRST / classifier.CELL
-    return cv2.warpAffine(
-        cells.astype("float32"),
-        np.array([[scale, 0, shift], [0, scale, shift]]),
-        sides[::-1],
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    def inference_model(self) -> Any:
+        self.check_fitted()
+        return self._verdict

@@ -1,4 +1,3 @@
-import math
 
 import keras
 import numpy as np
@@ -65,40 +64,6 @@ def test_real_defects_weigh_half_as_much_as_drawn_ones():
     assert load(np.arange(10))[2].tolist() == [1] * 8 + [1, 1]  # 4 drawn, 2 real
     load, _ = classifier.labelled(Images(*range(8)), Images(90), drawn=True)
     assert load(np.array([8]))[2].tolist() == [2]
-
-
-def test_evidence_adds_up_to_the_logits(rng):
-    """Without biases, a network of ReLUs is the sum of its inputs' shares."""
-    network = classifier.classifier(SHAPE)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Dense):
-            layer.bias.assign(np.zeros(layer.bias.shape))
-    attention = classifier.Attention(network)
-    images = rng.random((3, *SHAPE)).astype("float32")
-    logits = np.asarray(network(images))
-    evidence, differences = map(np.asarray, attention.predict_on_batch(images))
-    np.testing.assert_allclose(differences, logits[:, 1] - logits[:, 0], atol=1e-5)
-    assert evidence.shape == (3, 3, 3)
-    # What is not evidence for a defect is evidence against it: swap the classes.
-    last = network.layers[-1]
-    last.kernel.assign(np.asarray(last.kernel)[:, ::-1])
-    against, _ = map(np.asarray, classifier.Attention(network).predict_on_batch(images))
-    total = (evidence - against).sum(axis=(1, 2))
-    np.testing.assert_allclose(total, differences, rtol=1e-3, atol=1e-5)
-
-
-def test_a_cell_looks_at_the_pixels_it_is_put_at():
-    """The middle of what changes a cell of the features is where the map has it."""
-    network = classifier.classifier(SHAPE)
-    features = classifier.Attention(network).features
-    base = np.full((1, *SHAPE), 0.5, "float32")
-    images = np.repeat(base, 64, axis=0)
-    images[np.arange(64), :, np.arange(64)] = 1.0  # one bright column each
-    changed = np.abs(np.asarray(features(images)) - np.asarray(features(base)))
-    columns = np.flatnonzero(changed[:, 1, 1].max(axis=-1) > 1e-6)
-    middle = classifier.FIRST + classifier.CELL
-    assert abs(columns.mean() - middle) <= 1
-    assert math.isclose(classifier.CELL, 16)
 
 
 def test_every_second_image_gets_a_defect(samples):

@@ -7,6 +7,7 @@ import pytest
 from methods import export as module
 from methods.anogan import AnoGAN
 from methods.cae import CAE
+from methods.cnn import CNN
 from methods.detector import Detector
 from methods.export import export, main, trial_images
 from methods.fewshot import FewShot
@@ -38,6 +39,9 @@ def models(samples, tmp_path_factory):
         save(folder / f"{name}.hdf5", method)
     small = {"image_shape": (32, 32, 1)}
     gan = {"width": 4, "latent": 8}
+    classifier = CNN(image_shape=(48, 40, 3))
+    classifier.build()
+    save(folder / "cnn.hdf5", classifier)
     for name, method in {
         "cae": CAE(**small),
         "f-anogan": AnoGAN(**small, **gan, encoder=True),
@@ -61,9 +65,10 @@ def save(path, method):
     ("name", "kind"),
     [
         *[("sums", kind) for kind in module.SUFFIXES],
-        *[(name, "onnx") for name in ("dual", "shots", "cae", "f-anogan")],
+        *[(name, "onnx") for name in ("dual", "shots", "cae", "f-anogan", "cnn")],
         ("patches", "openvino"),
         ("cae", "litert"),
+        ("cnn", "litert"),
     ],
 )
 def test_the_graph_judges_like_the_method(models, name, kind, tmp_path):
