@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     help_ += "several, the name of one"
     images.add_argument("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
     command.add_skip_unreadable(images)
+    command.add_ray(images)
 
     add = parser.add_argument_group("decision").add_argument
     help_ = "kind of maps, such as ssim or l2 of a CAE; default: the model's own"
@@ -102,6 +103,7 @@ def finetune(
     if options.path.is_dir():
         finetune_all(options, settings, arguments)
         return
+    command.refuse_ray(options)
     for category in categories_in(options.path, options.input_dir):
         chosen = replace(settings, folder=category)
         folder, result = finetuning.finetune(options.path, chosen)
@@ -123,7 +125,7 @@ def finetune_all(
         Path(__file__),
         sweeps.model_files(options.path),
         arguments,
-        options.results,
+        options,
         lambda record: is_finetuned(record, settings),
     )
     print(f"results: {options.results}\nnext:    python3 test.py -p {options.path}")

@@ -37,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     help_ = "judge the test images that finetuning used, too"
     add("--include-finetuning", action="store_true", help=help_)
     command.add_skip_unreadable(images)
+    command.add_ray(images)
 
     add = parser.add_argument_group("decision").add_argument
     add("-m", "--method", metavar="MAP", help="only decisions made on these maps")
@@ -74,7 +75,9 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     path = adapted(options) if options.shots_from else options.path
     if path.is_dir():
         compare(options, settings, arguments)
-    elif options.watch:
+        return
+    command.refuse_ray(options)
+    if options.watch:
         from methods.watching import watch
 
         table, count = watch(path, settings)
@@ -115,7 +118,7 @@ def compare(
         Path(__file__),
         models,
         arguments,
-        options.results,
+        options,
         lambda record: is_tested(record, settings),
     )
     print(f"results: {summarise(models, settings, failures)}")

@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     help_ = "add the good images of -d to a trained model, in a new run folder"
     add("--update", type=Path, metavar="MODEL", help=help_)
     command.add_skip_unreadable(run)
+    command.add_ray(run)
     method_options.add_method_options(parser)
     add = parser.add_argument_group("outputs").add_argument
     add("-i", "--inspect", action="store_true", help="write inspection pictures")
@@ -89,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         load_backend()
         if len(runs) == 1:
+            command.refuse_ray(first)
             train(first)
         else:
             from methods.sweeps import train_all

@@ -3,6 +3,8 @@
 import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +19,7 @@ from .several import ALL, views
 from .storage import read_record
 
 LOCK = ".sweep.lock"
+ALONE = "--ray="  # of a run in a sweep: the last one counts
 
 
 def train_all(
@@ -33,12 +36,15 @@ def train_all(
     """
     models = parse(runs[0]).models
     with locked(models / LOCK) as lock:
-        tasks = [_training(run, parse(run)) for run in runs]
-        failures = sweep(script, tasks, lock)
+        tasks = [_training([*run, ALONE], parse) for run in runs]
+        failures = sweep(script, tasks, lock, parse(runs[0]).ray)
     raise_failures(failures)
 
 
-def _training(arguments: Sequence[str], options: argparse.Namespace) -> Task:
+def _training(
+    arguments: Sequence[str], parse: Callable[[Sequence[str]], argparse.Namespace]
+) -> Task:
+    options, again = parse(arguments), partial(_training, arguments, parse)
     (method,), folder = options.architecture, options.input_dir
     wanted = values_of(method_options.given(options))
     folders = scan_dataset(folder) or [folder]
@@ -46,20 +52,21 @@ def _training(arguments: Sequence[str], options: argparse.Namespace) -> Task:
     if folders != [folder]:
         names = names[1], ALL
     shown = [f"{key}={value}" for key, value in wanted.items()]
-    task = Task(" ".join(["/".join(names), method, *shown]), arguments, method)
+    name = " ".join(["/".join(names), method, *shown])
+    task = Task(name, arguments, method, again=again)
     earlier = None
     for run, record in _runs(options.models.joinpath(*names, method)):
         learned = [Path(view["folder"]) for view in views(record)]
         if (learned, record.get("options")) != ([*map(Path.absolute, folders)], wanted):
             continue
         if (run / INFO).exists():
-            return Task(task.name, arguments, method, finished=True)
+            return replace(task, finished=True)
         if (run / PREPARATION).exists():  # killed before that, there is nothing yet
             earlier = run
     if not earlier:
         return task
     rest = ["-i"] if options.inspect else []
-    return Task(task.name, ["--resume", str(earlier), *rest], method, note="goes on")
+    return replace(task, arguments=["--resume", str(earlier), *rest], note="goes on")
 
 
 def _runs(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
@@ -87,7 +94,7 @@ def over_models(
     script: Path,
     models: Sequence[Path],
     arguments: Sequence[str],
-    results: Path,
+    options: argparse.Namespace,
     is_finished: Callable[[Mapping[str, Any]], bool],
 ) -> list[tuple[str, str]]:
     """Run a script on each model in its own process; return what failed, and why.
@@ -96,21 +103,28 @@ def over_models(
         script: finetune.py or test.py.
         models: the model files.
         arguments: of the script, before `-p MODEL`.
-        results: root of the results.
+        options: the same, parsed.
         is_finished: tells by a model's record whether nothing is left to do.
     """
-    with locked(results / LOCK) as lock:
-        tasks = []
-        for model in models:
-            try:
-                record = read_record(model)
-            except UserError:  # the script says what is wrong
-                record = {}
-            kind = record.get("method", "")
-            finished = bool(record) and is_finished(record)
-            run = [*arguments, "-p", str(model)]
-            tasks.append(Task(str(model), run, kind, finished))
-        return sweep(script, tasks, lock)
+    arguments = [*arguments, ALONE]
+    with locked(options.results / LOCK) as lock:
+        tasks = [_judging(model, arguments, is_finished) for model in models]
+        return sweep(script, tasks, lock, options.ray)
+
+
+def _judging(
+    model: Path,
+    arguments: Sequence[str],
+    is_finished: Callable[[Mapping[str, Any]], bool],
+) -> Task:
+    try:
+        record = read_record(model)
+    except UserError:  # the script says what is wrong
+        record = {}
+    run = [*arguments, "-p", str(model)]
+    finished = bool(record) and is_finished(record)
+    again = partial(_judging, model, arguments, is_finished)
+    return Task(str(model), run, record.get("method", ""), finished, again=again)
 
 
 def raise_failures(failures: Sequence[tuple[str, str]]) -> None:

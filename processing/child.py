@@ -1,12 +1,16 @@
 """Run a program in a process of its own, to know its peak memory and time."""
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
+
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,10 @@ class ChildError(RuntimeError):
 
 
 def run(
-    arguments: Sequence[str], show: bool = False, keep: Sequence[int] = ()
+    arguments: Sequence[str],
+    show: bool = False,
+    keep: Sequence[int] = (),
+    mortal: bool = False,
 ) -> Finished:
     """Run Python with `arguments`.
 
@@ -43,6 +50,7 @@ def run(
         show: let it print to this program's own output; what it says on stderr follows
             at its end.
         keep: file descriptors that it inherits, such as those of locks.
+        mortal: it is killed with this thread, on Linux, and does not work on unseen.
 
     Raises:
         KeyboardInterrupt: it was interrupted (exit code 130).
@@ -55,6 +63,7 @@ def run(
             stdout=None if show else file,
             stderr=file if show else subprocess.STDOUT,
             pass_fds=keep,
+            preexec_fn=_die_with_parent if mortal else None,
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -72,3 +81,9 @@ def run(
         raise ChildError(message, lines[-1].removeprefix("error: "))
     unit = 1 if sys.platform == "darwin" else 1024
     return Finished(output, usage.ru_maxrss * unit, seconds)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux for a SIGKILL once the thread that started this process ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -70,6 +70,25 @@ def add_skip_unreadable(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_ray(group: argparse._ArgumentGroup) -> None:
+    """Add `--ray`."""
+    group.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        type=lambda text: text or None,
+        help="run a sweep on a Ray cluster (host:port), or local for this machine",
+    )
+
+
+def refuse_ray(options: argparse.Namespace) -> None:
+    """Raise `UsageError` if a single run is to be one of a cluster."""
+    if options.ray:
+        raise UsageError(
+            "--ray goes with several runs: a folder of categories, several "
+            "methods, or a folder of models"
+        )
+
+
 def add_results(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add the group of outputs with `--results` and return it."""
     outputs = parser.add_argument_group("outputs")

@@ -1,11 +1,11 @@
-"""Many runs of a script, one after the other, each in a process of its own."""
+"""Many runs of a script, each in a process of its own, here or on a cluster."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from processing import child
+from processing import child, cluster
 from processing.pages import duration
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ class Task:
         kind: runs of one kind take about as long.
         finished: by an earlier start.
         note: what is to be said of it in the plan.
+        again: makes the task as it stands by then, of what an earlier try has left.
     """
 
     name: str
@@ -28,9 +29,15 @@ class Task:
     kind: str = ""
     finished: bool = False
     note: str = ""
+    again: Callable[[], "Task"] | None = field(default=None, compare=False)
 
 
-def sweep(script: Path, tasks: Sequence[Task], lock: int) -> list[tuple[str, str]]:
+Ended = tuple[Task, float, str]  # seconds, and why it failed, if it did
+
+
+def sweep(
+    script: Path, tasks: Sequence[Task], lock: int, address: str | None = None
+) -> list[tuple[str, str]]:
     """Print the plan, then run what is not finished.
 
     A run that fails does not stop the others.
@@ -40,30 +47,47 @@ def sweep(script: Path, tasks: Sequence[Task], lock: int) -> list[tuple[str, str
         tasks: its runs, in order.
         lock: descriptor of `files.locked`, which a run still holds if this process is
             killed.
+        address: of a Ray cluster that runs them, see `processing.cluster`; without
+            one they run here, one after the other.
 
     Returns:
-        The names of the runs that failed, and why.
+        The names of the runs that failed, and why, in the order of `tasks`.
     """
     todo = [task for task in tasks if not task.finished]
     log.info("%d runs of %s, %d to do", len(tasks), script.name, len(todo))
     for number, task in enumerate(tasks, 1):
         note = "finished" if task.finished else task.note
         log.info("%s", f"{number:4}  {task.name}  {note}".rstrip())
-    failures: list[tuple[str, str]] = []
+    failures: dict[str, str] = {}
     took: list[tuple[str, float]] = []
-    for done, task in enumerate(todo):
-        log.info("\nrun %d of %d: %s", done + 1, len(todo), task.name)
-        try:
-            seconds = child.run([str(script), *task.arguments], True, [lock]).seconds
-        except child.ChildError as error:
-            failures.append((task.name, error.reason))
-            log.info("failed: %s", error.reason)
+    rest = list(todo)
+    at_once, ended = 1, _one_by_one(script, todo, lock)
+    if address and todo:
+        at_once, ended = cluster.started(script, todo, address)
+    for task, seconds, reason in ended:
+        rest.remove(task)
+        where = f"{task.name}: " if address else ""
+        if reason:
+            failures[task.name] = reason
+            log.info("%sfailed: %s", where, reason)
             continue
         took.append((task.kind, seconds))
-        rest = [task.kind for task in todo[done + 1 :]]
-        left = f", about {duration(remaining(rest, took))} left" if rest else ""
-        log.info("done in %s%s", duration(seconds), left)
-    return failures
+        seconds_left = remaining([one.kind for one in rest], took) / at_once
+        left = f", about {duration(seconds_left)} left" if rest else ""
+        log.info("%sdone in %s%s", where, duration(seconds), left)
+    return [(x.name, failures[x.name]) for x in tasks if x.name in failures]
+
+
+def _one_by_one(script: Path, todo: Sequence[Task], lock: int) -> Iterator[Ended]:
+    """Run each task in a process of its own."""
+    for number, task in enumerate(todo, 1):
+        log.info("\nrun %d of %d: %s", number, len(todo), task.name)
+        try:
+            ran = child.run([str(script), *task.arguments], True, [lock])
+        except child.ChildError as error:
+            yield task, 0.0, error.reason
+        else:
+            yield task, ran.seconds, ""
 
 
 def remaining(kinds: Sequence[str], took: Sequence[tuple[str, float]]) -> float:
