@@ -76,6 +76,12 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     if path.is_dir():
         compare(options, settings, arguments)
         return
+    if options.ray and options.input_dir:
+        from methods.scoring import score
+
+        folder, count = score(path, settings, options.ray)
+        print(f"judged: {count} images\nscores: {folder}")
+        return
     command.refuse_ray(options)
     if options.watch:
         from methods.watching import watch

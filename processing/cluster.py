@@ -1,45 +1,54 @@
-"""The runs of a sweep as tasks of a Ray cluster (https://docs.ray.io).
+"""Calls of a function as tasks of a Ray cluster (https://docs.ray.io).
 
-All nodes need this package, and the folders that the runs name at the same paths.
+All nodes need this package, and the folders that the calls name at the same paths.
 """
 
 import logging
 import os
 import socket
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
 
-from processing import child
 from processing.errors import UserError
-
-if TYPE_CHECKING:
-    from processing.sweep import Ended, Task
 
 LOCAL, AUTO = "local", "auto"  # this machine alone; the cluster that it is part of
 CONNECT = 5.0  # seconds
-RETRIES = 3  # of a run whose node dies
-MEMORY = 6 * 2**30  # bytes a run: the most of all methods at 256x256 was 5.3 GB
+RETRIES = 3  # of a call whose node dies
+WAITING = 2  # calls that are made for each that has room
+MEMORY = 6 * 2**30  # bytes a call: the most of a training at 256x256 was 5.3 GB
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 
 
-def started(
-    script: Path, tasks: Sequence["Task"], address: str
-) -> tuple[int, Iterator["Ended"]]:
-    """Run a script for all tasks, as many at once as the cluster has room for.
+class Lost(str):
+    """Why a call has no result."""
 
-    A run takes all cores that it finds: it gets as many as the smallest node has, a
-    GPU if there are any, and `MEMORY` or what the smallest node has. If its node dies,
-    it goes on elsewhere.
+
+def started(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    address: str,
+    memory: int = MEMORY,
+) -> tuple[int, Iterator[tuple[Item, Result | Lost]]]:
+    """Call `work` for each item on some node, as many at once as there is room for.
+
+    A call takes all cores that it finds: it gets as many as the smallest node has, a
+    GPU if there are any, and memory. If its node dies, it is made again elsewhere.
 
     Args:
-        script: the Python program.
-        tasks: its runs.
+        work: a function of this package, or a partial of one, that runs in the folder
+            that this process is in.
+        items: read as there is room.
         address: of the cluster's head (host:port), `AUTO` or `LOCAL`.
+        memory: bytes a call; what the smallest node has, if that is less.
 
     Returns:
-        How many run at once, and the tasks as they end.
+        How many run at once, and items with their results as these come in.
 
     Raises:
         UserError: Ray is not installed, or there is no such cluster.
@@ -49,13 +58,14 @@ def started(
     nodes = [node for node in nodes if node.get("CPU")]
     cpus = min(node["CPU"] for node in nodes)
     gpus = sum(node.get("GPU", 0) for node in nodes)
-    memory = min(MEMORY, *(node["memory"] for node in nodes))
-    fitting = sum(min(node["CPU"] // cpus, node["memory"] // memory) for node in nodes)
+    share = min(memory, *(node["memory"] for node in nodes))
+    fitting = sum(min(node["CPU"] // cpus, node["memory"] // share) for node in nodes)
     at_once = int(min(fitting, gpus) if gpus else fitting)
     log.info("%d nodes, %d runs at once", len(nodes), at_once)
-    wanted = {"num_cpus": cpus, "num_gpus": min(gpus, 1), "memory": memory}
-    remote = ray.remote(max_retries=RETRIES, **wanted)(_run)
-    return at_once, _ended(ray, remote, script, tasks)
+    wanted = {"num_cpus": cpus, "num_gpus": min(gpus, 1), "memory": share}
+    remote = ray.remote(max_retries=RETRIES, **wanted)(_in_folder)
+    call = partial(remote.remote, work, os.getcwd())
+    return at_once, _results(ray, call, iter(items), WAITING * at_once)
 
 
 def _connected(address: str) -> Any:
@@ -83,34 +93,28 @@ def _connected(address: str) -> Any:
     return ray
 
 
-def _run(script: str, task: "Task", folder: str) -> tuple[float, str]:
-    """Run a script on a node; return the seconds, and why it failed, if it did."""
+def _in_folder(work: Callable[[Item], Result], folder: str, item: Item) -> Result:
     os.chdir(folder)
-    try:
-        task = task.again() if task.again else task
-        if task.finished:  # by a node that died before it could say so
-            return 0.0, ""
-        return child.run([script, *task.arguments], mortal=True).seconds, ""
-    except child.ChildError as error:
-        return 0.0, error.reason
-    except UserError as error:
-        return 0.0, str(error)
+    return work(item)
 
 
-def _ended(
-    ray: Any, remote: Any, script: Path, tasks: Sequence["Task"]
-) -> Iterator["Ended"]:
-    """Yield the tasks as they end; whatever happens, nothing runs on afterwards."""
+def _results(
+    ray: Any, call: Callable[[Item], Any], items: Iterator[Item], most: int
+) -> Iterator[tuple[Item, Any]]:
+    """Yield items and results; whatever happens, nothing runs on afterwards."""
+    running: dict[Any, Item] = {}
     try:
-        folder = os.getcwd()
-        running = {remote.remote(str(script), task, folder): task for task in tasks}
-        while running:
+        while True:
+            for item in islice(items, most - len(running)):
+                running[call(item)] = item
+            if not running:
+                return
             [reference], _ = ray.wait(list(running), num_returns=1)
-            task = running.pop(reference)
+            item = running.pop(reference)
             try:
-                yield task, *ray.get(reference)
+                yield item, ray.get(reference)
             except ray.exceptions.RayError as error:
-                lost = " ".join(str(error).split())[:200]
-                yield task, 0.0, f"lost with its node {RETRIES + 1} times: {lost}"
+                reason = " ".join(str(error).split())[:200]
+                yield item, Lost(f"lost with its node {RETRIES + 1} times: {reason}")
     finally:
         ray.shutdown()

@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from processing import child, cluster
+from processing.errors import UserError
 from processing.pages import duration
 
 log = logging.getLogger(__name__)
@@ -63,7 +65,8 @@ def sweep(
     rest = list(todo)
     at_once, ended = 1, _one_by_one(script, todo, lock)
     if address and todo:
-        at_once, ended = cluster.started(script, todo, address)
+        at_once, found = cluster.started(partial(_elsewhere, script), todo, address)
+        ended = ((task, *_outcome(result)) for task, result in found)
     for task, seconds, reason in ended:
         rest.remove(task)
         where = f"{task.name}: " if address else ""
@@ -88,6 +91,23 @@ def _one_by_one(script: Path, todo: Sequence[Task], lock: int) -> Iterator[Ended
             yield task, 0.0, error.reason
         else:
             yield task, ran.seconds, ""
+
+
+def _elsewhere(script: Path, task: Task) -> tuple[float, str]:
+    """Run a task on a node; return the seconds, and why it failed, if it did."""
+    try:
+        task = task.again() if task.again else task
+        if task.finished:  # by a node that died before it could say so
+            return 0.0, ""
+        return child.run([str(script), *task.arguments], mortal=True).seconds, ""
+    except child.ChildError as error:
+        return 0.0, error.reason
+    except UserError as error:
+        return 0.0, str(error)
+
+
+def _outcome(result: tuple[float, str] | cluster.Lost) -> tuple[float, str]:
+    return (0.0, str(result)) if isinstance(result, cluster.Lost) else result
 
 
 def remaining(kinds: Sequence[str], took: Sequence[tuple[str, float]]) -> float:

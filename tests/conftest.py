@@ -56,3 +56,16 @@ def samples(tmp_path_factory):
 def short_epochs(monkeypatch):
     """Let an epoch have as few images as the set."""
     monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+
+
+@pytest.fixture
+def nodes(monkeypatch):
+    """Return a cluster of three nodes with one core each."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    cluster = Cluster()
+    for _ in range(3):
+        cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    yield cluster
+    cluster.shutdown()

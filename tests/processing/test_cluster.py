@@ -27,19 +27,6 @@ if code != "0":
 """
 
 
-@pytest.fixture
-def nodes(monkeypatch):
-    """Return a cluster of three nodes with one core each."""
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = Cluster()
-    for _ in range(3):
-        cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
-    yield cluster
-    cluster.shutdown()
-
-
 def task(folder, name, seconds, code=0):
     """Return a run of `PROGRAM`."""
     again = partial(task, folder, name, seconds, code)

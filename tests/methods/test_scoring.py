@@ -1,0 +1,103 @@
+"""Scoring on a cluster: every image once, with the scores of this process."""
+
+import shutil
+import threading
+import time
+
+import pandas as pd
+import pytest
+
+from methods import finetuning, scoring, testing
+from methods.scoring import score
+from methods.testing import Options
+from methods.training import start_run, train_run
+from processing.calibration import Rule
+from processing.errors import UsageError, UserError
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def model(samples, tmp_path_factory):
+    """Return the model file of a small PaDiM and the folder of its results."""
+    root = tmp_path_factory.mktemp("scored")
+    values = {"weights": "random", "features": 3, "size": (64, 64)}
+    options = {name: (f"--{name}", value) for name, value in values.items()}
+    run = start_run(samples / "washer", "PaDiM", options, root=root / "models")
+    path = train_run(*run)
+    finetuning.finetune(path, finetuning.Options(rule=Rule(), results=root / "results"))
+    return path, root / "results"
+
+
+@pytest.fixture
+def images(samples, tmp_path):
+    """Return a folder with the 16 test images and one that is none."""
+    folder = tmp_path / "many"
+    shutil.copytree(samples / "washer/test", folder)
+    (folder / "good/broken.png").write_bytes(b"no image")
+    return folder
+
+
+def rows(folder):
+    """Return all scores, and how many images each file has."""
+    tables = [pd.read_parquet(path) for path in sorted(folder.glob("part-*"))]
+    return pd.concat(tables).sort_values("file"), [len(table) for table in tables]
+
+
+def test_every_image_once_though_a_node_dies(model, images, nodes, monkeypatch):
+    monkeypatch.setattr(scoring, "PART", 3)
+    path, results = model
+    options = Options(images=images, results=results, report=False)
+
+    def kill():
+        while not list(results.rglob("part-*")):
+            time.sleep(0.02)
+        nodes.remove_node(nodes.list_all_nodes()[-1])
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(
+        UserError, match=r"parts that failed: 1: part-00000\d.parquet: "
+    ):
+        score(path, options, nodes.address)
+    killer.join()
+    (images / "good/broken.png").unlink()
+    shutil.copy(images / "good/000.png", images / "good/broken.png")  # mended
+    shutil.copy(images / "good/001.png", images / "good/later.png")
+    folder, count = score(path, options, nodes.address)
+    found, sizes = rows(folder)
+    assert count == 18
+    assert sizes == [3, 3, 3, 3, 3, 2, 1]
+    expected = testing.predict(path, options).rows
+    expected = pd.DataFrame(expected).sort_values("file")
+    pd.testing.assert_frame_equal(
+        found.reset_index(drop=True), expected.reset_index(drop=True), rtol=1e-4
+    )
+    again, _ = score(path, options, "nowhere:1")  # nothing is left to do
+    assert again == folder
+    assert not list(folder.glob(".part-*"))  # what the node that died had begun
+
+
+def test_scores_of_two_decisions_do_not_mix(model, images, tmp_path):
+    path, results = model
+    other = tmp_path / "other"
+    shutil.copytree(results, other, ignore=shutil.ignore_patterns("scored"))
+    (images / "good/broken.png").unlink()
+    [target] = results.rglob("finetuning")
+    folder = other / target.parent.relative_to(results) / "scored/many"
+    folder.mkdir(parents=True)
+    options = Options(images=images, results=other)
+    job = scoring.Job(path, options, images, folder)
+    record = {"run": str(target.parent.relative_to(results))}
+    assert sum(map(len, scoring._planned(job, record))) == 16
+    wider = finetuning.Options(rule=Rule(), min_area=99, results=other)
+    finetuning.finetune(path, wider)
+    with pytest.raises(UsageError, match="expected another --results"):
+        scoring._planned(job, record)
+
+
+def test_a_single_image_needs_no_cluster(model, images):
+    options = Options(images=images / "good/000.png", results=model[1])
+    with pytest.raises(UsageError, match="--ray: expected a folder"):
+        score(model[0], options, "local")
