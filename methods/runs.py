@@ -69,9 +69,16 @@ class TrainingRun:
         if not (folder / RUN).is_file():
             raise UsageError(f"{folder} is not a run folder of train.py: no {RUN}")
         record = read_json(folder / RUN)
-        if not (folder / PREPARATION).exists() and not (folder / INFO).exists():
+        run = cls(folder)
+        run.check_unfinished()
+        if not (folder / PREPARATION).exists():
             raise UsageError(f"the run in {folder} had not begun: start another one")
-        return cls(folder), record
+        return run, record
+
+    def check_unfinished(self) -> None:
+        """Raise `UsageError` if the run is finished."""
+        if (self.folder / INFO).exists():
+            raise UsageError(f"the run in {self.folder} is finished: nothing to resume")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -81,10 +88,7 @@ class TrainingRun:
             UsageError: the run is finished.
         """
         with locked(self.folder / LOCK):
-            if (self.folder / INFO).exists():
-                raise UsageError(
-                    f"the run in {self.folder} is finished: nothing to resume"
-                )
+            self.check_unfinished()
             yield
 
     def preparation(self) -> dict[str, np.ndarray]:
