@@ -138,6 +138,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.watch and (options.save or not options.input_dir):
         parser.error("--watch needs -d FOLDER and writes no pictures (-s)")
+    if options.ray and options.input_dir and (options.watch or options.save):
+        parser.error("--ray with -d neither watches nor writes pictures (-s)")
     return command.run(lambda: test(options, arguments), debug=options.debug)
 
 

@@ -55,20 +55,16 @@ class Verdict(layers.Layer):
 
     def call(self, images: Any) -> Any:
         """Return maps and scores."""
-        maps, differences = [], []
-        for axes in FLIPS:
-            view = ops.flip(images, axes) if axes else images
-            evidence, difference = self.attention(view)
-            rows, columns = (
-                ops.convert_to_tensor(at_pixels(cells, pixels))
-                for cells, pixels in zip(
-                    evidence.shape[1:], images.shape[1:3], strict=True
-                )
-            )
-            found = ops.matmul(ops.matmul(rows, evidence), ops.transpose(columns))
-            maps.append(ops.flip(found, axes) if axes else found)
-            differences.append(difference)
-        shares = sum(maps[1:], maps[0]) / len(FLIPS)
+        views = [ops.flip(images, axes) if axes else images for axes in FLIPS]
+        found, differences = zip(*map(self.attention, views), strict=True)
+        evidence = ops.stack(found, axis=1)  # (n, flips, cells, cells)
+        rows, columns = map(at_pixels, evidence.shape[2:], images.shape[1:3])
+        maps = ops.matmul(ops.matmul(rows, evidence), np.transpose(columns))
+        turned = [
+            ops.flip(maps[:, i], axes) if axes else maps[:, i]
+            for i, axes in enumerate(FLIPS)
+        ]
+        shares = sum(turned[1:], turned[0]) / len(FLIPS)
         scores = ops.softplus(sum(differences[1:], differences[0]) / len(FLIPS))
         highest = ops.max(shares, axis=(1, 2), keepdims=True)
         known = highest > 0

@@ -235,6 +235,20 @@ def _from_search(
     }
 
 
+def load_decided(
+    model: Path, folder: Path | None, results: Path, kind: str | None, dtype: str | None
+) -> tuple[Detector, dict[str, Any], dict[str, Any]]:
+    """Return a detector, set to the maps of its newest matching decision.
+
+    With it the model's record, and that finetuning result. The arguments are those of
+    `load_category` and `read_results`.
+    """
+    detector, record = load_category(model, folder)
+    _, finetuned = read_results(record, results, kind, dtype)[-1]
+    detector.method.map_kind = finetuned["method"]
+    return detector, record, finetuned
+
+
 def read_results(
     record: Mapping[str, Any], results: Path, kind: str | None, dtype: str | None
 ) -> list[tuple[Path, dict[str, Any]]]:

@@ -10,8 +10,7 @@ from processing.decision import Decision
 from processing.errors import UsageError
 
 from .detector import Detector
-from .finetuning import decision_maps, read_results
-from .several import load_category
+from .finetuning import decision_maps, load_decided
 
 
 class Prediction(NamedTuple):
@@ -54,9 +53,8 @@ class Predictor:
         category: str | None,
     ) -> "Predictor":
         """Load a model file and the newest matching decision; see `methods.load`."""
-        detector, record = load_category(path, Path(category) if category else None)
-        _, finetuned = read_results(record, results, kind, dtype)[-1]
-        detector.method.map_kind = finetuned["method"]
+        folder = Path(category) if category else None
+        detector, _, finetuned = load_decided(path, folder, results, kind, dtype)
         return cls(detector, Decision.of_result(finetuned), finetuned["dtype"])
 
     def predict(

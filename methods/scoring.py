@@ -1,7 +1,7 @@
 """`test.py -d IMAGES --ray`: judge very many images on a cluster, each once."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -14,9 +14,7 @@ from processing.errors import UsageError, UserError
 from processing.files import locked, read_json, replacing, write_json
 
 from .detector import Detector
-from .finetuning import read_results
-from .several import load_category
-from .storage import read_record
+from .finetuning import load_decided
 from .testing import Options, judged_rows
 
 PART = 256  # images of a file of scores
@@ -50,11 +48,11 @@ def score(model: Path, options: Options, address: str) -> tuple[Path, int]:
     if not options.images.is_dir():
         raise UsageError(f"--ray: expected a folder. Received: {options.images}")
     source = options.images.absolute()
-    record = read_record(model)
+    _, record, finetuned = load_decided(model, *options.decided)
     target = options.results / record["run"] / "scored" / (source.name or "images")
     job = Job(model.absolute(), options, source, target.absolute())
     with locked(target / ".lock"):
-        parts = _planned(job, record)
+        parts = _planned(job, Decision.of_result(finetuned))
         todo = [i for i in range(len(parts)) if not _path(job, i).exists()]
         log.info("%d parts of %d images at most, %d to do", len(parts), PART, len(todo))
         failures = dict(_scored(job, parts, todo, address)) if todo else {}
@@ -66,13 +64,10 @@ def score(model: Path, options: Options, address: str) -> tuple[Path, int]:
     return target, sum(map(len, parts))
 
 
-def _planned(job: Job, record: Mapping[str, Any]) -> list[list[str]]:
+def _planned(job: Job, decision: Decision) -> list[list[str]]:
     """Return the names of the images in each part, old parts first."""
-    _, finetuned = read_results(
-        record, job.options.results, job.options.kind, job.options.dtype
-    )[-1]
-    decision = Decision.of_result(finetuned).to_dict()
-    what = {"folder": str(job.source), "model": str(job.model), "decision": decision}
+    what: dict[str, Any] = {"folder": str(job.source), "model": str(job.model)}
+    what["decision"] = decision.to_dict()
     path, parts = job.target / PLAN, []
     if path.exists():
         plan = read_json(path)
@@ -114,7 +109,7 @@ def score_part(job: Job, item: tuple[int, list[str]]) -> str:
 
     part, names = item
     try:
-        detector, finetuned = _loaded(job)
+        detector, _, finetuned = _loaded(job)
         files = [job.source / name for name in names]
         images = unlabelled(job.source, files, detector.image_shape, cache_bytes=0)
         images = check_readable(
@@ -131,11 +126,5 @@ def score_part(job: Job, item: tuple[int, list[str]]) -> str:
 
 
 @lru_cache(maxsize=1)  # a worker judges many parts
-def _loaded(job: Job) -> tuple[Detector, dict[str, Any]]:
-    """Return the detector, set to the maps of the newest decision, and that."""
-    detector, record = load_category(job.model, job.options.folder)
-    _, finetuned = read_results(
-        record, job.options.results, job.options.kind, job.options.dtype
-    )[-1]
-    detector.method.map_kind = finetuned["method"]
-    return detector, finetuned
+def _loaded(job: Job) -> tuple[Detector, dict[str, Any], dict[str, Any]]:
+    return load_decided(job.model, *job.options.decided)

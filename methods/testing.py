@@ -24,7 +24,7 @@ from processing.regions import area_curve
 
 from .detector import Detector, registration
 from .figures import VERDICTS, Pixels, curves, figures, pixel_metrics
-from .finetuning import CACHE_BYTES, decision_maps, read_results
+from .finetuning import CACHE_BYTES, decision_maps, load_decided, read_results
 from .reporting import finish_report, known_mask, open_gallery
 from .runs import asked, write_table
 from .several import categories_in, load_category
@@ -61,6 +61,11 @@ class Options:
     skip_unreadable: bool = False
     exact: bool = False
     report: bool = True
+
+    @property
+    def decided(self) -> tuple[Path | None, Path, str | None, str | None]:
+        """Which decision, as `load_decided` takes it."""
+        return self.folder, self.results, self.kind, self.dtype
 
 
 @dataclass(frozen=True)
@@ -124,9 +129,7 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[Report]:
 def predict(model: Path, options: Options) -> Report:
     """Judge unlabelled images with the newest matching decision."""
     assert options.images is not None
-    detector, record = load_category(model, options.folder)
-    decided = read_results(record, options.results, options.kind, options.dtype)
-    _, finetuned = decided[-1]
+    detector, record, finetuned = load_decided(model, *options.decided)
     images = check_readable(
         detector.images(options.images, CACHE_BYTES), options.skip_unreadable
     )

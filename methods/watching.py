@@ -16,8 +16,7 @@ from processing.errors import UsageError, UserError
 from processing.files import locked, read_json, write_json
 
 from .detector import Detector
-from .finetuning import read_results
-from .several import load_category
+from .finetuning import load_decided
 from .testing import Options, judged_rows, without
 
 POLL = 1.0  # seconds between two looks at the folder
@@ -41,10 +40,7 @@ def watch(model: Path, options: Options) -> tuple[Path, int]:
     if not options.images.is_dir():
         raise UsageError(f"--watch: expected a folder. Received: {options.images}")
     source = options.images.absolute()
-    detector, record = load_category(model, options.folder)
-    results = read_results(record, options.results, options.kind, options.dtype)
-    finetuned = results[-1][1]
-    detector.method.map_kind = finetuned["method"]
+    detector, record, finetuned = load_decided(model, *options.decided)
     folder = options.results / record["run"] / "watch" / (source.name or "images")
     with locked(folder / ".lock"):
         _claim(folder / WATCH, source)

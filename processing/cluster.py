@@ -85,12 +85,15 @@ def _connected(address: str) -> Any:
             socket.create_connection((host, int(port)), CONNECT).close()
         ray.init(log_to_driver=False, configure_logging=False, **here)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"--ray {address}: expected host:port of a Ray cluster, auto, or "
-            f"{LOCAL}: {reason}"
+            f"{LOCAL}: {_line(error)}"
         ) from error
     return ray
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _in_folder(work: Callable[[Item], Result], folder: str, item: Item) -> Result:
@@ -114,7 +117,7 @@ def _results(
             try:
                 yield item, ray.get(reference)
             except ray.exceptions.RayError as error:
-                reason = " ".join(str(error).split())[:200]
-                yield item, Lost(f"lost with its node {RETRIES + 1} times: {reason}")
+                tries = RETRIES + 1
+                yield item, Lost(f"lost with its node {tries} times: {_line(error)}")
     finally:
         ray.shutdown()

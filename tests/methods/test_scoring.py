@@ -7,27 +7,16 @@ import time
 import pandas as pd
 import pytest
 
+import test as script
 from methods import finetuning, scoring, testing
 from methods.scoring import score
 from methods.testing import Options
-from methods.training import start_run, train_run
 from processing.calibration import Rule
+from processing.decision import Decision
 from processing.errors import UsageError, UserError
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def model(samples, tmp_path_factory):
-    """Return the model file of a small PaDiM and the folder of its results."""
-    root = tmp_path_factory.mktemp("scored")
-    values = {"weights": "random", "features": 3, "size": (64, 64)}
-    options = {name: (f"--{name}", value) for name, value in values.items()}
-    run = start_run(samples / "washer", "PaDiM", options, root=root / "models")
-    path = train_run(*run)
-    finetuning.finetune(path, finetuning.Options(rule=Rule(), results=root / "results"))
-    return path, root / "results"
 
 
 @pytest.fixture
@@ -89,15 +78,27 @@ def test_scores_of_two_decisions_do_not_mix(model, images, tmp_path):
     folder.mkdir(parents=True)
     options = Options(images=images, results=other)
     job = scoring.Job(path, options, images, folder)
-    record = {"run": str(target.parent.relative_to(results))}
-    assert sum(map(len, scoring._planned(job, record))) == 16
+
+    def decision():
+        finetuned = finetuning.load_decided(path, *options.decided)[-1]
+        return Decision.of_result(finetuned)
+
+    assert sum(map(len, scoring._planned(job, decision()))) == 16
     wider = finetuning.Options(rule=Rule(), min_area=99, results=other)
     finetuning.finetune(path, wider)
     with pytest.raises(UsageError, match="expected another --results"):
-        scoring._planned(job, record)
+        scoring._planned(job, decision())
 
 
 def test_a_single_image_needs_no_cluster(model, images):
     options = Options(images=images / "good/000.png", results=model[1])
     with pytest.raises(UsageError, match="--ray: expected a folder"):
         score(model[0], options, "local")
+
+
+@pytest.mark.parametrize("option", ["-s", "--watch"])
+def test_what_a_cluster_does_not_do(option, capsys):
+    with pytest.raises(SystemExit) as stop:
+        script.main(["-p", "x", "-d", "photos", "--ray", "local", option])
+    assert stop.value.code == 2
+    assert "--ray with -d neither watches nor" in capsys.readouterr().err

@@ -10,26 +10,12 @@ from pathlib import Path
 import pytest
 
 import test as script
-from methods import finetuning, watching
+from methods import watching
 from methods.testing import Options
-from methods.training import start_run, train_run
 from methods.watching import Scores, watch
-from processing.calibration import Rule
 from processing.errors import UsageError
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture(scope="module")
-def model(samples, tmp_path_factory):
-    """Return the model file of a small PaDiM; its results lie two folders up."""
-    root = tmp_path_factory.mktemp("watched")
-    values = {"weights": "random", "features": 3, "size": (64, 64)}
-    options = {name: (f"--{name}", value) for name, value in values.items()}
-    run = start_run(samples / "washer", "PaDiM", options, root=root / "models")
-    path = train_run(*run)
-    finetuning.finetune(path, finetuning.Options(rule=Rule(), results=root / "results"))
-    return path, root / "results"
 
 
 @pytest.fixture

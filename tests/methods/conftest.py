@@ -1,0 +1,19 @@
+"""A trained and finetuned model for those tests that only use one."""
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def model(samples, tmp_path_factory):
+    """Return the model file of a small PaDiM and the folder of its results."""
+    from methods import finetuning
+    from methods.training import start_run, train_run
+    from processing.calibration import Rule
+
+    root = tmp_path_factory.mktemp("model")
+    values = {"weights": "random", "features": 3, "size": (64, 64)}
+    options = {name: (f"--{name}", value) for name, value in values.items()}
+    run = start_run(samples / "washer", "PaDiM", options, root=root / "models")
+    path = train_run(*run)
+    finetuning.finetune(path, finetuning.Options(rule=Rule(), results=root / "results"))
+    return path, root / "results"
