@@ -32,6 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--update", type=Path, metavar="MODEL", help=help_)
     command.add_skip_unreadable(run)
     command.add_ray(run)
+    help_ = "GPUs that share each batch; with JAX alone (KERAS_BACKEND=jax)"
+    add("--devices", type=command.at_least(1), default=1, metavar="N", help=help_)
     method_options.add_method_options(parser)
     add = parser.add_argument_group("outputs").add_argument
     add("-i", "--inspect", action="store_true", help="write inspection pictures")
@@ -42,14 +44,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 def train(options: argparse.Namespace) -> None:
     """Start or resume a run and say where its model is."""
+    from methods.backend import use_devices
     from methods.runs import TrainingRun
     from methods.several import KNOWN, start_several, train_several
+    from methods.shards import check_shared
     from methods.training import start_run, train_run
     from methods.updating import start_update
     from processing.dataset import scan_dataset
 
+    use_devices(options.devices)
     if options.resume:
         run, record = TrainingRun.resume(options.resume)
+        check_shared(record["method"], options.ray)
     elif options.update:
         run, record = start_update(
             options.update,
@@ -59,6 +65,7 @@ def train(options: argparse.Namespace) -> None:
         )
     else:
         (method,) = options.architecture
+        check_shared(method, options.ray)
         categories = scan_dataset(options.input_dir)
         start: Callable = start_several if categories else start_run
         run, record = start(
@@ -68,6 +75,7 @@ def train(options: argparse.Namespace) -> None:
             root=options.models,
             skip_unreadable=options.skip_unreadable,
         )
+    run.cluster = options.ray
     train_ = train_several if KNOWN in record else train_run
     with run.alone():
         path = train_(run, record, inspect=options.inspect)
@@ -90,7 +98,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         load_backend()
         if len(runs) == 1:
-            command.refuse_ray(first)
             train(first)
         else:
             from methods.sweeps import train_all

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from .augmentation import Augmentation
+from .devices import shared
 from .fusion import fuse_upsampling
 from .learning_rate import FALLBACK, Sweep, find_learning_rate
 from .losses import LOSSES
@@ -251,8 +252,8 @@ def run_epochs(
         on_epoch_begin=lambda epoch, logs: batches.start(epoch)
     )
     trainer.fit(
-        batches,
-        validation_data=validation,
+        shared(batches),
+        validation_data=shared(validation),
         initial_epoch=first,
         epochs=epochs,
         callbacks=[start, progress, *callbacks],

@@ -1,10 +1,12 @@
-"""Import Keras without the start-up chatter of its backend."""
+"""Import Keras without the start-up chatter of its backend; use several devices."""
 
 import importlib
 import logging
 import os
 import sys
 import tempfile
+
+from processing.errors import UsageError
 
 
 def load_backend() -> None:
@@ -29,3 +31,29 @@ def load_backend() -> None:
         finally:
             os.dup2(before, 2)
             os.close(before)
+
+
+def use_devices(count: int) -> None:
+    """Let `count` devices share every batch of all models made from now on.
+
+    Raises:
+        UsageError: there are fewer, or Keras cannot share batches on this backend.
+    """
+    if count == 1:
+        return
+    import keras
+
+    from autoencoder.devices import share
+
+    if keras.backend.backend() != "jax":
+        raise UsageError(
+            "--devices: Keras shares batches with JAX alone, expected "
+            f"KERAS_BACKEND=jax. Received: {keras.backend.backend()}"
+        )
+    found = keras.distribution.list_devices()
+    if count > len(found):
+        raise UsageError(
+            f"--devices: expected at most {len(found)} ({', '.join(found)}). "
+            f"Received: {count}"
+        )
+    share(found[:count])

@@ -20,6 +20,8 @@ class NotFittedError(RuntimeError):
 class Run(Protocol):
     """Where a training reports and keeps what it must not lose; see `methods.runs`."""
 
+    cluster: str | None  # address of the Ray cluster that shares the work
+
     def saved(self) -> tuple[dict, dict] | None:
         """Return the (arrays, state) of an interrupted training, if any."""
 
@@ -54,6 +56,7 @@ class Method(ABC):
     map_kinds: tuple[str, ...]  # what `map_kind` can be
     map_kind: str  # which maps `anomaly_map` gives
     updatable: bool = False  # whether good images can be added later
+    sharded: bool = False  # whether a cluster can share the training
     cache_bytes: int = CACHE_BYTES  # of training images that are worth keeping
 
     @classmethod

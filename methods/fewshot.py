@@ -150,11 +150,12 @@ class FewShot(ShotMethod):
         self.arrays["blend"] = np.eye(2, dtype=np.float32)  # both maps apart
         self.use()
         batches = validation_batches(validation, BATCH, self.seed)
-        images, masks = map(
-            np.concatenate, zip(*(batches[i] for i in range(len(batches))), strict=True)
+        pairs = [batches[i] for i in range(len(batches))]
+        maps = [self._judge.predict_on_batch(images)[0] for images, _ in pairs]
+        masks = np.concatenate([masks for _, masks in pairs])
+        self.arrays["blend"], found = choose_blend(
+            np.moveaxis(np.concatenate(maps), 1, 0), masks
         )
-        maps, _ = self._judge.predict(images, batch_size=BATCH, verbose=0)
-        self.arrays["blend"], found = choose_blend(np.moveaxis(maps, 1, 0), masks)
         self._trained |= {"best_epoch": state["best_epoch"], "blends": found}
 
     def _compare(self, images: Any) -> tuple[list[Any], list[Any]]:

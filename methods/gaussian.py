@@ -81,13 +81,20 @@ class Statistics:
         positions: p.
         features: d.
         images: how many there will be in all.
+        shift: (p, d) float32, near the mean; None for the first batch's mean.
     """
 
-    def __init__(self, positions: int, features: int, images: int):
+    def __init__(
+        self,
+        positions: int,
+        features: int,
+        images: int,
+        shift: np.ndarray | None = None,
+    ):
         self.images = images
         self.count = 0
         self.total = np.zeros((positions, features))  # of features less `shift`
-        self.shift = np.zeros((positions, features), np.float32)
+        self.shift = shift
         rows, self.upper = shapes(images, positions, features)
         wide = 8 * sum(int(np.prod(shape)) for shape in rows) <= SUMS_BYTES
         dtype = np.float64 if wide and not self.upper else np.float32
@@ -111,15 +118,33 @@ class Statistics:
         in_threads(gaussian.mean, lambda part: _restore_sums(gaussian, result, part))
         return result
 
+    def empty(self) -> "Statistics":
+        """Return statistics of as many images to come, about the same `shift`."""
+        return Statistics(*self.total.shape, self.images, self.shift)
+
     def add(self, features: np.ndarray) -> None:
         """Take the float32 features (n, p, d) of another n images."""
-        if not self.count:
+        if self.shift is None:
             self.shift = features.mean(axis=0)
-        in_threads(self.shift, lambda part: self._add(features[:, part], part))
+        moved, shift = features.transpose(1, 0, 2), self.shift[:, None]  # (p, n, d)
+        add = self._add
+        in_threads(self.shift, lambda part: add(moved[part] - shift[part], part))
         self.count += len(features)
 
-    def _add(self, features: np.ndarray, part: slice) -> None:
-        x = features.transpose(1, 0, 2) - self.shift[part, None]  # (p, n, d)
+    def merge(self, other: "Statistics") -> None:
+        """Take the images of other statistics of the same `images` and `shift`.
+
+        Raises:
+            ValueError: the dual form, which keeps features and has no sums.
+        """
+        if self.upper:
+            raise ValueError(f"no sums of {self.images} images: `add` their features")
+        self.count += other.count
+        self.total += other.total
+        for block, more in zip(self.rows, other.rows, strict=True):
+            block += more
+
+    def _add(self, x: np.ndarray, part: slice) -> None:
         self.total[part] += x.sum(axis=1, dtype=np.float64)
         if self.upper:
             self._keep(x, part)
@@ -139,7 +164,7 @@ class Statistics:
 
     def finish(self, epsilon: float) -> Gaussian:
         """Return the Gaussian of all images that were added; uses up the statistics."""
-        if self.count != self.images:
+        if self.shift is None or self.count != self.images:
             raise ValueError(
                 f"`images` must be what was added. Received: images={self.images}, "
                 f"but {self.count} were added"

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -12,11 +13,11 @@ from processing.errors import UsageError
 from processing.images import ImageSet
 
 from .base import NotFittedError, Run
-from .display import tracked
 from .features import BATCH, Enlarge, FeatureMethod, on_grid
 from .gaussian import Gaussian, Statistics, peak_bytes
 from .mahalanobis import Mahalanobis
 from .memory import check_memory
+from .shards import SMALLEST, shards
 
 EPSILON = 0.01  # added to all variances, as in the paper
 FEATURES = {"wide_resnet50_2": 550}  # kept of a backbone's channels, in the paper
@@ -42,6 +43,7 @@ class PaDiM(FeatureMethod):
 
     strides = (4, 16)
     updatable = True
+    sharded = True
 
     def __init__(
         self,
@@ -94,8 +96,7 @@ class PaDiM(FeatureMethod):
         drawn = np.random.default_rng(self.seed).permutation(there)[: self.channels]
         return np.sort(drawn)
 
-    def _embed(self, images: Any) -> Any:
-        """Return the features (n, h, w, d) of symbolic images: the channels kept."""
+    def embed(self, images: Any) -> Any:
         index, start, kept = self.arrays["index"], 0, []
         for features in self.feature_maps(images):
             end = start + features.shape[-1]
@@ -107,7 +108,7 @@ class PaDiM(FeatureMethod):
     def _use(self, layer: Mahalanobis) -> None:
         """Take `layer` as the fitted Gaussian and make the network that judges."""
         images = keras.Input(self.image_shape, name="images")
-        maps = layer(self._embed(images))
+        maps = layer(self.embed(images))
         maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
         self.networks["gaussian"] = layer
         self._judge = keras.Model(images, maps, name="padim")
@@ -121,7 +122,7 @@ class PaDiM(FeatureMethod):
         self.arrays["index"] = self._draw()
         height, width = self.grid
         statistics = Statistics(height * width, self.channels, len(train))
-        self._take(statistics, train)
+        self._take(statistics, train, run)
         self._trained = {"weights_sha256": digest}
         return self._finish(statistics, validation, started)
 
@@ -133,17 +134,34 @@ class PaDiM(FeatureMethod):
         total = self.networks["gaussian"].count + len(train)
         self._check_memory(total)
         statistics = Statistics.extending(self._gaussian(), len(train))
-        self._take(statistics, train)
+        self._take(statistics, train, run)
         return self._finish(statistics, validation, started)
 
-    def _take(self, statistics: Statistics, images: ImageSet) -> None:
+    def _take(
+        self, statistics: Statistics, images: ImageSet, run: Run | None = None
+    ) -> None:
         """Add the features of all images to `statistics`."""
-        symbolic = keras.Input(self.image_shape)
-        embedder = keras.Model(symbolic, self._embed(symbolic))
-        batches = images.batches(BATCH)
-        for batch in tracked(batches, -(-len(images) // BATCH), "features"):
-            features = np.asarray(embedder.predict_on_batch(batch))
-            statistics.add(features.reshape(len(batch), -1, features.shape[-1]))
+        if not (run and run.cluster) or statistics.upper or len(images) <= SMALLEST:
+            for features in self._flat(images):
+                statistics.add(features)
+            return
+        if statistics.shift is None:
+            [first] = self._flat(images.subset(range(BATCH)))
+            statistics.shift = first.mean(axis=0)
+        needed, given = self._needed(statistics.images), statistics.empty()
+        for part in shards(self, images, given, run.cluster, needed):
+            statistics.merge(part)
+
+    def shard(self, images: ImageSet, start: int, given: Statistics) -> Statistics:
+        statistics = given.empty()
+        for features in self._flat(images):
+            statistics.add(features)
+        return statistics
+
+    def _flat(self, images: ImageSet) -> Iterator[np.ndarray]:
+        """Yield the features (n, p, d) of images, batch by batch."""
+        for features in self.embedded(images):
+            yield features.reshape(len(features), -1, features.shape[-1])
 
     def _finish(
         self, statistics: Statistics, validation: ImageSet, started: float
@@ -166,12 +184,15 @@ class PaDiM(FeatureMethod):
         rows, upper = blocks[: len(layer.rows)], blocks[len(layer.rows) :]
         return Gaussian(layer.count, mean, layer.epsilon, rows, upper)
 
-    def _check_memory(self, count: int) -> None:
+    def _needed(self, count: int) -> int:
+        """Return about how many bytes `count` images take."""
         height, width = self.grid
-        needed = peak_bytes(count, height * width, self.channels)
-        needed += self.backbone_bytes()
+        sums = peak_bytes(count, height * width, self.channels)
+        return sums + self.backbone_bytes()
+
+    def _check_memory(self, count: int) -> None:
         check_memory(
-            needed,
+            self._needed(count),
             "expected less with --features, --size, or without stride 4 (--levels)",
         )
 

@@ -1,6 +1,7 @@
 """PatchCore: distances of local features from a memory bank of good ones."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ from .display import tracked
 from .features import BATCH, Enlarge, FeatureMethod, on_grid
 from .memory import check_memory
 from .memory_bank import BLOCK, MemoryBank, Reweighting
+from .shards import SMALLEST, shards
 
 CANDIDATES = 100_000  # patches that a coreset is chosen from, at most
 NEIGHBOURHOOD = 3  # patches a side whose features are averaged
@@ -46,6 +48,7 @@ class PatchCore(FeatureMethod):
 
     strides = (8, 32)
     updatable = True
+    sharded = True
 
     def __init__(
         self,
@@ -85,8 +88,7 @@ class PatchCore(FeatureMethod):
         if "images" in self.arrays:  # loaded
             self._use(int(self.arrays["kept"]))
 
-    def _embed(self, images: Any) -> Any:
-        """Return the features (n, h, w, d) of symbolic images, averaged locally."""
+    def embed(self, images: Any) -> Any:
         pool = keras.layers.AveragePooling2D(NEIGHBOURHOOD, strides=1, padding="same")
         maps = zip(self.chosen_levels, self.feature_maps(images), strict=True)
         weighted = [
@@ -100,7 +102,7 @@ class PatchCore(FeatureMethod):
         height, width = self.grid
         bank = self.networks["bank"] = MemoryBank(count)
         images = keras.Input(self.image_shape, name="images")
-        features = self._embed(images)
+        features = self.embed(images)
         size = features.shape[-1]
         distances, index = bank(ops.reshape(features, (-1, size)))
         distances = ops.reshape(distances, (-1, height * width))
@@ -118,14 +120,14 @@ class PatchCore(FeatureMethod):
     ) -> "PatchCore":
         started = time.perf_counter()
         self._trained = {"weights_sha256": self.load_backbone()}
-        return self._learn(train, validation, None, started)
+        return self._learn(train, validation, None, started, run)
 
     def update(
         self, train: ImageSet, validation: ImageSet, run: Run | None = None
     ) -> "PatchCore":
         self.check_fitted()
         bank = np.asarray(self.networks.pop("bank").bank)
-        return self._learn(train, validation, bank, time.perf_counter())
+        return self._learn(train, validation, bank, time.perf_counter(), run)
 
     def _learn(
         self,
@@ -133,10 +135,11 @@ class PatchCore(FeatureMethod):
         validation: ImageSet,
         bank: np.ndarray | None,
         started: float,
+        run: Run | None,
     ) -> "PatchCore":
         """Choose the bank from an older `bank` and the patches of `train`."""
         images = len(train) + int(self.arrays.get("images", 0))
-        candidates = self._candidates(train, bank)
+        candidates = self._candidates(train, bank, run)
         offered = min(images * self.grid[0] * self.grid[1], CANDIDATES)
         wanted = self.patches or round(self.coreset * offered)
         count = max(1, min(wanted, len(candidates)))
@@ -154,7 +157,9 @@ class PatchCore(FeatureMethod):
         }
         return self
 
-    def _candidates(self, train: ImageSet, bank: np.ndarray | None) -> np.ndarray:
+    def _candidates(
+        self, train: ImageSet, bank: np.ndarray | None, run: Run | None = None
+    ) -> np.ndarray:
         """Return the patches to choose from: `bank`, and equally many of each image.
 
         float32 (n, d), n at most `CANDIDATES` or the number of images.
@@ -163,28 +168,42 @@ class PatchCore(FeatureMethod):
         older = 0 if bank is None else len(bank)
         height, width = self.grid
         share = max(1, min(height * width, (CANDIDATES - older) // len(train)))
-        self._check_memory((older + share * len(train)) * size * 4)
+        needed = self._check_memory((older + share * len(train)) * size * 4)
         candidates = np.empty((older + share * len(train), size), np.float32)
         if bank is not None:
             candidates[:older] = bank
-        symbolic = keras.Input(self.image_shape)
-        embedder = keras.Model(symbolic, self._embed(symbolic))
-        rng, filled = np.random.default_rng(self.seed), older
-        steps = -(-len(train) // BATCH)
-        for batch in tracked(train.batches(BATCH), steps, "features"):
-            features = np.asarray(embedder.predict_on_batch(batch))
-            for patches in features.reshape(len(batch), -1, size):
-                drawn = rng.permutation(len(patches))[:share]
-                candidates[filled : filled + share] = patches[np.sort(drawn)]
-                filled += share
+        rng = np.random.default_rng(self.seed)
+        drawn = np.stack([rng.permutation(height * width)[:share] for _ in train.names])
+        drawn.sort(axis=1)
+        if run and run.cluster and len(train) > SMALLEST:
+            parts = shards(self, train, drawn, run.cluster, needed)
+        else:
+            parts = self._patches(train, drawn)
+        filled = older
+        for patches in parts:
+            candidates[filled : filled + len(patches)] = patches
+            filled += len(patches)
         return candidates
 
-    def _check_memory(self, candidates: int) -> None:
+    def _patches(self, images: ImageSet, drawn: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the patches (n, d) of each image whose numbers are in `drawn`."""
+        rows = iter(drawn)
+        for features in self.embedded(images):
+            for patches in features.reshape(len(features), -1, features.shape[-1]):
+                yield patches[next(rows)]
+
+    def shard(self, images: ImageSet, start: int, given: np.ndarray) -> np.ndarray:
+        drawn = given[start : start + len(images)]
+        return np.concatenate(list(self._patches(images, drawn)))
+
+    def _check_memory(self, candidates: int) -> int:
+        """Return about how many bytes are needed for `candidates` bytes of patches."""
         height, width = self.grid
         compared = 2 * 4 * BLOCK * BATCH * height * width
         needed = 2 * candidates + compared + self.backbone_bytes()
         advice = "expected less with --size, or without the shallowest of --levels"
         check_memory(needed, advice)
+        return needed
 
     def check_fitted(self) -> None:
         if "bank" not in self.networks:

@@ -42,6 +42,7 @@ class TrainingRun:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.cluster: str | None = None
 
     @classmethod
     def start(

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
+from processing.command import one_line
 from processing.errors import UserError
 
 LOCAL, AUTO = "local", "auto"  # this machine alone; the cluster that it is part of
@@ -34,6 +35,8 @@ def started(
     items: Iterable[Item],
     address: str,
     memory: int = MEMORY,
+    *,
+    ordered: bool = False,
 ) -> tuple[int, Iterator[tuple[Item, Result | Lost]]]:
     """Call `work` for each item on some node, as many at once as there is room for.
 
@@ -46,9 +49,11 @@ def started(
         items: read as there is room.
         address: of the cluster's head (host:port), `AUTO` or `LOCAL`.
         memory: bytes a call; what the smallest node has, if that is less.
+        ordered: results in the order of `items`, not as they come in.
 
     Returns:
-        How many run at once, and items with their results as these come in.
+        How many run at once, and items with their results. A call that raises an
+        error, or whose nodes die again and again, has the reason as its result.
 
     Raises:
         UserError: Ray is not installed, or there is no such cluster.
@@ -64,8 +69,8 @@ def started(
     log.info("%d nodes, %d runs at once", len(nodes), at_once)
     wanted = {"num_cpus": cpus, "num_gpus": min(gpus, 1), "memory": share}
     remote = ray.remote(max_retries=RETRIES, **wanted)(_in_folder)
-    call = partial(remote.remote, work, os.getcwd())
-    return at_once, _results(ray, call, iter(items), WAITING * at_once)
+    call = partial(remote.remote, ray.put(work), os.getcwd(), int(cpus))
+    return at_once, _results(ray, call, iter(items), WAITING * at_once, ordered)
 
 
 def _connected(address: str) -> Any:
@@ -96,13 +101,21 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _in_folder(work: Callable[[Item], Result], folder: str, item: Item) -> Result:
+def _in_folder(
+    work: Callable[[Item], Result], folder: str, cpus: int, item: Item
+) -> Result:
+    for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(threads, str(cpus))  # Ray does so for OpenMP
     os.chdir(folder)
     return work(item)
 
 
 def _results(
-    ray: Any, call: Callable[[Item], Any], items: Iterator[Item], most: int
+    ray: Any,
+    call: Callable[[Item], Any],
+    items: Iterator[Item],
+    most: int,
+    ordered: bool,
 ) -> Iterator[tuple[Item, Any]]:
     """Yield items and results; whatever happens, nothing runs on afterwards."""
     running: dict[Any, Item] = {}
@@ -112,10 +125,13 @@ def _results(
                 running[call(item)] = item
             if not running:
                 return
-            [reference], _ = ray.wait(list(running), num_returns=1)
+            waited = list(running)[:1] if ordered else list(running)
+            [reference], _ = ray.wait(waited, num_returns=1)
             item = running.pop(reference)
             try:
                 yield item, ray.get(reference)
+            except ray.exceptions.RayTaskError as error:
+                yield item, Lost(one_line(error.cause))
             except ray.exceptions.RayError as error:
                 tries = RETRIES + 1
                 yield item, Lost(f"lost with its node {tries} times: {_line(error)}")

@@ -124,6 +124,13 @@ class ImageSet:
         images.preparation = preparation
         return images
 
+    def uncached(self) -> "ImageSet":
+        """Return the same images without what is decoded of them."""
+        images = copy.copy(self)
+        images.cache_bytes = 0
+        images._cache = images._new_cache()
+        return images
+
     def views(self, size: int) -> Iterator[list[Prepared]]:
         """Yield lists of `size` images with where they lie, the last one shorter."""
         images = self._prepared(range(len(self)), ahead=size + _WORKERS)

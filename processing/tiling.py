@@ -1,5 +1,6 @@
 """Large images as overlapping tiles, and maps of tiles as one."""
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -91,6 +92,11 @@ class TileSet(ImageSet):
         assert isinstance(subset, TileSet)
         subset._tiles = [self._tiles[i] for i in chosen]
         return subset
+
+    def uncached(self) -> "TileSet":
+        tiles = copy.copy(self)
+        tiles._images = self._images.uncached()
+        return tiles
 
     def _prepared(self, indices: Sequence[int], ahead: int) -> Iterator[Prepared]:
         """Yield tiles, reading an image once for all its neighbouring tiles."""

@@ -8,7 +8,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Networks of tests are small: JAX takes longer to compile them than to run them.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false",
+    "--xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false"
+    " --xla_force_host_platform_device_count=2",
 )
 # Two processes with a thread each are faster than with two.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")

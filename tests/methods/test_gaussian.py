@@ -70,6 +70,26 @@ def test_large_sums_in_float32(rng, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("size", [9, 70])
+def test_merged_sums_are_those_of_all(rng, size):
+    features = features_of(rng, 120, size)
+    merged = Statistics(6, size, 120, features[:7].mean(axis=0))
+    for start, stop in ((0, 50), (50, 120)):
+        part = merged.empty()
+        part.add(features[start:stop])
+        merged.merge(part)
+    assert merged.count == 120
+    result, expected = merged.finish(EPSILON), fit(features)
+    np.testing.assert_allclose(result.mean, expected.mean, rtol=1e-6)
+    for block, other in zip(result.rows, expected.rows, strict=True):
+        np.testing.assert_allclose(block, other, rtol=1e-4, atol=1e-5)
+
+
+def test_features_that_are_kept_cannot_be_merged():
+    with pytest.raises(ValueError, match="no sums of 5 images"):
+        Statistics(6, 70, 5).merge(Statistics(6, 70, 5))
+
+
 def test_the_smaller_form_is_taken():
     assert is_dual(188, 550)
     assert not is_dual(188, 100)

@@ -76,7 +76,7 @@ def test_scores_are_those_of_the_bank_that_was_chosen(category):
     images = next(category.test.batches(2))
     scores = method.judge_batch(images)[1]
     symbolic = keras.Input(method.image_shape)
-    embedder = keras.Model(symbolic, method._embed(symbolic))
+    embedder = keras.Model(symbolic, method.embed(symbolic))
     bank = np.asarray(method.networks["bank"].bank)
     for features, score in zip(np.asarray(embedder(images)), scores, strict=True):
         apart = cdist(features.reshape(-1, bank.shape[1]), bank)

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from processing import cluster
 from processing.errors import UserError
 from processing.files import locked
 from processing.sweep import Task, sweep
@@ -81,6 +82,20 @@ def test_an_interruption_ends_all_runs(nodes, tmp_path):
         run(tmp_path, [task(tmp_path, name, 3) for name in "ab"], nodes.address)
     time.sleep(3.5)
     assert names(tmp_path, "done") == []
+
+
+def twice(number):
+    """Return 2 x number, that of 1 last."""
+    time.sleep(0.5 if number == 1 else 0)
+    if number == 3:
+        raise UserError("3 is too much")
+    return 2 * number
+
+
+def test_results_in_order(nodes):
+    at_once, found = cluster.started(twice, [1, 2, 3, 4], nodes.address, ordered=True)
+    assert at_once == 3
+    assert list(found) == [(1, 2), (2, 4), (3, "3 is too much"), (4, 8)]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense", "ray://127.0.0.1:1"])
