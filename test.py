@@ -20,8 +20,11 @@ def build_parser() -> argparse.ArgumentParser:
         parser, "model file that finetune.py was run on, or a folder of them to compare"
     )
     add = images.add_argument
-    help_ = "folder or file of new images; default: the category's test images"
-    add("-d", "--input-dir", type=Path, metavar="IMAGES", help=help_)
+    help_ = (
+        "folder or file of new images; with --ray also a pattern, Parquet files, or "
+    )
+    help_ += "a URL of any of them; default: the category's test images"
+    add("-d", "--input-dir", type=command.place, metavar="IMAGES", help=help_)
     help_ = "keep judging what comes into the folder of -d, until Ctrl-C"
     add("--watch", action="store_true", help=help_)
     help_ = "category folder, if it is not where it was at training; of a model of "
@@ -61,7 +64,7 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     from methods import tables, testing
 
     settings = testing.Options(
-        images=options.input_dir,
+        images=Path(options.input_dir) if options.input_dir else None,
         save=options.save,
         kind=options.method,
         dtype=options.dtype,
@@ -79,7 +82,7 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     if options.ray and options.input_dir:
         from methods.scoring import score
 
-        folder, count = score(path, settings, options.ray)
+        folder, count = score(path, options.input_dir, settings, options.ray)
         print(f"judged: {count} images\nscores: {folder}")
         return
     command.refuse_ray(options)

@@ -77,7 +77,8 @@ def _judge(
 ) -> bool:
     """Add a row for each image in files; False if one could not be read after all."""
     try:
-        images = unlabelled(source, files, detector.image_shape, cache_bytes=0)
+        named = {path.relative_to(source).as_posix(): path for path in files}
+        images = unlabelled(named, detector.image_shape, cache_bytes=0)
         new = without(images, scores.names).prepared(detector.preparation)
         decision = Decision.of_result(finetuned)
         for row in judged_rows(detector, new, decision, finetuned, "", None, None):

@@ -142,6 +142,11 @@ def at_least(lowest: float, kind: type = int) -> Callable[[str], float]:
     return convert
 
 
+def place(text: str) -> str:
+    """Return a path or URL, an argparse type: nothing is the folder that one is in."""
+    return text or "."
+
+
 def sides(text: str) -> tuple[int, int]:
     """Return (h, w) of `N` or `HxW`, an argparse type."""
     numbers = text.lower().split("x")

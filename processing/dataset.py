@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,34 +104,41 @@ def scan_images(
             raise UsageError(
                 f"{source} is not an image, expected {', '.join(SUFFIXES)}"
             )
-    return unlabelled(root, paths, image_shape, cache_bytes)
+    files = {path.relative_to(root).as_posix(): path for path in paths}
+    return unlabelled(files, image_shape, cache_bytes)
 
 
 def unlabelled(
-    root: Path,
-    files: Sequence[Path],
+    files: Mapping[str, Path],
     image_shape: tuple[int, int, int],
     cache_bytes: int = CACHE_BYTES,
 ) -> ImageSet:
-    """Return the images in files below `root`, which name them."""
-    paths = [part for path in files for part in slices(path)]
+    """Return the images in files, by name; slices add their number to it."""
+    parts = [
+        (name + part.name[len(path.name) :], part)
+        for name, path in files.items()
+        for part in slices(path)
+    ]
     return ImageSet(
-        paths,
-        names=[path.relative_to(root).as_posix() for path in paths],
-        labels=[UNKNOWN] * len(paths),
-        classes=[UNKNOWN_CLASS] * len(paths),
+        [path for _, path in parts],
+        names=[name for name, _ in parts],
+        labels=[UNKNOWN] * len(parts),
+        classes=[UNKNOWN_CLASS] * len(parts),
         image_shape=image_shape,
         cache_bytes=cache_bytes,
     )
 
 
-def check_readable(images: ImageSet, skip_unreadable: bool = False) -> ImageSet:
+def check_readable(
+    images: ImageSet, skip_unreadable: bool = False, *, none_left: bool = False
+) -> ImageSet:
     """Decode every image once, before work starts, keeping small sets in memory.
 
     Args:
         images: the images to check.
         skip_unreadable: leave out what cannot be read, with a warning, instead of
             raising one error that names the files.
+        none_left: take it that all are left out.
 
     Returns:
         The images that can be read.
@@ -143,7 +150,7 @@ def check_readable(images: ImageSet, skip_unreadable: bool = False) -> ImageSet:
     summary = f"{len(faults)} of {len(images)} images cannot be read: {named}"
     if not skip_unreadable:
         raise UserError(f"{summary} (--skip-unreadable leaves them out)")
-    if len(faults) == len(images):
+    if len(faults) == len(images) and not none_left:
         raise UserError(f"{summary}; none are left")
     warnings.warn(f"left out {summary}", stacklevel=2)
     return images.subset(i for i in range(len(images)) if i not in faults)

@@ -3,7 +3,10 @@
 import shutil
 import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,6 +17,7 @@ from methods.testing import Options
 from processing.calibration import Rule
 from processing.decision import Decision
 from processing.errors import UsageError, UserError
+from processing.sources import Source, count
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -37,7 +41,7 @@ def rows(folder):
 def test_every_image_once_though_a_node_dies(model, images, nodes, monkeypatch):
     monkeypatch.setattr(scoring, "PART", 3)
     path, results = model
-    options = Options(images=images, results=results, report=False)
+    options = Options(results=results, skip_unreadable=False)
 
     def kill():
         while not list(results.rglob("part-*")):
@@ -49,21 +53,21 @@ def test_every_image_once_though_a_node_dies(model, images, nodes, monkeypatch):
     with pytest.raises(
         UserError, match=r"parts that failed: 1: part-00000\d.parquet: "
     ):
-        score(path, options, nodes.address)
+        score(path, str(images), options, nodes.address)
     killer.join()
     (images / "good/broken.png").unlink()
     shutil.copy(images / "good/000.png", images / "good/broken.png")  # mended
     shutil.copy(images / "good/001.png", images / "good/later.png")
-    folder, count = score(path, options, nodes.address)
+    folder, count = score(path, str(images), options, nodes.address)
     found, sizes = rows(folder)
     assert count == 18
     assert sizes == [3, 3, 3, 3, 3, 2, 1]
-    expected = testing.predict(path, options).rows
+    expected = testing.predict(path, replace(options, images=images, report=False)).rows
     expected = pd.DataFrame(expected).sort_values("file")
     pd.testing.assert_frame_equal(
         found.reset_index(drop=True), expected.reset_index(drop=True), rtol=1e-4
     )
-    again, _ = score(path, options, "nowhere:1")  # nothing is left to do
+    again, _ = score(path, str(images), options, "nowhere:1")  # nothing is left to do
     assert again == folder
     assert not list(folder.glob(".part-*"))  # what the node that died had begun
 
@@ -76,24 +80,53 @@ def test_scores_of_two_decisions_do_not_mix(model, images, tmp_path):
     [target] = results.rglob("finetuning")
     folder = other / target.parent.relative_to(results) / "scored/many"
     folder.mkdir(parents=True)
-    options = Options(images=images, results=other)
-    job = scoring.Job(path, options, images, folder)
+    options = Options(results=other)
+    job = scoring.Job(path, options, Source(str(images)), folder)
 
     def decision():
         finetuned = finetuning.load_decided(path, *options.decided)[-1]
         return Decision.of_result(finetuned)
 
-    assert sum(map(len, scoring._planned(job, decision()))) == 16
+    assert sum(map(count, scoring._planned(job, decision()))) == 16
     wider = finetuning.Options(rule=Rule(), min_area=99, results=other)
     finetuning.finetune(path, wider)
     with pytest.raises(UsageError, match="expected another --results"):
         scoring._planned(job, decision())
 
 
-def test_a_single_image_needs_no_cluster(model, images):
-    options = Options(images=images / "good/000.png", results=model[1])
-    with pytest.raises(UsageError, match="--ray: expected a folder"):
-        score(model[0], options, "local")
+def test_parts_of_many_images_are_larger():
+    sizes = [scoring.part_size(images) for images in (1, 10**6, 4 * 10**6, 10**9)]
+    assert sizes == [256, 256, 976, 8192]
+
+
+def test_tables_and_unreadable_images(model, images, tmp_path, monkeypatch):
+    """As a node does it, which is this process here."""
+
+    def started(work, items, address, memory):
+        return 1, ((item, work(item)) for item in items)
+
+    monkeypatch.setattr(scoring, "cluster", SimpleNamespace(started=started))
+    monkeypatch.setattr(scoring, "FETCHED", 2)
+    path, results = model
+    files = [images / "good" / name for name in ("000.png", "001.png", "broken.png")]
+    contents = [file.read_bytes() for file in files]
+    frame = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "bytes": contents})
+    table = tmp_path / "photos.parquet"
+    frame.to_parquet(table)
+    options = Options(results=results)
+    with pytest.raises(UserError, match="parts that failed: 1: part-000000.parquet: 1"):
+        score(path, str(table), options, "here")
+    with pytest.warns(UserWarning, match="left out 1 of 1 images"):
+        folder, count = score(
+            path, str(table), replace(options, skip_unreadable=True), "here"
+        )
+    assert (folder.name, count) == ("photos", 3)
+    found, _ = rows(folder)
+    assert list(found["file"]) == ["a.png", "b.png"]
+    single = replace(options, images=images / "good", skip_unreadable=True)
+    with pytest.warns(UserWarning, match="left out"):
+        expected = testing.predict(path, replace(single, report=False)).rows[:2]
+    np.testing.assert_allclose(found["score"], [x["score"] for x in expected], 1e-5)
 
 
 @pytest.mark.parametrize("option", ["-s", "--watch"])
