@@ -6,11 +6,13 @@
     /preparation/NAME  what the preparation of images learned
     attribute record JSON: method, configuration, preparation, splits, versions
 
-Nothing in it is executed or unpickled on loading.
+Each of these arrays has its CRC-32 as an attribute, which loading checks. Nothing in
+the file is executed or unpickled.
 """
 
 import json
 import logging
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,9 +44,9 @@ def save_model(path: Path, detector: Detector, record: Mapping[str, Any]) -> Non
             for name, network in method.networks.items():
                 _write_weights(file, name, network)
             for name, array in method.arrays.items():
-                file[f"arrays/{name}"] = array
+                _write(file, f"arrays/{name}", array)
             for name, array in detector.preparation.arrays.items():
-                file[f"preparation/{name}"] = array
+                _write(file, f"preparation/{name}", array)
             file.attrs["format"] = FORMAT
             file.attrs["format_version"] = FORMAT_VERSION
             configs = {
@@ -70,9 +72,29 @@ def _write_weights(file: h5py.File, name: str, network: Any) -> None:
     present = iter(_keras_weights(file)) if "model_weights" in file else None
     for index, weight in enumerate(network.weights):
         key = f"networks/{name}/{index}"
-        file[key] = next(present) if present else np.asarray(weight)
+        _write(file, key, np.asarray(weight), next(present) if present else None)
         if file[key].shape != tuple(weight.shape):
             raise RuntimeError(f"{key} does not have the shape of {weight.path}")
+
+
+def _write(
+    file: h5py.Group, key: str, array: Any, present: h5py.Dataset | None = None
+) -> None:
+    """Write an array, or a link to where it is present, with its checksum."""
+    file[key] = array if present is None else present
+    file[key].attrs["crc32"] = _checksum(array)
+
+
+def _read(dataset: h5py.Dataset) -> Any:
+    """Return an array; a `ValueError` if it is not what was written."""
+    array = dataset[()]
+    if dataset.attrs.get("crc32", wanted := _checksum(array)) != wanted:
+        raise ValueError(f"{dataset.name} has changed since it was written")
+    return array
+
+
+def _checksum(array: Any) -> int:
+    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 def _keras_weights(file: h5py.File) -> Iterator[h5py.Dataset]:
@@ -121,12 +143,12 @@ def load_model(path: Path) -> tuple[Detector, dict[str, Any]]:
         record = Record(file.attrs["record"], path)
         method = methods.get(record["method"])(**record["config"])
         for name in file.get("arrays", ()):
-            method.arrays[name] = file["arrays"][name][()]
+            method.arrays[name] = _read(file["arrays"][name])
         method.build()
         for name, network in method.networks.items():
             group = file["networks"][name]
             for index, weight in enumerate(network.weights):  # in memory one by one
-                weight.assign(group[str(index)][()])
+                weight.assign(_read(group[str(index)]))
     return Detector(method, read_preparation(path)), record
 
 
@@ -138,7 +160,7 @@ def read_preparation(path: Path) -> Preparation:
             height, width, channels = record["config"]["image_shape"]
             return Preparation((height, width), channels)
         learned = file.get("preparation", {})
-        arrays = {name: learned[name][()] for name in learned}
+        arrays = {name: _read(learned[name]) for name in learned}
         return Preparation(**record["preparation"], arrays=arrays)
 
 
@@ -151,7 +173,7 @@ def save_checkpoint(
         for kind, values in arrays.items():
             group = file.create_group(kind)
             for index, value in enumerate(values):
-                group[str(index)] = value
+                _write(group, str(index), value)
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]]:
@@ -160,7 +182,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, 
         with h5py.File(path, "r") as file:
             state = json.loads(file.attrs["state"])
             arrays = {
-                kind: [group[str(i)][()] for i in range(len(group))]
+                kind: [_read(group[str(i)]) for i in range(len(group))]
                 for kind, group in file.items()
             }
     except DAMAGED as error:

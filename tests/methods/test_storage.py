@@ -94,6 +94,32 @@ def test_damaged_content(model):
         load_model(path)
 
 
+@pytest.mark.parametrize(
+    "key", ["networks/autoencoder/2", "arrays/ssim_mean", "preparation/mask"]
+)
+def test_a_flipped_bit(model, key):
+    path, method = model
+    mask = np.ones(9, np.uint8)
+    preparation = Preparation((32, 32), 1, mask="foreground", arrays={"mask": mask})
+    save_model(path, Detector(method, preparation), {"method": "mvtecCAE"})
+    load_model(path)
+    with h5py.File(path) as file:
+        offset = file[key].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="damaged: .* has changed since .*"):
+        load_model(path)
+
+
+def test_files_without_checksums(model):
+    path, method = model
+    with h5py.File(path, "a") as file:
+        del file["arrays/ssim_mean"].attrs["crc32"]
+    arrays = load_model(path)[0].method.arrays
+    np.testing.assert_array_equal(arrays["ssim_mean"], 1)
+
+
 def test_checkpoint_round_trip(tmp_path, rng):
     arrays = {"current": [rng.random(3), np.array(4)], "best": []}
     save_checkpoint(tmp_path / "state.h5", arrays, {"epochs": 3})
