@@ -10,10 +10,12 @@ Each of these arrays has its CRC-32 as an attribute, which loading checks. Nothi
 the file is executed or unpickled.
 """
 
+import itertools
 import json
 import logging
+import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,14 @@ import numpy as np
 
 import methods
 from processing.errors import UserError
-from processing.files import Record, replacing
+from processing.files import Record, check_room, replacing
 from processing.preparation import Preparation
 
 from .detector import Detector
 
 FORMAT = "keras-anomaly"
 FORMAT_VERSION = 2  # 1 had no preparation but resizing
+OVERHEAD = 4096  # bytes of an array in a file, besides its own, at most
 # What reading raises where bytes are not those that were written.
 DAMAGED = (OSError, LookupError, ValueError, TypeError, RuntimeError)
 
@@ -37,6 +40,9 @@ DAMAGED = (OSError, LookupError, ValueError, TypeError, RuntimeError)
 def save_model(path: Path, detector: Detector, record: Mapping[str, Any]) -> None:
     """Write `detector` and its `record` to `path`, whole or not at all."""
     method = detector.method
+    weights = [x for network in method.networks.values() for x in network.weights]
+    arrays = [*method.arrays.values(), *detector.preparation.arrays.values()]
+    _check_room(path, [*weights, *arrays])
     with replacing(path, suffix=".hdf5") as temporary:
         if len(method.networks) == 1:
             _save_keras(temporary, *method.networks.values())
@@ -54,6 +60,12 @@ def save_model(path: Path, detector: Detector, record: Mapping[str, Any]) -> Non
                 "preparation": detector.preparation.config(),
             }
             file.attrs["record"] = json.dumps({**record, **configs}, ensure_ascii=False)
+
+
+def _check_room(path: Path, arrays: Iterable[Any]) -> None:
+    """Raise `UserError` if the disk is too full; HDF5 would crash the process."""
+    sizes = [math.prod(x.shape) * np.dtype(x.dtype).itemsize for x in arrays]
+    check_room(path, sum(sizes) + OVERHEAD * (len(sizes) + 64))
 
 
 def _save_keras(path: Path, network: Any) -> None:
@@ -168,6 +180,7 @@ def save_checkpoint(
     path: Path, arrays: Mapping[str, list[np.ndarray]], state: Mapping[str, Any]
 ) -> None:
     """Write lists of arrays and a JSON state, whole or not at all."""
+    _check_room(path, itertools.chain.from_iterable(arrays.values()))
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["state"] = json.dumps(state)
         for kind, values in arrays.items():

@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,19 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def check_room(path: Path, needed: int) -> None:
+    """Raise `UserError` unless there is room for `needed` bytes.
+
+    For what a library writes that a full disk would crash.
+    """
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise UserError(
+            f"cannot write {path}: about {needed / 1e6:.1f} MB needed, "
+            f"{free / 1e6:.1f} MB free"
+        )
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import h5py
 import keras
@@ -47,6 +48,19 @@ def test_a_failed_save_keeps_the_old_file(model, monkeypatch):
     method.arrays = {"broken": np.array([object()])}
     with pytest.raises(TypeError):
         save_model(path, Detector(method), {"method": "mvtecCAE"})
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["model.hdf5"]
+
+
+def test_a_full_disk_is_told_before_hdf5_meets_it(model, monkeypatch):
+    path, method = model
+    before = path.read_bytes()
+    free = SimpleNamespace(free=int(0.9 * len(before)))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
+    with pytest.raises(UserError, match=r"model.hdf5: about .* MB needed, .* MB free"):
+        save_model(path, Detector(method), {"method": "mvtecCAE"})
+    with pytest.raises(UserError, match=r"state.h5: about .* MB needed, .* MB free"):
+        save_checkpoint(path.with_name("state.h5"), {"a": [np.zeros(10**6)]}, {})
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["model.hdf5"]
 

@@ -1,3 +1,4 @@
+import errno
 import threading
 import time
 
@@ -204,6 +205,28 @@ def test_unreadable_images(paths):
         list(images.batches(2))
     with pytest.raises(UserError, match=r"005.png: not a readable image"):
         images.load([5])
+
+
+def test_a_file_that_shrinks_and_a_drive_that_vanishes(paths, monkeypatch):
+    images = image_set(paths, cache_bytes=0)
+    monkeypatch.setattr(module, "_WORKERS", 1)
+    assert not images.unreadable()
+    batches = images.batches(1)
+    next(batches)
+    paths[6].write_bytes(paths[6].read_bytes()[:60])
+    with pytest.raises(UserError, match=r"006.png: .*the file is cut off or damaged"):
+        list(batches)
+    batches = images.batches(1)
+    next(batches)
+
+    def stale(path):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", stale)
+    with pytest.raises(
+        UserError, match=r"png: not a readable image .Stale file handle"
+    ):
+        list(batches)
 
 
 @pytest.mark.parametrize(
