@@ -17,6 +17,7 @@ from . import options as method_options
 from .runs import INFO, PREPARATION, RUN
 from .several import ALL, views
 from .storage import read_record
+from .training import configure
 
 LOCK = ".sweep.lock"
 ALONE = "--ray="  # of a run in a sweep: the last one counts
@@ -32,8 +33,12 @@ def train_all(
     What is finished is left alone, and what was interrupted goes on.
 
     Raises:
+        UsageError: options that a method does not have.
         UserError: runs that failed, once all others are over.
     """
+    for options in map(parse, runs):  # a mistake is told before any work
+        (method,) = options.architecture
+        configure(method, method_options.given(options))
     models = parse(runs[0]).models
     with locked(models / LOCK) as lock:
         tasks = [_training([*run, ALONE], parse) for run in runs]

@@ -207,6 +207,12 @@ def test_mistakes_in_sections(work, content, message, capsys):
     assert message in capsys.readouterr().err.strip().splitlines()[-1]
 
 
+def test_an_option_that_one_method_lacks_is_told_before_any_run(work, capsys):
+    assert train.main([*TRAIN[:3], "padim,mvtecCAE", "--batch", "4"]) == 2
+    assert capsys.readouterr().err == "error: PaDiM has no option --batch\n"
+    assert not Path("saved_models").exists()
+
+
 @pytest.mark.slow
 def test_killed_twice_and_started_again(work):
     """The processes are real ones; the second start waits for what the first left."""
