@@ -1,5 +1,8 @@
 """Seeds, tiny data sets and tiny trainings for every test."""
 
+import contextlib
+import importlib
+import io
 import os
 import re
 from pathlib import Path
@@ -64,6 +67,31 @@ def samples(tmp_path_factory):
 def short_epochs(monkeypatch):
     """Let an epoch have as few images as the set."""
     monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """Run children in this process; return the list of what ran."""
+    from processing import child
+
+    done = []
+
+    def run(arguments, show, keep):
+        assert show
+        assert keep
+        name, *rest = arguments
+        errors = io.StringIO()
+        done.append((Path(name).name, rest))
+        with contextlib.redirect_stderr(errors):
+            code = importlib.import_module(Path(name).stem).main(rest)
+        if code == 130:
+            raise KeyboardInterrupt
+        if code:
+            raise child.ChildError("failed", errors.getvalue().strip())
+        return child.Finished("", 0, 1.0)
+
+    monkeypatch.setattr(child, "run", run)
+    return done
 
 
 @pytest.fixture

@@ -34,9 +34,8 @@ def commands(document):
     ]
 
 
-def test_the_commands_of_the_readme_in_order(
-    samples, short_epochs, monkeypatch, tmp_path
-):
+@pytest.mark.usefixtures("short_epochs", "ran")
+def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mvtec").mkdir()
     (tmp_path / "mvtec/capsule").symlink_to(samples / "washer")

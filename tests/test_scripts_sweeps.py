@@ -1,9 +1,6 @@
 """Sweeps as a user runs them; the runs take place in this process, to be quick."""
 
-import contextlib
 import csv
-import importlib
-import io
 import json
 import os
 import subprocess
@@ -16,7 +13,6 @@ import pytest
 import finetune
 import test as script
 import train
-from processing import child
 
 ROOT = Path(__file__).parent.parent
 CONFIG = """
@@ -28,29 +24,6 @@ PaDiM:
 fewshot:
   shots: 2
 """
-
-
-@pytest.fixture
-def ran(monkeypatch):
-    """Run children in this process; return the list of what ran."""
-    done = []
-
-    def run(arguments, show, keep):
-        assert show
-        assert keep
-        name, *rest = arguments
-        errors = io.StringIO()
-        done.append((Path(name).name, rest))
-        with contextlib.redirect_stderr(errors):
-            code = importlib.import_module(Path(name).stem).main(rest)
-        if code == 130:
-            raise KeyboardInterrupt
-        if code:
-            raise child.ChildError("failed", errors.getvalue().strip())
-        return child.Finished("", 0, 1.0)
-
-    monkeypatch.setattr(child, "run", run)
-    return done
 
 
 @pytest.fixture
@@ -120,6 +93,7 @@ def test_a_sweep_from_training_to_summary(work, ran, capsys):
     assert len(summary_rows()) == 7
 
 
+@pytest.mark.usefixtures("short_epochs")
 def test_unified_learns_the_categories_of_a_sweep_in_one_model(work, ran):
     sweep = [*TRAIN[:2], "-a", "fewshot,unified", "--config", "all.yaml", "--shots=2"]
     for _ in range(2):  # the second time all of it is finished

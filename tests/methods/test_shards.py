@@ -1,4 +1,7 @@
-"""A training that a cluster shares: the same model as by this process alone."""
+"""A training that a cluster shares: the same model as by one machine alone.
+
+Nodes are calls in this process here; tests/processing/test_cluster.py has real ones.
+"""
 
 import pickle
 
@@ -14,8 +17,6 @@ from processing import cluster
 from processing.dataset import scan_category
 from processing.errors import UserError
 
-pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
 SHAPE = (32, 32, 3)
 OPTIONS = {"image_shape": SHAPE, "weights": "random"}
 
@@ -39,12 +40,6 @@ def run(tmp_path):
     return run
 
 
-def instead(monkeypatch, started):
-    """Let `started` take the place of that of the cluster."""
-    proxy = type("cluster", (), {"started": started, "Lost": cluster.Lost})
-    monkeypatch.setattr(module, "cluster", proxy)
-
-
 @pytest.fixture
 def here(monkeypatch):
     """Let this process be the only node; return the shards that it made."""
@@ -62,32 +57,19 @@ def here(monkeypatch):
         except UserError as error:
             return cluster.Lost(error)
 
-    instead(monkeypatch, started)
+    proxy = type("cluster", (), {"started": started, "Lost": cluster.Lost})
+    monkeypatch.setattr(module, "cluster", proxy)
     return made
 
 
 PARTS = [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]
 
 
-def test_sums_though_a_node_dies(good, nodes, run, monkeypatch):
-    def started(*arguments, **options):
-        at_once, found = cluster.started(*arguments, **options)
-        assert at_once == 3
-        return at_once, map(seen, found)
-
-    def seen(result):
-        if not made:
-            nodes.remove_node(nodes.list_all_nodes()[-1])
-        made.append(result[0])
-        return result
-
-    made = []
-    instead(monkeypatch, started)
-    run.cluster = nodes.address
+def test_sums(good, run, here):
     parts = good.subset(range(10)), good.subset([10, 11])
     alone = PaDiM(**OPTIONS, features=3).fit(*parts)
     shared = PaDiM(**OPTIONS, features=3).fit(*parts, run)
-    assert made == PARTS
+    assert here == PARTS
     images = next(good.batches(3))
     expected = alone.anomaly_map(images)
     np.testing.assert_allclose(shared.anomaly_map(images), expected, rtol=1e-4)

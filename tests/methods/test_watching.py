@@ -157,6 +157,11 @@ def test_options_that_do_not_go_together(options, capsys):
     assert "--watch needs -d FOLDER" in capsys.readouterr().err
 
 
+def interruptible():
+    """Undo what a shell does to programs in its background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 def test_killed_and_started_again(watched, model, photos):
     """A real process: killed after the first rows, then ended by Ctrl-C."""
@@ -166,14 +171,19 @@ def test_killed_and_started_again(watched, model, photos):
         for index, photo in enumerate(photos[:arrived]):
             (watched.folder / f"{index:02}.png").write_bytes(photo)
         expected = 1 if end == signal.SIGKILL else arrived
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            preexec_fn=interruptible,
+        )
         found = []
         while len(found) < expected and process.poll() is None:
             tables = list(model[1].rglob("watch/arriving/scores.csv"))
             found = names(tables[0]) if tables else []
             time.sleep(0.01)
         process.send_signal(end)
-        printed = process.communicate()[0].decode()
+        printed = process.communicate(timeout=60)[0].decode()
     assert process.returncode == 0
     assert "judged: " in printed
     assert sorted(found) == sorted(path.name for path in watched.folder.iterdir())
