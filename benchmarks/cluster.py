@@ -16,7 +16,7 @@ from methods.backend import load_backend
 from processing.samples import write_samples
 
 PART = 32  # images of a file of scores, for all nodes to have many
-SHARD = 64  # training images
+SHARD = 256  # training images
 DRAWN = 32  # different pictures of each kind; links to them make up the numbers
 STORE = 2**28  # bytes of a node's object store
 WIDTHS = (8, 16, 19, 18)

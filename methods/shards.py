@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .features import FeatureMethod
 
 SHARDS = 256  # at most: sums are large, and all go to one machine
-SMALLEST = 128  # images a shard
+SMALLEST = 256  # images a shard
 PROCESS = 2**30  # bytes of a worker besides what it learns
 
 log = logging.getLogger(__name__)
