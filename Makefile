@@ -9,6 +9,8 @@ MODELS := saved_models
 RESULTS := results
 OPTIONS := --epochs 4
 PROCESSES := -n 2 --no-loadscope-reorder
+ON_JAX := tests/methods/test_contract.py tests/methods/test_backend.py \
+	tests/autoencoder/test_devices.py
 MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
 .PHONY: demo test coverage clean
@@ -24,7 +26,7 @@ test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest $(PROCESSES) --durations=10
-	KERAS_BACKEND=jax $(BIN)/pytest $(PROCESSES) tests/methods/test_contract.py
+	KERAS_BACKEND=jax $(BIN)/pytest $(PROCESSES) $(ON_JAX)
 
 # Of code that runs in this process: not of killed scripts, nor what numba compiles.
 coverage: $(INSTALLED)

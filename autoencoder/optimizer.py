@@ -1,10 +1,11 @@
-"""Adam whose learning rate follows a shape over the steps, on every backend."""
+"""How networks are made ready to train, and Adam with a shape over the steps."""
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 
 class ShapedAdam(keras.optimizers.Adam):
@@ -55,6 +56,26 @@ def on_gpu() -> bool:
     """Return whether Keras computes on a GPU."""
     devices = keras.distribution.list_devices()
     return any(name in device.lower() for device in devices for name in ("gpu", "cuda"))
+
+
+def create(model: keras.Model, inputs: Any) -> None:
+    """Let a model create what it creates on its first call, computing nothing.
+
+    A real call would compile every operation for itself on JAX, as the first
+    `predict_on_batch` of a model that is not built does, too.
+
+    Args:
+        model: any.
+        inputs: arrays, or a structure of them, such as it is called with.
+    """
+    model(tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype), inputs))
+
+
+def predict(model: keras.Model, inputs: Any) -> Any:
+    """Return what the model's `predict_on_batch` does, from the first call on."""
+    if not model.built and keras.backend.backend() == "jax":
+        create(model, inputs)
+    return model.predict_on_batch(inputs)
 
 
 def compile_trainer(

@@ -16,7 +16,7 @@ from .devices import shared
 from .fusion import fuse_upsampling
 from .learning_rate import FALLBACK, Sweep, find_learning_rate
 from .losses import LOSSES
-from .optimizer import ShapedAdam, compile_trainer, cosine
+from .optimizer import ShapedAdam, compile_trainer, cosine, create
 from .progress import Progress
 
 EPOCH_IMAGES = 1024  # smaller sets are seen several times an epoch
@@ -213,7 +213,7 @@ def train(
     with dtype_policy(settings.policy):
         trainer = Trainer(build(), settings.loss, Augmentation(seed=settings.seed))
     batches = Batches(*fit_set, settings.batch_size, settings.seed)
-    trainer(batches[0][:1])  # creates what is created on the first call
+    create(trainer, batches[0][:1])
     rate = settings.learning_rate or FALLBACK  # a saved state brings its own
     if settings.learning_rate is None and not saved:
         sweep = find_learning_rate(trainer, batches)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from autoencoder.learning_rate import FALLBACK
-from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine
+from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine, create
 from autoencoder.progress import Progress
 from autoencoder.training import Epochs, Settings, run_epochs
 from processing.images import ImageSet
@@ -47,7 +47,7 @@ def fit_to_batches(
     run: Run | None = None,
 ) -> dict[str, Any]:
     """Train on batches (images, masks), and check on others; see `fit_to_defects`."""
-    trainer(batches[0][0][:1])  # creates what is created on the first call
+    create(trainer, batches[0][0][:1])
     shape = cosine(len(batches) * settings.planned)
     rate = settings.learning_rate or FALLBACK
     compile_trainer(trainer, ShapedAdam(rate, shape))

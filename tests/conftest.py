@@ -1,6 +1,7 @@
 """Seeds, tiny data sets and tiny trainings for every test."""
 
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -22,6 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+gc.set_threshold(50_000, 20, 20)  # what traces networks makes objects by the million
 
 
 class ByFixtures(LoadScopeScheduling):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autoencoder.optimizer import predict
 from processing import command
 from processing.errors import UsageError
 
@@ -99,7 +100,7 @@ def denoise(
     # One more stage than `number` comes about, of which the second is left out.
     for stage, rows in enumerate(np.split(plan, number)):
         fresh = method.noise(draws, (len(rows), *shape))
-        images = np.asarray(sampler.predict_on_batch((images, images, fresh, rows)))
+        images = np.asarray(predict(sampler, (images, images, fresh, rows)))
         if stage > 0 or number == 1:
             yield images
 

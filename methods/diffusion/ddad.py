@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from autoencoder.optimizer import predict
 from methods import backbones
 from methods.base import Run
 from processing.images import ImageSet
@@ -182,7 +183,7 @@ class DDAD(Diffusion):
         self, images: Images, reconstructions: Images
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return feature and pixel distances, (n, h, w) each, pixels in [-1, 1]."""
-        features = self.distance.predict_on_batch((images, reconstructions))
+        features = predict(self.distance, (images, reconstructions))
         pixels = 2 * np.abs(images - reconstructions).mean(axis=-1)
         return np.asarray(features), pixels
 

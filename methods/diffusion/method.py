@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoencoder.optimizer import predict
 from autoencoder.training import images_per_epoch
 from methods.base import Method, Run
 from methods.precision import choose_policy
@@ -194,7 +195,7 @@ class Diffusion(Method):
             for rate in (self.process.signal_rate, self.process.noise_rate)
         ]
         noisy = noised(images, first, *rates)
-        return np.asarray(self.sampler.predict_on_batch((noisy, targets, fresh, plan)))
+        return np.asarray(predict(self.sampler, (noisy, targets, fresh, plan)))
 
     def _fixed_noise(self, repeat: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the noise (h, w, c) of the first step and (steps, h, w, c) of all."""

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine
+from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine, create
 from autoencoder.progress import Progress
 from autoencoder.training import WORKERS, Batches, dtype_policy, run_epochs
 
@@ -217,9 +217,7 @@ def train(
     keras.utils.set_random_seed(settings.seed)
     with dtype_policy(settings.policy):
         denoiser = Denoiser(build(), schedule)
-    denoiser(
-        [part[:1] for part in batches[0][0]]
-    )  # creates what is created on the first call
+    create(denoiser, [part[:1] for part in batches[0][0]])
     compile_denoiser(denoiser, settings, len(batches) * settings.planned)
     progress = Progress(
         settings.patience, settings.plateau, hooks.save if hooks else None

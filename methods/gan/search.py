@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from autoencoder.optimizer import compile_trainer
+from autoencoder.optimizer import compile_trainer, predict
 
 from ..gradients import value_and_pullback
 from .networks import feature_layers
@@ -109,7 +109,7 @@ class LatentSearch(keras.Model):
 
     def search(self, images: np.ndarray, starts: np.ndarray) -> tuple:
         """Return `call` of NumPy arrays as NumPy arrays."""
-        return tuple(map(np.asarray, self.predict_on_batch([images, starts])))
+        return tuple(map(np.asarray, predict(self, [images, starts])))
 
 
 def _better(latents: Any, loss: Any, best: Any, lowest: Any) -> tuple[Any, Any]:

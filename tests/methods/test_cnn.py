@@ -11,7 +11,10 @@ from processing.errors import UserError
 def learned(samples):
     """Return a CNN after some training on two defects of each kind, and the rest."""
     method = CNN(
-        image_shape=(64, 64, 1), epochs=40, learning_rate=1e-3, precision="float32"
+        image_shape=(64, 64, 1),
+        epochs=25,
+        learning_rate=2e-3,
+        precision="float32",
     )
     category = scan_category(samples / "washer", image_shape=method.image_shape)
     defects = np.flatnonzero(category.test.labels == 1)
