@@ -12,7 +12,7 @@ def learned(samples):
     """Return a CNN after some training on two defects of each kind, and the rest."""
     method = CNN(
         image_shape=(64, 64, 1),
-        epochs=25,
+        epochs=40,
         learning_rate=2e-3,
         precision="float32",
     )
