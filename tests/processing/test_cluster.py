@@ -1,6 +1,7 @@
 """Sweeps on a Ray cluster of several nodes, which are processes of this machine."""
 
 import _thread
+import signal
 import threading
 import time
 from functools import partial
@@ -72,6 +73,9 @@ def test_a_sweep_survives_a_node(nodes, tmp_path, caplog):
 
 
 def test_an_interruption_ends_all_runs(nodes, tmp_path):
+    # A shell lets the programs in its background ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def interrupt():
         while len(names(tmp_path, "begun")) < 2:
             time.sleep(0.05)
@@ -80,6 +84,7 @@ def test_an_interruption_ends_all_runs(nodes, tmp_path):
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, [task(tmp_path, name, 3) for name in "ab"], nodes.address)
+    signal.signal(signal.SIGINT, before)
     time.sleep(3.5)
     assert names(tmp_path, "done") == []
 
