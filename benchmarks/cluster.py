@@ -90,11 +90,11 @@ def trained(
     category: Path, root: Path, size: int, address: str | None
 ) -> tuple[Path, float]:
     """Train and return the model, and how long that took."""
-    from methods import padim, shards
+    from methods import shards
     from methods.storage import read_record
     from methods.training import start_run, train_run
 
-    padim.SMALLEST = shards.SMALLEST = SHARD
+    shards.SMALLEST = SHARD
     values = {"weights": "imagenet", "size": (size, size)}
     options = {name: (f"--{name}", value) for name, value in values.items()}
     run, record = start_run(category, "PaDiM", options, root=root / "models")

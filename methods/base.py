@@ -56,7 +56,6 @@ class Method(ABC):
     map_kinds: tuple[str, ...]  # what `map_kind` can be
     map_kind: str  # which maps `anomaly_map` gives
     updatable: bool = False  # whether good images can be added later
-    sharded: bool = False  # whether a cluster can share the training
     cache_bytes: int = CACHE_BYTES  # of training images that are worth keeping
 
     @classmethod

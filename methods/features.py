@@ -1,6 +1,6 @@
 """What the methods on pretrained features share: images to one grid of features."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -14,7 +14,6 @@ from processing.images import ImageSet
 from . import backbones
 from .backbones import weights as weight_files
 from .base import Method
-from .display import tracked
 
 BATCH = 8  # images that a backbone takes at once
 HEADROOM = 3.0  # the top of a uint8 map, in maxima of good images
@@ -142,28 +141,6 @@ class FeatureMethod(Method):
             images = ops.repeat(images, 3, axis=-1)
         maps = self.networks["backbone"](images)
         return list(maps) if isinstance(maps, (list, tuple)) else [maps]
-
-    def embedded(self, images: ImageSet) -> Iterator[np.ndarray]:
-        """Yield the features (n, h, w, d) of images, batch by batch."""
-        symbolic = keras.Input(self.image_shape)
-        embedder = keras.Model(symbolic, self.embed(symbolic))
-        batches = images.batches(BATCH)
-        for batch in tracked(batches, -(-len(images) // BATCH), "features"):
-            yield np.asarray(embedder.predict_on_batch(batch))
-
-    def embed(self, images: Any) -> Any:
-        """Return the features (n, h, w, d) of symbolic images (n, h, w, c)."""
-        raise NotImplementedError
-
-    def shard(self, images: ImageSet, start: int, given: Any) -> Any:
-        """Return what is to be learned of some of many images; see `methods.shards`.
-
-        Args:
-            images: the images of a shard.
-            start: how many are before them.
-            given: what the method needs besides.
-        """
-        raise NotImplementedError
 
 
 def on_grid(maps: Sequence[Any], grid: tuple[int, int]) -> Any:

@@ -13,11 +13,11 @@ from processing.errors import UsageError
 from processing.images import ImageSet
 
 from .base import NotFittedError, Run
-from .features import BATCH, Enlarge, FeatureMethod, on_grid
+from .features import BATCH, Enlarge, on_grid
 from .gaussian import Gaussian, Statistics, peak_bytes
 from .mahalanobis import Mahalanobis
 from .memory import check_memory
-from .shards import SMALLEST, shards
+from .shards import ShardedMethod, shards, sharing
 
 EPSILON = 0.01  # added to all variances, as in the paper
 FEATURES = {"wide_resnet50_2": 550}  # kept of a backbone's channels, in the paper
@@ -26,7 +26,7 @@ OTHERS = 100  # kept of any other backbone's
 log = logging.getLogger(__name__)
 
 
-class PaDiM(FeatureMethod):
+class PaDiM(ShardedMethod):
     """Mahalanobis distances of features (Defard et al. 2020, arXiv 2011.08785).
 
     Args:
@@ -43,7 +43,6 @@ class PaDiM(FeatureMethod):
 
     strides = (4, 16)
     updatable = True
-    sharded = True
 
     def __init__(
         self,
@@ -137,11 +136,10 @@ class PaDiM(FeatureMethod):
         self._take(statistics, train, run)
         return self._finish(statistics, validation, started)
 
-    def _take(
-        self, statistics: Statistics, images: ImageSet, run: Run | None = None
-    ) -> None:
+    def _take(self, statistics: Statistics, images: ImageSet, run: Run | None) -> None:
         """Add the features of all images to `statistics`."""
-        if not (run and run.cluster) or statistics.upper or len(images) <= SMALLEST:
+        address = sharing(run, images)
+        if not address or statistics.upper:
             for features in self._flat(images):
                 statistics.add(features)
             return
@@ -149,7 +147,7 @@ class PaDiM(FeatureMethod):
             [first] = self._flat(images.subset(range(BATCH)))
             statistics.shift = first.mean(axis=0)
         needed, given = self._needed(statistics.images), statistics.empty()
-        for part in shards(self, images, given, run.cluster, needed):
+        for part in shards(self, images, given, address, needed):
             statistics.merge(part)
 
     def shard(self, images: ImageSet, start: int, given: Statistics) -> Statistics:

@@ -14,10 +14,10 @@ from processing.images import ImageSet
 from .base import NotFittedError, Run
 from .coreset import greedy_coreset
 from .display import tracked
-from .features import BATCH, Enlarge, FeatureMethod, on_grid
+from .features import BATCH, Enlarge, on_grid
 from .memory import check_memory
 from .memory_bank import BLOCK, MemoryBank, Reweighting
-from .shards import SMALLEST, shards
+from .shards import ShardedMethod, shards, sharing
 
 CANDIDATES = 100_000  # patches that a coreset is chosen from, at most
 NEIGHBOURHOOD = 3  # patches a side whose features are averaged
@@ -26,7 +26,7 @@ FINE = 16  # pixels, the stride that deeper levels go beyond
 COARSE_WEIGHT = 0.7  # of these
 
 
-class PatchCore(FeatureMethod):
+class PatchCore(ShardedMethod):
     """Nearest-neighbour distances of patches (Roth et al. 2022, arXiv 2106.08265).
 
     The features of each level are brought to a mean length of 1 over the image, in
@@ -48,7 +48,6 @@ class PatchCore(FeatureMethod):
 
     strides = (8, 32)
     updatable = True
-    sharded = True
 
     def __init__(
         self,
@@ -158,7 +157,7 @@ class PatchCore(FeatureMethod):
         return self
 
     def _candidates(
-        self, train: ImageSet, bank: np.ndarray | None, run: Run | None = None
+        self, train: ImageSet, bank: np.ndarray | None, run: Run | None
     ) -> np.ndarray:
         """Return the patches to choose from: `bank`, and equally many of each image.
 
@@ -175,8 +174,8 @@ class PatchCore(FeatureMethod):
         rng = np.random.default_rng(self.seed)
         drawn = np.stack([rng.permutation(height * width)[:share] for _ in train.names])
         drawn.sort(axis=1)
-        if run and run.cluster and len(train) > SMALLEST:
-            parts = shards(self, train, drawn, run.cluster, needed)
+        if address := sharing(run, train):
+            parts = shards(self, train, drawn, address, needed)
         else:
             parts = self._patches(train, drawn)
         filled = older

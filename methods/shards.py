@@ -6,11 +6,13 @@ The images are cut into shards. A node makes of each what the method's `shard` r
 
 import logging
 import uuid
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
 
 import methods
@@ -18,10 +20,9 @@ from processing import cluster
 from processing.errors import UsageError, UserError
 from processing.images import ImageSet
 
+from .base import Run
 from .display import tracked
-
-if TYPE_CHECKING:
-    from .features import FeatureMethod
+from .features import BATCH, FeatureMethod
 
 SHARDS = 256  # at most: sums are large, and all go to one machine
 SMALLEST = 256  # images a shard
@@ -51,17 +52,48 @@ class Job:
     given: Any = field(compare=False)
 
 
+class ShardedMethod(FeatureMethod):
+    """A method on the features of a grid of patches, whose training can be shared."""
+
+    @abstractmethod
+    def embed(self, images: Any) -> Any:
+        """Return the features (n, h, w, d) of symbolic images (n, h, w, c)."""
+
+    def embedded(self, images: ImageSet) -> Iterator[np.ndarray]:
+        """Yield the features (n, h, w, d) of images, batch by batch."""
+        symbolic = keras.Input(self.image_shape)
+        embedder = keras.Model(symbolic, self.embed(symbolic))
+        batches = images.batches(BATCH)
+        for batch in tracked(batches, -(-len(images) // BATCH), "features"):
+            yield np.asarray(embedder.predict_on_batch(batch))
+
+    @abstractmethod
+    def shard(self, images: ImageSet, start: int, given: Any) -> Any:
+        """Return what is to be learned of some of many images.
+
+        Args:
+            images: the images of a shard.
+            start: how many are before them.
+            given: what the method needs besides.
+        """
+
+
 def check_shared(name: str, address: str | None) -> None:
     """Raise `UsageError` if a training is to be shared by a cluster and cannot be."""
-    if address and not methods.get(name).sharded:
+    if address and not issubclass(methods.get(name), ShardedMethod):
         raise UsageError(
             f"--ray: {name} trains on one machine: expected -a padim or patchcore, or "
             "several runs (categories or methods)"
         )
 
 
+def sharing(run: Run | None, images: ImageSet) -> str | None:
+    """Return the address of the cluster that is to share the images, if any is."""
+    return run.cluster if run and len(images) > SMALLEST else None
+
+
 def shards(
-    method: "FeatureMethod", images: ImageSet, given: Any, address: str, memory: int
+    method: ShardedMethod, images: ImageSet, given: Any, address: str, memory: int
 ) -> Iterator[Any]:
     """Yield what `method.shard` makes of each shard of the images, in order.
 
@@ -99,11 +131,9 @@ def make_shard(job: Job, part: tuple[int, int]) -> Any:
 
 
 @lru_cache(maxsize=1)  # a worker makes many shards
-def _method(job: Job) -> "FeatureMethod":
-    from .features import FeatureMethod
-
+def _method(job: Job) -> ShardedMethod:
     method = methods.get(job.config["name"])(**job.config)
-    assert isinstance(method, FeatureMethod)
+    assert isinstance(method, ShardedMethod)
     method.arrays = dict(job.arrays)
     method.build_backbone()
     method.networks["backbone"].set_weights(job.backbone)

@@ -76,8 +76,8 @@ def add_ray(group: argparse._ArgumentGroup) -> None:
         "--ray",
         metavar="ADDRESS",
         type=lambda text: text or None,
-        help="Ray cluster (host:port, or local for this machine) for several runs, or "
-        "for the images that test.py -d judges",
+        help="Ray cluster (host:port, or local for this machine) for several runs, "
+        "for one of PaDiM or PatchCore, or for the images that test.py -d judges",
     )
 
 

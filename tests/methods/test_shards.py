@@ -29,8 +29,7 @@ def good(samples):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Let two images be a shard."""
-    for place in ("shards", "padim", "patchcore"):
-        monkeypatch.setattr(f"methods.{place}.SMALLEST", 2)
+    monkeypatch.setattr(module, "SMALLEST", 2)
 
 
 @pytest.fixture
