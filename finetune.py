@@ -88,7 +88,7 @@ def finetune(
     load_backend()
     from methods import finetuning, tables
     from methods.several import categories_in
-    from processing.calibration import Rule
+    from processing.decision.calibration import Rule
 
     settings = finetuning.Options(
         kind=options.method,

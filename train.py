@@ -50,7 +50,7 @@ def train(options: argparse.Namespace) -> None:
     from methods.shards import check_shared
     from methods.training import start_run, train_run
     from methods.updating import start_update
-    from processing.dataset import scan_dataset
+    from processing.data.dataset import scan_dataset
 
     use_devices(options.devices)
     if options.resume:

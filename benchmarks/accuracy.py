@@ -17,7 +17,7 @@ from pathlib import Path
 from methods import METHODS
 from processing import command
 from processing.child import run as run_child
-from processing.dataset import category_names
+from processing.data.dataset import category_names
 from processing.files import write_text
 
 LOSSES = ("ssim", "mssim", "l2")

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def measure(root: Path, args: argparse.Namespace) -> None:
     """Train, then judge, without a cluster and with each."""
     from methods import finetuning
-    from processing.calibration import Rule
+    from processing.decision.calibration import Rule
 
     (drawn,) = write_samples(
         root / "drawn",

@@ -31,7 +31,7 @@ MIB = 2**20
 
 def ours(maps: Arrays, masks: Arrays) -> Figures:
     """Return all four figures, streamed map by map."""
-    from processing.pixel_metrics import PixelMetrics
+    from processing.metrics.pixel_metrics import PixelMetrics
 
     metric = PixelMetrics()
     for anomaly_map, mask in zip(maps, masks, strict=True):

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.padim_side import Arguments
-from processing.metrics import image_figures
-from processing.pixel_metrics import PixelMetrics
+from processing.metrics.image_metrics import image_figures
+from processing.metrics.pixel_metrics import PixelMetrics
 
 COLUMNS = {
     "fit_seconds": ("fit, s", "{:.1f}"),

@@ -11,7 +11,7 @@ from anomalib.models.image.padim.torch_model import PadimModel
 from benchmarks.padim_side import Arguments, measure
 from methods.backbones import BACKBONES, names, weights
 from methods.backbones.pth import read_tensors
-from processing.images import ImageSet
+from processing.data.image_set import ImageSet
 
 BATCH = 32  # anomalib's default
 LAYERS = {  # of strides 4, 8 and 16

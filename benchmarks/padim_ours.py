@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.padim_side import Arguments, measure
 from methods.backend import load_backend
-from processing.images import ImageSet
+from processing.data.image_set import ImageSet
 
 
 def main(arguments: Arguments) -> None:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from processing.dataset import scan_category
-from processing.images import ImageSet
+from processing.data.dataset import scan_category
+from processing.data.image_set import ImageSet
 
 Judge = Callable[[ImageSet], Iterator[tuple[np.ndarray, np.ndarray]]]
 

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 from skimage.measure import label, regionprops
 
-from processing.calibration import GoodImages
-from processing.regions import AreaCurve, area_curve
-from processing.search import SearchResult, find_decision
+from processing.decision.calibration import GoodImages
+from processing.decision.regions import AreaCurve, area_curve
+from processing.decision.search import SearchResult, find_decision
 
 Maps = npt.NDArray[np.float64]
 N_ANOMALOUS = 5  # of the finetuning maps

@@ -13,9 +13,9 @@ import numpy as np
 
 from methods.backend import load_backend
 from processing import command
-from processing.dataset import scan_category
-from processing.images import ANOMALOUS, ImageSet
-from processing.splits import split_validation
+from processing.data.dataset import scan_category
+from processing.data.image_set import ANOMALOUS, ImageSet
+from processing.data.splits import split_validation
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from processing.errors import UsageError
 
 if TYPE_CHECKING:
-    from methods.base import Method
-    from methods.predictor import Predictor
+    from .base import Method
+    from .predictor import Predictor
 
 METHODS = {
     "mvtecCAE": "methods.cae.CAE",
@@ -73,9 +73,9 @@ def load(
     Raises:
         UserError: no such file, or no such decision.
     """
-    from methods.backend import load_backend
+    from .backend import load_backend
 
     load_backend()
-    from methods.predictor import Predictor
+    from .predictor import Predictor
 
     return Predictor.load(Path(path), Path(results), kind, dtype, category)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from autoencoder.augmentation import Augmentation
-from processing.calibration import Rule
-from processing.dataset import check_readable
-from processing.decoding import to_float, to_uint8
+from processing.data.dataset import check_readable
+from processing.data.image_set import ImageSet
+from processing.decision.calibration import Rule
+from processing.decoding.decode import to_float, to_uint8
 from processing.errors import UsageError, UserError
-from processing.images import ImageSet
-from processing.overlays import write_png
+from processing.report.overlays import write_png
 
 from .detector import Detector
 from .finetuning import Options, finetune

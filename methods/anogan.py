@@ -5,13 +5,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from processing.images import ImageSet
-from processing.residuals import l1_residual
+from methods.gan.search import LatentSearch, mean_squares
+from methods.gan.settings import Settings
+from processing.data.image_set import ImageSet
+from processing.maps.residuals import l1_residual
 
 from .base import Run
 from .gan import networks, training
-from .gan.search import LatentSearch, mean_squares
-from .gan.settings import Settings
 from .precision import choose_policy
 from .reconstruction import ReconstructionMethod
 

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from processing.data.image_set import CACHE_BYTES, ImageSet
 from processing.errors import UsageError, UserError
-from processing.images import CACHE_BYTES, ImageSet
-from processing.residuals import smooth
+from processing.maps.residuals import smooth
 
 SCORE_SIGMA = 4.0  # pixels; blur before the maximum of a map is its image's score
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from processing.ranking import auroc, count_ranked
+from processing.metrics.ranking import auroc, count_ranked
 
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of the learned map
 GAIN = 0.005  # that some tens of validation images can tell from chance

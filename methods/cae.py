@@ -10,9 +10,9 @@ from autoencoder.fusion import fuse_upsampling
 from autoencoder.losses import check_sides
 from autoencoder.training import Settings, images_per_epoch
 from autoencoder.training import train as train_network
+from processing.data.image_set import ImageSet
 from processing.errors import UsageError
-from processing.images import ImageSet
-from processing.residuals import RESIDUALS, legacy_residual
+from processing.maps.residuals import RESIDUALS, legacy_residual
 
 from .base import Run
 from .precision import choose_policy

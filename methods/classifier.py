@@ -12,9 +12,9 @@ from autoencoder.augmentation import Augmentation
 from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine
 from autoencoder.progress import Progress
 from autoencoder.training import WORKERS, Batches, InOrder, dtype_policy, run_epochs
-from processing.defects import KINDS
+from processing.data.image_set import ANOMALOUS, GOOD
 from processing.errors import UsageError
-from processing.images import ANOMALOUS, GOOD
+from processing.synthetic import KINDS
 
 from .defective import SOURCES, draw_defects
 

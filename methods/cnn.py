@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from processing.images import ImageSet
+from processing.data.image_set import ImageSet
 
 from . import attention, classifier
 from .base import Run, SupervisedMethod

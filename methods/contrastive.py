@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from autoencoder.training import Settings
-from processing.images import ImageSet
+from processing.data.image_set import ImageSet
 
 from .base import NotFittedError, Run
 from .blending import separation

@@ -8,7 +8,7 @@ from autoencoder.learning_rate import FALLBACK
 from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine, create
 from autoencoder.progress import Progress
 from autoencoder.training import Epochs, Settings, run_epochs
-from processing.images import ImageSet
+from processing.data.image_set import ImageSet
 
 from .base import Run
 from .defective import training_batches, validation_batches

@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 
 from autoencoder.training import WORKERS, Batches, InOrder
-from processing.decoding import to_float
-from processing.defects import KINDS, synthesise
-from processing.images import ImageSet
+from processing.data.image_set import ImageSet
+from processing.decoding.decode import to_float
+from processing.synthetic import KINDS, synthesise
 
 SOURCES = 64  # good images that patches are taken from
 Draw = Callable[..., tuple[np.ndarray, np.ndarray]]

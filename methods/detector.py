@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from processing.dataset import Category, scan_category, scan_images
-from processing.decoding import to_float
-from processing.images import CACHE_BYTES, ImageSet
-from processing.listing import some
-from processing.placement import Mask, Prepared, lowered
-from processing.preparation import Preparation
-from processing.tiling import TileSet
+from processing.data.dataset import Category, scan_category, scan_images
+from processing.data.image_set import CACHE_BYTES, ImageSet
+from processing.data.listing import some
+from processing.data.prepared import Mask, Prepared, lowered
+from processing.data.tiling import TileSet
+from processing.decoding.decode import to_float
+from processing.preprocessing.preparation import Preparation
 
 from .base import Method
 

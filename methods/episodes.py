@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from autoencoder.training import WORKERS, images_per_epoch
-from processing.decoding import to_float
-from processing.images import ImageSet
+from processing.data.image_set import ImageSet
+from processing.decoding.decode import to_float
 
 from .defective import Draw, drawing
 

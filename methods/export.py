@@ -18,7 +18,7 @@ import numpy as np
 from processing import command
 from processing.errors import UsageError, UserError
 from processing.files import write_json
-from processing.residuals import smooth
+from processing.maps.residuals import smooth
 
 if TYPE_CHECKING:
     from .detector import Detector

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from processing.data.image_set import ImageSet
 from processing.errors import UsageError
-from processing.images import ImageSet
 
 from . import backbones
 from .backbones import weights as weight_files
@@ -194,7 +194,7 @@ class Enlarge(keras.layers.Layer):
 def enlarging(size: int, wanted: int, sigma: float = 0) -> np.ndarray:
     """Return the float32 matrix (wanted, size) that enlarges and blurs a column.
 
-    The same as OpenCV's bilinear `resize` followed by `processing.residuals.smooth`.
+    The same as OpenCV's bilinear `resize` followed by `residuals.smooth`.
     """
     identity = np.eye(size, dtype=np.float32)
     matrix = cv2.resize(identity, (size, wanted), interpolation=cv2.INTER_LINEAR)

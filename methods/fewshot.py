@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from autoencoder.training import Settings
-from processing.images import ImageSet
+from processing.data.image_set import ImageSet
 
 from .base import NotFittedError, Run
 from .blending import blended, choose_blend

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from processing.decoding import read_size
-from processing.ground_truth import GOOD_CLASS
-from processing.images import ANOMALOUS, ImageSet
-from processing.metrics import (
+from processing.data.ground_truth import GOOD_CLASS
+from processing.data.image_set import ANOMALOUS, ImageSet
+from processing.decoding.decode import read_size
+from processing.metrics.image_metrics import (
     Confusion,
     Figure,
     bootstrap_intervals,
@@ -17,8 +17,8 @@ from processing.metrics import (
     image_figures,
     missing_label,
 )
-from processing.pixel_metrics import PIXEL_FIGURES, PixelMetrics
-from processing.ranking import FloatArray
+from processing.metrics.pixel_metrics import PIXEL_FIGURES, PixelMetrics
+from processing.metrics.ranking import FloatArray
 
 VERDICTS = ("good", "defective")
 

@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from processing import plots
-from processing.calibration import GoodImages, Rule, smallest_defect
-from processing.dataset import check_readable
-from processing.decision import Decision, bootstrap_interval
-from processing.errors import UsageError, UserError
-from processing.files import read_json, write_json
-from processing.images import ANOMALOUS, GOOD, ImageSet
-from processing.regions import AreaCurve, area_curve
-from processing.residuals import quantise
-from processing.search import (
+from processing.data.dataset import check_readable
+from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
+from processing.data.splits import split_finetuning
+from processing.decision.calibration import GoodImages, Rule, smallest_defect
+from processing.decision.decision import Decision, bootstrap_interval
+from processing.decision.regions import AreaCurve, area_curve
+from processing.decision.search import (
     SearchResult,
     find_decision,
     find_decision_legacy,
     legacy_thresholds,
 )
-from processing.splits import split_finetuning
+from processing.errors import UsageError, UserError
+from processing.files import read_json, write_json
+from processing.maps.residuals import quantise
+from processing.report import plots
 
 from .base import Method
 from .detector import Detector

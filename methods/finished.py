@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from processing.decision import Decision
+from processing.decision.decision import Decision
 from processing.errors import UserError
 from processing.files import read_json
 

@@ -7,10 +7,10 @@ the constructor's parameter, or one of `Preparation`, or `color`.
 import argparse
 from typing import Any
 
+from methods.diffusion.presets import PRESETS
 from processing import command
 
 from .backbones import BACKBONES
-from .diffusion.presets import PRESETS
 
 CLUSTERINGS = ("kmeans", "hdbscan", "gmm", "agglomerative")
 LOSSES = ("ssim", "mssim", "l2")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from processing.decision import Decision
+from processing.decision.decision import Decision
 from processing.errors import UsageError
 
 from .detector import Detector

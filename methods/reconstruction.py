@@ -8,9 +8,9 @@ import numpy as np
 from keras import ops
 
 from autoencoder.losses import WINDOW, ssim_map
-from processing.images import ImageSet
-from processing.residuals import smooth
-from processing.standard import HIGHEST, PixelStatistics
+from processing.data.image_set import ImageSet
+from processing.maps.pixel_statistics import HIGHEST, PixelStatistics
+from processing.maps.residuals import smooth
 
 from .base import Method
 from .features import Enlarge
@@ -79,7 +79,7 @@ class ReconstructionMethod(Method):
 
 
 class Residual(keras.layers.Layer):
-    """The functions of `processing.residuals` as a part of a graph, in float32.
+    """The functions of `processing.maps.residuals` as a part of a graph, in float32.
 
     Args:
         kind: "ssim", "l2" or "l1".

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from processing.gallery import ColourScale, Gallery
-from processing.images import GOOD, ImageSet
-from processing.report import remove_report, write_report
+from processing.data.image_set import GOOD, ImageSet
+from processing.report.gallery import ColourScale, Gallery
+from processing.report.report import remove_report, write_report
 
 from .base import Method
 from .figures import native_mask
@@ -56,7 +56,7 @@ def finish_report(
 def describe(
     record: Mapping[str, Any], method: Method, result: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return `about` of `processing.report.write_report`."""
+    """Return `about` of `processing.report.report.write_report`."""
     return {
         "title": f"{record['dataset']} / {record['category']}",
         "method": f"{record['method']}, {method.variant}",

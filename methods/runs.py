@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from processing import plots
 from processing.errors import UsageError
 from processing.files import locked, new_folder, read_json, write_json, write_text
-from processing.overlays import write_png
+from processing.report import plots
+from processing.report.overlays import write_png
 
 from .storage import load_checkpoint, save_checkpoint
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from processing import cluster
-from processing.dataset import check_readable, unlabelled
-from processing.decision import Decision
+from processing.data.dataset import check_readable, unlabelled
+from processing.data.remote_sources import Part, Source, count, cut
+from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
 from processing.files import locked, read_json, replacing, write_json
-from processing.sources import Part, Source, count, cut
 
 from .detector import Detector
 from .finetuning import load_decided
@@ -51,7 +51,7 @@ def score(model: Path, source: str, options: Options, address: str) -> tuple[Pat
 
     Args:
         model: a finetuned model.
-        source: see `processing.sources`.
+        source: see `processing.data.remote_sources`.
         options: as for `testing.predict`.
         address: of the cluster, see `processing.cluster`.
 

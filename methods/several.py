@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import methods
-from processing.dataset import category_names, check_readable, scan_category
+from processing.data.dataset import category_names, check_readable, scan_category
 from processing.errors import UsageError
-from processing.preparation import Preparation
+from processing.preprocessing.preparation import Preparation
 
 from .detector import Detector
 from .episodes import Known

@@ -17,8 +17,8 @@ import numpy as np
 
 import methods
 from processing import cluster
+from processing.data.image_set import ImageSet
 from processing.errors import UsageError, UserError
-from processing.images import ImageSet
 
 from .base import Run
 from .display import tracked

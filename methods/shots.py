@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from processing.data.image_set import ImageSet
 from processing.errors import UsageError, UserError
-from processing.images import ImageSet
 
 from .base import Run
 from .features import BATCH, FeatureMethod

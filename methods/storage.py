@@ -26,7 +26,7 @@ import numpy as np
 import methods
 from processing.errors import UserError
 from processing.files import Record, check_room, replacing
-from processing.preparation import Preparation
+from processing.preprocessing.preparation import Preparation
 
 from .detector import Detector
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from processing.errors import UserError
-from processing.pages import FIGURES
-from processing.report import REPORT
-from processing.summary import write_summary
+from processing.report.comparison import write_summary
+from processing.report.pages import FIGURES
+from processing.report.report import REPORT
 
 from .finished import Found, tests
 from .runs import write_table

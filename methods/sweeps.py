@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from processing.dataset import category_names, scan_dataset
+from processing.data.dataset import category_names, scan_dataset
 from processing.errors import UsageError, UserError
 from processing.files import locked, read_json
 from processing.sweep import Task, sweep

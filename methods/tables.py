@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from processing import pages
-from processing.metrics import ROUNDS
+from processing.metrics.image_metrics import ROUNDS
+from processing.report import pages
 
 if TYPE_CHECKING:
     from .testing import Report

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from processing.calibration import p_values
-from processing.dataset import check_readable
-from processing.decision import Decision
+from processing.data.dataset import check_readable
+from processing.data.image_set import ImageSet
+from processing.data.listing import bare_name
+from processing.decision.calibration import p_values
+from processing.decision.decision import Decision
+from processing.decision.regions import area_curve
 from processing.errors import UserError
 from processing.files import new_folder, write_json, write_text
-from processing.gallery import Gallery
-from processing.images import ImageSet
-from processing.listing import bare_name
-from processing.overlays import write_overlay
-from processing.pixel_metrics import PixelMetrics
-from processing.regions import area_curve
+from processing.metrics.pixel_metrics import PixelMetrics
+from processing.report.gallery import Gallery
+from processing.report.overlays import write_overlay
 
 from .detector import Detector, registration
 from .figures import VERDICTS, Pixels, curves, figures, pixel_metrics

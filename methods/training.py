@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 import methods
-from processing import plots
-from processing.dataset import Category, check_readable, scan_category
-from processing.decoding import to_float
+from processing.data.dataset import Category, check_readable, scan_category
+from processing.data.image_set import ANOMALOUS, ImageSet
+from processing.data.listing import bare_name
+from processing.data.splits import split_finetuning, split_validation
+from processing.decoding.decode import to_float
+from processing.decoding.medical import file_of
 from processing.errors import UsageError, UserError
-from processing.images import ANOMALOUS, ImageSet
-from processing.listing import bare_name
-from processing.medical import file_of
-from processing.preparation import Preparation
-from processing.reference import learn, registrable
-from processing.splits import split_finetuning, split_validation
+from processing.preprocessing.preparation import Preparation
+from processing.preprocessing.reference import learn, registrable
+from processing.report import plots
 
 from .base import Method, SupervisedMethod
 from .detector import Detector

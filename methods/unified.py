@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from autoencoder.training import Settings
-from processing.images import ImageSet
+from processing.data.image_set import ImageSet
 
 from .base import Run
 from .blending import SHARES, best_share, separation

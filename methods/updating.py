@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import methods
-from processing.dataset import check_readable, scan_category, scan_images
+from processing.data.dataset import check_readable, scan_category, scan_images
+from processing.data.image_set import ImageSet
+from processing.data.splits import split_validation
+from processing.decoding.medical import file_of
 from processing.errors import UsageError, UserError
-from processing.images import ImageSet
-from processing.medical import file_of
-from processing.reference import registrable
-from processing.splits import split_validation
+from processing.preprocessing.reference import registrable
 
 from .runs import TrainingRun
 from .storage import read_preparation, read_record

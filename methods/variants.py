@@ -38,7 +38,7 @@ def expanded(
     options = parser.parse_args([*config, *given])
     if options.resume or options.update or not options.input_dir:
         return [[*config, *given]]
-    from processing.dataset import scan_dataset
+    from processing.data.dataset import scan_dataset
 
     categories = scan_dataset(options.input_dir)
     runs = []

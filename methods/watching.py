@@ -9,9 +9,9 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from processing.dataset import images_below, unlabelled
-from processing.decision import Decision
-from processing.decoding import fault
+from processing.data.dataset import images_below, unlabelled
+from processing.decision.decision import Decision
+from processing.decoding.decode import fault
 from processing.errors import UsageError, UserError
 from processing.files import locked, read_json, write_json
 

@@ -11,8 +11,8 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from processing.command import one_line
-from processing.errors import UserError
+from .command import one_line
+from .errors import UserError
 
 LOCAL, AUTO = "local", "auto"  # this machine alone; the cluster that it is part of
 CONNECT = 5.0  # seconds

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from processing.errors import UsageError, UserError
+from .errors import UsageError, UserError
 
 Array = np.ndarray
 Rng = np.random.Generator

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from processing import child, cluster
-from processing.errors import UserError
-from processing.pages import duration
+from processing.report.pages import duration
+
+from . import child, cluster
+from .errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ import pytest
 import finetune
 import test as script
 import train
-from processing.metrics import RANKED
-from processing.pixel_metrics import PIXEL_FIGURES, PixelMetrics
+from processing.metrics.image_metrics import RANKED
+from processing.metrics.pixel_metrics import PIXEL_FIGURES, PixelMetrics
 
 ROOT = Path(__file__).parent.parent
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]

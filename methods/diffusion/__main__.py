@@ -55,7 +55,7 @@ def sample(options: argparse.Namespace) -> None:
 
     load_backend()
     from methods.storage import load_model
-    from processing.overlays import write_png
+    from processing.report.overlays import write_png
 
     from .method import Diffusion
 

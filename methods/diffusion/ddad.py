@@ -11,7 +11,7 @@ import numpy as np
 from autoencoder.optimizer import predict
 from methods import backbones
 from methods.base import Run
-from processing.images import ImageSet
+from processing.data.image_set import ImageSet
 
 from .features import Adapter, FeatureDistance, extractor, halves, run_adaptation
 from .method import BATCH, Diffusion, Images

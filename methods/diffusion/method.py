@@ -11,10 +11,10 @@ from autoencoder.optimizer import predict
 from autoencoder.training import images_per_epoch
 from methods.base import Method, Run
 from methods.precision import choose_policy
+from processing.data.image_set import ImageSet
 from processing.errors import UsageError
-from processing.images import ImageSet
-from processing.residuals import smooth
-from processing.standard import HIGHEST, PixelStatistics
+from processing.maps.pixel_statistics import HIGHEST, PixelStatistics
+from processing.maps.residuals import smooth
 
 from .noise import Noise
 from .presets import architecture

@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from autoencoder.optimizer import compile_trainer, predict
+from methods.gradients import value_and_pullback
 
-from ..gradients import value_and_pullback
 from .networks import feature_layers
 
 LAMBDA = 0.1  # share of the features' distance, the rest is the images'

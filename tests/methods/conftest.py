@@ -8,7 +8,7 @@ def model(samples, tmp_path_factory):
     """Return the model file of a small PaDiM and the folder of its results."""
     from methods import finetuning
     from methods.training import start_run, train_run
-    from processing.calibration import Rule
+    from processing.decision.calibration import Rule
 
     root = tmp_path_factory.mktemp("model")
     values = {"weights": "random", "features": 3, "size": (64, 64)}

@@ -3,7 +3,7 @@ import pytest
 
 from methods.anogan import AnoGAN
 from methods.gan import networks
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 from processing.errors import UsageError
 
 

@@ -12,7 +12,7 @@ import pytest
 from methods.cae import CAE
 from methods.detector import Detector
 from methods.storage import save_model
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 
 SCRIPT = """
 import sys, numpy as np

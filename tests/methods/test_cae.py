@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from methods.cae import CAE
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 from processing.errors import UsageError
-from processing.residuals import smooth, ssim_residual
+from processing.maps.residuals import smooth, ssim_residual
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from methods import classifier
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 from processing.errors import UsageError
 
 SHAPE = (64, 64, 1)

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from methods.cnn import CNN
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 from processing.errors import UserError
 
 

@@ -7,7 +7,7 @@ import methods
 from methods.base import NotFittedError, SupervisedMethod
 from methods.detector import Detector
 from methods.storage import load_model, save_model
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 
 NAMES = sorted(methods.METHODS)
 FEATURES = {"image_shape": (64, 64, 3), "weights": "imagenet"}

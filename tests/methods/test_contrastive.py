@@ -3,7 +3,7 @@ import pytest
 
 from methods.contrastive import Contrastive
 from methods.options import CLUSTERINGS as NAMES
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 
 SMALL = {
     "image_shape": (64, 64, 3),

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from methods.defective import draw_defects, training_batches, validation_batches
-from processing.dataset import scan_category
-from processing.defects import KINDS
+from processing.data.dataset import scan_category
+from processing.synthetic import KINDS
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from methods.base import Method
 from methods.cae import CAE
 from methods.detector import Detector
 from methods.storage import load_model, save_model
-from processing.dataset import scan_category
-from processing.images import ImageSet
-from processing.placement import lowered
-from processing.preparation import Preparation
-from processing.reference import learn
-from processing.tiling import Tiling
-from processing.warps import warped
+from processing.data.dataset import scan_category
+from processing.data.image_set import ImageSet
+from processing.data.prepared import lowered
+from processing.data.tiling import Tiling
+from processing.geometry import warped
+from processing.preprocessing.preparation import Preparation
+from processing.preprocessing.reference import learn
 
 SIZE = (48, 64)
 

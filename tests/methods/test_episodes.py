@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from methods.episodes import Episodes
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from methods.fewshot import FewShot
 from methods.padim import PaDiM
 from methods.patchcore import PatchCore
 from methods.storage import load_model, save_model
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 
 pytestmark = pytest.mark.skipif(

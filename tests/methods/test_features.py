@@ -6,7 +6,7 @@ from methods.contrastive import Contrastive
 from methods.features import Enlarge, enlarging, on_grid
 from methods.padim import PaDiM
 from processing.errors import UsageError
-from processing.residuals import smooth
+from processing.maps.residuals import smooth
 
 
 @pytest.mark.parametrize("sigma", [0, 1.5, 4.0])

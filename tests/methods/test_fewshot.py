@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from methods.fewshot import FewShot
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
-from processing.residuals import smooth
+from processing.maps.residuals import smooth
 
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 

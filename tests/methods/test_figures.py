@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from methods.figures import curves, figures, native_mask, pixel_metrics
-from processing.images import ImageSet
-from processing.pixel_metrics import PIXEL_FIGURES, PixelMetrics
+from processing.data.image_set import ImageSet
+from processing.metrics.pixel_metrics import PIXEL_FIGURES, PixelMetrics
 
 CLASSES = ["good", "good", "hole", "hole", "scratch"]
 

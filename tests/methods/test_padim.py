@@ -5,7 +5,7 @@ from methods.detector import Detector
 from methods.memory import size
 from methods.padim import PaDiM
 from methods.storage import load_model, save_model
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}

@@ -5,7 +5,7 @@ from scipy.spatial.distance import cdist
 
 from methods import patchcore
 from methods.patchcore import Levelled, PatchCore
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 from processing.errors import UsageError
 
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}

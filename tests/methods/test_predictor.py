@@ -14,11 +14,11 @@ from methods.detector import Detector
 from methods.padim import PaDiM
 from methods.predictor import Predictor
 from methods.training import start_run, train_run
-from processing.calibration import Rule
-from processing.decision import Decision
+from processing.data.prepared import Prepared
+from processing.decision.calibration import Rule
+from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
-from processing.placement import Prepared
-from processing.preparation import Preparation
+from processing.preprocessing.preparation import Preparation
 
 OPTIONS = {"weights": "random", "features": 4, "size": (48, 64), "crop": (32, 64)}
 

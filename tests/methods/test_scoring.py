@@ -14,10 +14,10 @@ import test as script
 from methods import finetuning, scoring, testing
 from methods.scoring import score
 from methods.testing import Options
-from processing.calibration import Rule
-from processing.decision import Decision
+from processing.data.remote_sources import Source, count
+from processing.decision.calibration import Rule
+from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
-from processing.sources import Source, count
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow

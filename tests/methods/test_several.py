@@ -12,7 +12,7 @@ from methods.adapting import adapt
 from methods.finetuning import Options
 from methods.several import load_category, start_several
 from methods.storage import read_record
-from processing.dataset import scan_dataset
+from processing.data.dataset import scan_dataset
 from processing.errors import UsageError
 from processing.samples import write_samples
 

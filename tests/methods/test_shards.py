@@ -14,7 +14,7 @@ from methods.padim import PaDiM
 from methods.patchcore import PatchCore
 from methods.runs import TrainingRun
 from processing import cluster
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 from processing.errors import UserError
 
 SHAPE = (32, 32, 3)

@@ -16,7 +16,7 @@ from methods.storage import (
     save_model,
 )
 from processing.errors import UserError
-from processing.preparation import Preparation
+from processing.preprocessing.preparation import Preparation
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from methods.cnn import CNN
 from methods.finetuning import Options as FinetuningOptions
 from methods.finetuning import finetune
 from methods.training import known_defects, start_run, train_run
-from processing.calibration import Rule
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
+from processing.decision.calibration import Rule
 from processing.errors import UsageError, UserError
 
 OPTIONS = {

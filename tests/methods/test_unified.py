@@ -6,7 +6,7 @@ from methods.episodes import Known
 from methods.fewshot import FewShot
 from methods.storage import load_model, save_model
 from methods.unified import Unified
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 
 SMALL = {"image_shape": (64, 64, 3), "weights": "random", "shots": 2}
 QUICK = {"epochs": 1, "batch_size": 4, "learning_rate": 10.0}  # two steps, to be seen

@@ -3,13 +3,7 @@ import numpy as np
 import pytest
 
 from processing.errors import UsageError, UserError
-from processing.samples import (
-    DEFECTS,
-    NOTICEABLE,
-    draw_sample,
-    main,
-    write_samples,
-)
+from processing.samples import DEFECTS, NOTICEABLE, draw_sample, main, write_samples
 
 FEW = {"train": 2, "good": 1, "defects": 2, "size": 32}
 KINDS = [(category, kind) for category in DEFECTS for kind in DEFECTS[category]]

@@ -6,7 +6,7 @@ import pytest
 from methods.detector import Detector
 from methods.diffusion.anoddpm import AnoDDPM
 from methods.diffusion.ddad import DDAD
-from processing.dataset import scan_category
+from processing.data.dataset import scan_category
 from processing.errors import UsageError
 
 COMMON = {

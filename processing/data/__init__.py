@@ -1,0 +1,1 @@
+"""Folders, tables and archives of images as ordered, sized sets."""

@@ -1,0 +1,1 @@
+"""Image files and medical volumes as arrays."""

@@ -1,0 +1,1 @@
+"""Anomaly maps: residuals of reconstructions, and their statistics."""

@@ -1,0 +1,1 @@
+"""What every image goes through before a method sees it."""

@@ -1,0 +1,49 @@
+"""Decided masks over the images they belong to."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from processing.decoding.decode import resize_mask
+from processing.files import replacing
+
+RED = np.array([230, 30, 30], np.float32)
+TINT = 0.35  # share of red inside a region
+
+
+def overlay(
+    image: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint8]:
+    """Return the RGB image (h, w, 3) with the regions of `mask` tinted and outlined."""
+    tinted = image.astype("float32")
+    tinted[mask] = (1 - TINT) * tinted[mask] + TINT * RED
+    result = np.ascontiguousarray(np.rint(tinted).astype("uint8"))
+    outlines, _ = cv2.findContours(
+        mask.astype("uint8"), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
+    )
+    width = max(1, min(mask.shape) // 200)
+    cv2.drawContours(result, outlines, -1, RED.tolist(), width, cv2.LINE_AA)
+    return result
+
+
+def write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
+    """Write grey (h, w) or RGB (h, w, 3) pixels, whole or not at all."""
+    if pixels.ndim == 3:
+        pixels = pixels[..., ::-1]
+    data = cv2.imencode(".png", pixels)[1]
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.tobytes())  # OpenCV fails on some path names
+
+
+def write_overlay(
+    folder: Path,
+    name: str,
+    image: npt.NDArray[np.uint8],
+    mask: npt.NDArray[np.bool_],
+) -> None:
+    """Write NAME_seg.png (0 or 255) and NAME_overlay.png at the image's own size."""
+    full = resize_mask(mask, *image.shape[:2])
+    write_png(folder / f"{name}_seg.png", np.where(full, 255, 0).astype("uint8"))
+    write_png(folder / f"{name}_overlay.png", overlay(image, full))

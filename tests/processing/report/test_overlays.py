@@ -1,0 +1,35 @@
+import cv2
+import numpy as np
+
+from processing.report.overlays import overlay, write_overlay, write_png
+
+
+def test_only_regions_and_their_outlines_change(rng):
+    image = rng.integers(0, 255, (64, 64, 3)).astype("uint8")
+    mask = np.zeros((64, 64), bool)
+    mask[20:40, 10:30] = True
+    result = overlay(image, mask)
+    changed = (result != image).any(axis=-1)
+    assert changed[20:40, 10:30].mean() > 0.9
+    near = cv2.dilate(mask.astype("uint8"), np.ones((5, 5))).astype(bool)
+    assert not changed[~near].any()
+    assert (overlay(image, np.zeros_like(mask)) == image).all()
+
+
+def test_written_at_the_size_of_the_image(tmp_path):
+    image = np.full((50, 80, 3), 200, np.uint8)
+    mask = np.zeros((10, 10), bool)
+    mask[:5] = True
+    write_overlay(tmp_path / "größe 1", "part", image, mask)
+    written = cv2.imread(str(tmp_path / "größe 1/part_seg.png"), cv2.IMREAD_UNCHANGED)
+    assert written.shape == (50, 80)
+    assert (written[:25] == 255).all()
+    assert (written[25:] == 0).all()
+    assert cv2.imread(str(tmp_path / "größe 1/part_overlay.png")).shape == (50, 80, 3)
+
+
+def test_png_keeps_colours(tmp_path):
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    pixels[..., 0] = 255  # red
+    write_png(tmp_path / "red.png", pixels)
+    assert cv2.imread(str(tmp_path / "red.png"))[0, 0].tolist() == [0, 0, 255]
