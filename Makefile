@@ -9,8 +9,8 @@ MODELS := saved_models
 RESULTS := results
 OPTIONS := --epochs 4
 PROCESSES := -n 2 --no-loadscope-reorder
-ON_JAX := tests/methods/test_contract.py tests/methods/test_backend.py \
-	tests/autoencoder/test_devices.py
+ON_JAX := tests/methods/test_contract.py tests/methods/engine/test_backend.py \
+	tests/methods/engine/test_devices.py
 MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
 .PHONY: demo test coverage clean

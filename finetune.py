@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from processing import command
+from methods.cli import parser as command
 
 if TYPE_CHECKING:
-    from methods.finetuning import Options
+    from methods.pipeline.finetuning import Options
 
 NUMBERS = {  # rule: flag, what stands for its number, default, and its meaning
     "quantile": ("--quantile", "Q", 0.99, "share of good images to pass"),
@@ -83,11 +83,12 @@ def finetune(
     arguments: Sequence[str],
 ) -> None:
     """Find the decision, by a rule if one is given, and print it."""
-    from methods.backend import load_backend
+    from methods.engine.backend import load_backend
 
     load_backend()
-    from methods import finetuning, tables
-    from methods.several import categories_in
+    from methods.cli import tables
+    from methods.pipeline import finetuning
+    from methods.pipeline.multi_category import categories_in
     from processing.decision.calibration import Rule
 
     settings = finetuning.Options(
@@ -116,8 +117,8 @@ def finetune_all(
     options: argparse.Namespace, settings: "Options", arguments: Sequence[str]
 ) -> None:
     """Finetune every model below a folder that has no such decision yet."""
-    from methods import sweeps
-    from methods.finished import is_finetuned
+    from methods.pipeline import sweeps
+    from methods.pipeline.completed import is_finetuned
 
     if options.input_dir:
         sweeps.refuse_folder(options.path, "-d")

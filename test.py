@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from processing import command
+from methods.cli import parser as command
 
 if TYPE_CHECKING:
-    from methods.testing import Options
+    from methods.pipeline.testing import Options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -58,10 +58,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Judge the images and print a table."""
-    from methods.backend import load_backend
+    from methods.engine.backend import load_backend
 
     load_backend()
-    from methods import tables, testing
+    from methods.cli import tables
+    from methods.pipeline import testing
 
     settings = testing.Options(
         images=Path(options.input_dir) if options.input_dir else None,
@@ -80,14 +81,14 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         compare(options, settings, arguments)
         return
     if options.ray and options.input_dir:
-        from methods.scoring import score
+        from methods.pipeline.batch_scoring import score
 
         folder, count = score(path, options.input_dir, settings, options.ray)
         print(f"judged: {count} images\nscores: {folder}")
         return
     command.refuse_ray(options)
     if options.watch:
-        from methods.watching import watch
+        from methods.pipeline.watching import watch
 
         table, count = watch(path, settings)
         print(f"judged: {count} images\nscores: {table}")
@@ -100,8 +101,8 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
 
 def adapted(options: argparse.Namespace) -> Path:
     """Return the file of the model with the shots of another product."""
-    from methods.adapting import adapt
-    from methods.finetuning import Options
+    from methods.pipeline.few_shot_transfer import adapt
+    from methods.pipeline.finetuning import Options
 
     decision = Options(
         kind=options.method,
@@ -116,9 +117,9 @@ def compare(
     options: argparse.Namespace, settings: "Options", arguments: Sequence[str]
 ) -> None:
     """Judge with every model of a folder and write tables that compare them."""
-    from methods import sweeps
-    from methods.finished import is_tested
-    from methods.summary import summarise
+    from methods.pipeline import sweeps
+    from methods.pipeline.comparison import summarise
+    from methods.pipeline.completed import is_tested
 
     if options.input_dir or options.category:
         sweeps.refuse_folder(options.path, "-d or --category")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from methods import METHODS
-from methods import options as method_options
-from methods.variants import DEFAULT, expanded
-from processing import command
+from methods.cli import method_options
+from methods.cli import parser as command
+from methods.cli.expansion import DEFAULT, expanded
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,12 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def train(options: argparse.Namespace) -> None:
     """Start or resume a run and say where its model is."""
-    from methods.backend import use_devices
-    from methods.runs import TrainingRun
-    from methods.several import KNOWN, start_several, train_several
-    from methods.shards import check_shared
-    from methods.training import start_run, train_run
-    from methods.updating import start_update
+    from methods.components.sharded_method import check_shared
+    from methods.engine.backend import use_devices
+    from methods.pipeline.multi_category import KNOWN, start_several, train_several
+    from methods.pipeline.run_folder import TrainingRun
+    from methods.pipeline.training import start_run, train_run
+    from methods.pipeline.updating import start_update
     from processing.data.dataset import scan_dataset
 
     use_devices(options.devices)
@@ -94,13 +94,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--update keeps the method of the model and its options")
 
     def work() -> None:
-        from methods.backend import load_backend
+        from methods.engine.backend import load_backend
 
         load_backend()
         if len(runs) == 1:
             train(first)
         else:
-            from methods.sweeps import train_all
+            from methods.pipeline.sweeps import train_all
 
             train_all(Path(__file__), runs, parser.parse_args)
 

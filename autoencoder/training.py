@@ -11,13 +11,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from .augmentation import Augmentation
-from .devices import shared
+from methods.engine.augmentation import Augmentation
+from methods.engine.devices import shared
+from methods.engine.learning_rate import FALLBACK, Sweep, find_learning_rate
+from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
+from methods.engine.training_state import Progress
+
 from .fusion import fuse_upsampling
-from .learning_rate import FALLBACK, Sweep, find_learning_rate
 from .losses import LOSSES
-from .optimizer import ShapedAdam, compile_trainer, cosine, create
-from .progress import Progress
 
 EPOCH_IMAGES = 1024  # smaller sets are seen several times an epoch
 EPOCHS = 60  # planned where no number is given

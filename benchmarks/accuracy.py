@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from methods import METHODS
-from processing import command
-from processing.child import run as run_child
+from methods.cli import parser as command
+from methods.jobs.child_process import run as run_child
 from processing.data.dataset import category_names
 from processing.files import write_text
 
@@ -190,8 +190,8 @@ def models(args: argparse.Namespace, chosen: Row) -> list[Path]:
 
 def figures(model: Path, results: Path) -> Row:
     """Return the figures of a model that was tested."""
-    from methods.runs import read_json
-    from methods.storage import read_record
+    from methods.detector.model_file import read_record
+    from methods.pipeline.run_folder import read_json
 
     record = read_record(model)
     (path,) = (results / record["run"] / "test").glob("*/test_result.json")
@@ -215,7 +215,7 @@ def cell(text: str) -> str:
 
 def machine() -> str:
     """Return the GPU that Keras trains on, or else the number of cores."""
-    program = "from autoencoder.optimizer import on_gpu; print(on_gpu())"
+    program = "from methods.engine.optimizer import on_gpu; print(on_gpu())"
     if run_child(["-c", program]).output.split()[-1] == "False":
         return f"{os.cpu_count()} cores"
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.memory import make_category
-from methods.backend import load_backend
+from methods.engine.backend import load_backend
 from processing.samples import write_samples
 
 PART = 32  # images of a file of scores, for all nodes to have many
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(root: Path, args: argparse.Namespace) -> None:
     """Train, then judge, without a cluster and with each."""
-    from methods import finetuning
+    from methods.pipeline import finetuning
     from processing.decision.calibration import Rule
 
     (drawn,) = write_samples(
@@ -90,11 +90,11 @@ def trained(
     category: Path, root: Path, size: int, address: str | None
 ) -> tuple[Path, float]:
     """Train and return the model, and how long that took."""
-    from methods import shards
-    from methods.storage import read_record
-    from methods.training import start_run, train_run
+    from methods.components import sharded_method
+    from methods.detector.model_file import read_record
+    from methods.pipeline.training import start_run, train_run
 
-    shards.SMALLEST = SHARD
+    sharded_method.SMALLEST = SHARD
     values = {"weights": "imagenet", "size": (size, size)}
     options = {name: (f"--{name}", value) for name, value in values.items()}
     run, record = start_run(category, "PaDiM", options, root=root / "models")
@@ -105,7 +105,7 @@ def trained(
 
 def judged_here(model: Path, folder: Path) -> tuple[float, float]:
     """Return images a second of this process, and all of its seconds."""
-    from methods.storage import load_model
+    from methods.detector.model_file import load_model
 
     begun = time.perf_counter()
     detector, _ = load_model(model)
@@ -123,13 +123,13 @@ def judged(
     model: Path, folder: Path, root: Path, address: str, nodes: int
 ) -> tuple[float, float]:
     """Return images a second once all nodes are at work, and all seconds."""
-    from methods import scoring
-    from methods.testing import Options
+    from methods.pipeline import batch_scoring
+    from methods.pipeline.testing import Options
 
-    scoring.PART = PART
+    batch_scoring.PART = PART
     source = folder.rename(folder.with_name(f"test_{nodes}"))
     begun = time.time()
-    target, count = scoring.score(
+    target, count = batch_scoring.score(
         model, str(source), Options(results=root / "results"), address
     )
     whole = time.time() - begun

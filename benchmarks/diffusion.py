@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed import cpu, seconds
-from methods.backend import load_backend
 from methods.diffusion.presets import PRESETS, architecture
+from methods.engine.backend import load_backend
 
 PRECISIONS = ("float32", "bfloat16")
 CALLS = 10  # of the network in a reconstruction, DDAD's number

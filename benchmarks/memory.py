@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from processing.child import run
+from methods.jobs.child_process import run
 from processing.samples import write_samples
 
 TRAIN = 12  # good images to train on

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.padim_side import Arguments, measure
-from methods.backend import load_backend
+from methods.engine.backend import load_backend
 from processing.data.image_set import ImageSet
 
 
 def main(arguments: Arguments) -> None:
     """Fit PaDiM and judge the test images."""
     load_backend()
-    from methods.padim import PaDiM
+    from methods.padim.padim import PaDiM
 
     method = PaDiM(
         image_shape=(arguments.size, arguments.size, 3),

@@ -11,8 +11,8 @@ from time import perf_counter
 
 import numpy as np
 
-from methods.backend import load_backend
-from processing import command
+from methods.cli import parser as command
+from methods.engine.backend import load_backend
 from processing.data.dataset import scan_category
 from processing.data.image_set import ANOMALOUS, ImageSet
 from processing.data.splits import split_validation
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     load_backend()
     size = (args.size, args.size, 3)
     if args.model:
-        from methods.storage import load_model
+        from methods.detector.model_file import load_model
 
         args.model = load_model(args.model)[0].method
         size = args.model.image_shape
@@ -61,8 +61,8 @@ def measured(
     good: ImageSet, test: ImageSet, shots: int, seed: int, args: argparse.Namespace
 ) -> tuple[float, float, float]:
     """Return image AUROC, pixel AUROC and the seconds that fitting took."""
-    from methods.blending import rank
-    from methods.fewshot import FewShot
+    from methods.components.map_blend import rank
+    from methods.fewshot.fewshot import FewShot
 
     size = good.image_shape
     method = FewShot(image_shape=size, shots=shots, seed=seed, rotations=args.rotations)

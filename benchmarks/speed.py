@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from methods.backend import load_backend
+from methods.engine.backend import load_backend
 
 PARAMETERS = 746_210  # of mvtecCAE
 TOLERANCE = 1e-4  # between our values and those of PyTorch
@@ -164,7 +164,7 @@ def our_candidates(images: np.ndarray, precisions: Iterable[str]) -> list[Candid
     """Return our network as written, fused, and as trained: fused and augmented."""
     from keras import layers
 
-    from autoencoder.augmentation import Augmentation
+    from methods.engine.augmentation import Augmentation
 
     found = []
     for loss, precision in itertools.product(LOSSES, precisions):
@@ -183,8 +183,8 @@ def our_steps(
 ) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Return a training and an inference step on uint8 images (n, h, w, 1)."""
     from autoencoder.architectures import ARCHITECTURES
-    from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine
     from autoencoder.training import Trainer, dtype_policy
+    from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine
 
     with dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision):
         network = ARCHITECTURES["mvtecCAE"](images.shape[1:])

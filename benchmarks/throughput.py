@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
-from methods.backend import load_backend
+from methods.engine.backend import load_backend
 
 AT_LEAST = 64  # images; smaller sets are judged several times
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print images per second as one number."""
     (model,) = sys.argv[1:] if argv is None else argv
     load_backend()
-    from methods.storage import load_model
+    from methods.detector.model_file import load_model
 
     detector, record = load_model(Path(model))
     images = detector.category(Path(record["folder"]), cache_bytes=0).test

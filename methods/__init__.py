@@ -8,24 +8,25 @@ from typing import TYPE_CHECKING
 from processing.errors import UsageError
 
 if TYPE_CHECKING:
+    from methods.detector.predictor import Predictor
+
     from .base import Method
-    from .predictor import Predictor
 
 METHODS = {
-    "mvtecCAE": "methods.cae.CAE",
-    "paperCAE": "methods.cae.CAE",
-    "baselineCAE": "methods.cae.CAE",
-    "inceptionCAE": "methods.cae.CAE",
-    "resnetCAE": "methods.cae.CAE",
-    "skipCAE": "methods.cae.CAE",
-    "AE": "methods.cae.AE",
-    "CNN": "methods.cnn.CNN",
-    "AnoGAN": "methods.anogan.AnoGAN",
-    "PaDiM": "methods.padim.PaDiM",
-    "contrastive": "methods.contrastive.Contrastive",
-    "fewshot": "methods.fewshot.FewShot",
-    "unified": "methods.unified.Unified",
-    "PatchCore": "methods.patchcore.PatchCore",
+    "mvtecCAE": "methods.cae.cae.CAE",
+    "paperCAE": "methods.cae.cae.CAE",
+    "baselineCAE": "methods.cae.cae.CAE",
+    "inceptionCAE": "methods.cae.cae.CAE",
+    "resnetCAE": "methods.cae.cae.CAE",
+    "skipCAE": "methods.cae.cae.CAE",
+    "AE": "methods.cae.cae.AE",
+    "CNN": "methods.cnn.cnn.CNN",
+    "AnoGAN": "methods.anogan.anogan.AnoGAN",
+    "PaDiM": "methods.padim.padim.PaDiM",
+    "contrastive": "methods.contrastive.contrastive.Contrastive",
+    "fewshot": "methods.fewshot.fewshot.FewShot",
+    "unified": "methods.fewshot.unified.Unified",
+    "PatchCore": "methods.patchcore.patchcore.PatchCore",
     "DDAD": "methods.diffusion.ddad.DDAD",
     "AnoDDPM": "methods.diffusion.anoddpm.AnoDDPM",
 }
@@ -73,9 +74,9 @@ def load(
     Raises:
         UserError: no such file, or no such decision.
     """
-    from .backend import load_backend
+    from methods.engine.backend import load_backend
 
     load_backend()
-    from .predictor import Predictor
+    from methods.detector.predictor import Predictor
 
     return Predictor.load(Path(path), Path(results), kind, dtype, category)

@@ -18,7 +18,7 @@ class NotFittedError(RuntimeError):
 
 
 class Run(Protocol):
-    """Where a training reports and keeps what it must not lose; see `methods.runs`."""
+    """Where a training run reports and keeps what it must not lose."""
 
     cluster: str | None  # address of the Ray cluster that shares the work
 

@@ -75,7 +75,7 @@ def short_epochs(monkeypatch):
 @pytest.fixture
 def ran(monkeypatch):
     """Run children in this process; return the list of what ran."""
-    from processing import child
+    from methods.jobs import child_process
 
     done = []
 
@@ -90,10 +90,10 @@ def ran(monkeypatch):
         if code == 130:
             raise KeyboardInterrupt
         if code:
-            raise child.ChildError("failed", errors.getvalue().strip())
-        return child.Finished("", 0, 1.0)
+            raise child_process.ChildError("failed", errors.getvalue().strip())
+        return child_process.Finished("", 0, 1.0)
 
-    monkeypatch.setattr(child, "run", run)
+    monkeypatch.setattr(child_process, "run", run)
     return done
 
 

@@ -16,7 +16,7 @@ import test as script
 import train
 
 ROOT = Path(__file__).parent.parent
-MODULES = {"methods.backbones": "methods.backbones.__main__"}
+MODULES = {"methods.backbones": "methods.cli.backbones"}
 MAINS = {"train.py": train.main, "finetune.py": finetune.main, "test.py": script.main}
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
 

@@ -174,7 +174,7 @@ def test_exact_keeps_all_scores(trained, monkeypatch, capsys):
             super().__init__(exact=exact)
             kept.append(self.kept)
 
-    monkeypatch.setattr("methods.figures.PixelMetrics", Metrics)
+    monkeypatch.setattr("methods.pipeline.evaluation.PixelMetrics", Metrics)
     for options in ([], ["--exact"]):
         assert run(script.main, ["-p", model, *options], folder, monkeypatch) == 0
     assert kept[0] < kept[1] == float("inf")
@@ -249,7 +249,7 @@ def test_resumed_run_ends_like_an_uninterrupted_one(
     samples, short_epochs, monkeypatch, tmp_path
 ):
     """Stop after two of four epochs, as a kill would, and go on."""
-    from methods.runs import TrainingRun
+    from methods.pipeline.run_folder import TrainingRun
 
     options = ["-d", samples / "washer", *QUICK, "--epochs", "4"]
     assert run(train.main, options, tmp_path, monkeypatch) == 0

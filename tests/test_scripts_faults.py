@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from processing.samples import write_samples
-from tests import telling
+from tests import killable_script
 
 TRAIN = ["--size", "32", "--epochs", "2", "--lr", "0.001", "--precision", "float32"]
 TRAIN += ["-a", "ae", "--latent", "4", "-b", "32"]
@@ -29,7 +29,9 @@ class Killer:
         self.draw = random.Random(0)
         self.kills = 0
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload([telling.__name__, "methods.finetuning"])
+        self.context.set_forkserver_preload(
+            [killable_script.__name__, "methods.pipeline.finetuning"]
+        )
 
     def run(self, script, *arguments, within=0):
         """Run a script; return how many changes it told of.
@@ -40,7 +42,7 @@ class Killer:
         moment = self.draw.randint(1, within) if within else None
         reading, writing = self.context.Pipe(duplex=False)
         told = (writing, str(self.folder), script, [*map(str, arguments)])
-        process = self.context.Process(target=telling.main, args=told)
+        process = self.context.Process(target=killable_script.main, args=told)
         process.start()
         writing.close()
         count = 0

@@ -160,7 +160,9 @@ def finished(samples, tmp_path_factory):
 )
 def test_options_of_training(finished, method, arguments):
     with scratch() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("methods.training.train_run", lambda *_, **__: Path("model.hdf5"))
+        patch.setattr(
+            "methods.pipeline.training.train_run", lambda *_, **__: Path("model.hdf5")
+        )
         where = ["-d", finished / "data/washer", "--models", "models"]
         called(train.main, "-a", method, *arguments, *where)
         assert not left_behind(folder)
@@ -270,7 +272,9 @@ CONFIG = st.recursive(
 )
 def test_config_files(finished, content):
     with scratch() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("methods.training.train_run", lambda *_, **__: Path("model.hdf5"))
+        patch.setattr(
+            "methods.pipeline.training.train_run", lambda *_, **__: Path("model.hdf5")
+        )
         (folder / "all.yaml").write_text(json.dumps(content))
         where = ["-d", finished / "data/washer", "-a", "padim", "--weights", "random"]
         called(train.main, "--config", "all.yaml", *where)

@@ -44,7 +44,7 @@ def test_train_finetune_test(name, samples, short_epochs, monkeypatch, tmp_path)
 
 def test_interrupted_gan_goes_on(samples, short_epochs, monkeypatch, tmp_path):
     """In the encoder's stage: its history goes on from that of the GAN."""
-    from methods.runs import TrainingRun
+    from methods.pipeline.run_folder import TrainingRun
 
     monkeypatch.chdir(tmp_path)
     options = ["-d", str(samples / "washer"), "-a", "AnoGAN", *QUICK]

@@ -12,7 +12,7 @@ import pytest
 import finetune
 import test as script
 import train
-from methods.runs import TrainingRun
+from methods.pipeline.run_folder import TrainingRun
 
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
 
@@ -102,7 +102,7 @@ def test_a_run_goes_on_with_the_preparation_it_learned(
     (tmp_path / "mask.png").unlink()
     [path] = tmp_path.glob("saved_models/**/run.json")
     assert run(train.main, ["--resume", path.parent], tmp_path, monkeypatch) == 0
-    from methods.storage import load_model
+    from methods.detector.model_file import load_model
 
     [model] = tmp_path.glob("saved_models/**/*.hdf5")
     stored = load_model(model)[0].preparation.arrays["mask"]

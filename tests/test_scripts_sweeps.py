@@ -128,7 +128,7 @@ def test_failures_are_named_at_the_end(work, ran, capsys):
 
 
 def test_an_interrupted_run_goes_on(work, ran, monkeypatch, capsys):
-    from methods import training
+    from methods.pipeline import training
 
     def interrupted(*_):
         raise KeyboardInterrupt

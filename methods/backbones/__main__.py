@@ -1,45 +1,8 @@
-"""List the backbones, or fetch the ImageNet weights of one of them."""
+"""Starter of `python3 -m methods.backbones`; see `methods.cli.backbones`."""
 
-import argparse
 import sys
-from collections.abc import Sequence
 
-from processing.command import one_of, run
-
-from . import BACKBONES, levels, pretrained
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code."""
-    options = argparse.ArgumentParser(
-        prog="python3 -m methods.backbones", description=__doc__, allow_abbrev=False
-    )
-    options.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error"
-    )
-    commands = options.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="what there is, and whose weights are here")
-    fetching = commands.add_parser("fetch", help="download ImageNet weights")
-    fetching.add_argument("name", type=one_of(BACKBONES), help="of a backbone")
-    arguments = options.parse_args(argv)
-    if arguments.command == "list":
-        return run(show, debug=arguments.debug)
-    return run(lambda: print(pretrained.fetch(arguments.name)), debug=arguments.debug)
-
-
-def show() -> None:
-    """Print a table of all backbones."""
-    rows = [("name", "levels: channels/stride", "parameters", "weights from", "here")]
-    for name, known in BACKBONES.items():
-        here = "yes" if pretrained.local(name) else "no"
-        maps = " ".join(f"{x.name}:{x.channels}/{x.stride}" for x in levels(name))
-        source = known.package or known.repository or "–"
-        rows.append((name, maps, f"{known.parameters / 1e6:.1f} M", source, here))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
-
+from methods.cli.backbones import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .method import Diffusion, Images
+from .diffusion_method import Diffusion, Images
 from .noise import Noise
 from .sampler import Plan, ddpm_plan
 

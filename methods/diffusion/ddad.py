@@ -8,13 +8,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from autoencoder.optimizer import predict
 from methods import backbones
 from methods.base import Run
+from methods.engine.optimizer import predict
 from processing.data.image_set import ImageSet
 
-from .features import Adapter, FeatureDistance, extractor, halves, run_adaptation
-from .method import BATCH, Diffusion, Images
+from .diffusion_method import BATCH, Diffusion, Images
+from .feature_distance import (
+    Adapter,
+    FeatureDistance,
+    extractor,
+    halves,
+    run_adaptation,
+)
 from .noise import Noise
 from .sampler import Plan, ddim_plan
 

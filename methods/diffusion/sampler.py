@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from autoencoder.optimizer import compile_trainer
+from methods.engine.optimizer import compile_trainer
 
 from .process import (
     conditioned,

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from autoencoder.optimizer import ShapedAdam, compile_trainer, cosine, create
-from autoencoder.progress import Progress
 from autoencoder.training import WORKERS, Batches, dtype_policy, run_epochs
+from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
+from methods.engine.training_state import Progress
 
 from .process import noised
 from .schedule import Schedule

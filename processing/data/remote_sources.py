@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from processing.command import one_line
+from methods.cli.parser import one_line
 from processing.decoding.decode import SUFFIXES
 from processing.errors import UsageError, UserError
 

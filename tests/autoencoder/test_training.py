@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 from autoencoder.architectures import ARCHITECTURES
-from autoencoder.progress import Progress, TrainingDivergedError
 from autoencoder.training import (
     Batches,
     InOrder,
@@ -12,6 +11,7 @@ from autoencoder.training import (
     run_epochs,
     train,
 )
+from methods.engine.training_state import Progress, TrainingDivergedError
 
 
 def build():
@@ -76,7 +76,7 @@ def test_sweep_is_reported(images, short_epochs, monkeypatch):
         def save(self, arrays, state):
             self.state = state
 
-    monkeypatch.setattr("autoencoder.learning_rate.STEPS", 30)
+    monkeypatch.setattr("methods.engine.learning_rate.STEPS", 30)
     hooks = Hooks()
     settings = Settings(loss="l2", batch_size=2, epochs=1)
     _, state = train(build, part(images, 0, 1), part(images, 4), settings, hooks=hooks)

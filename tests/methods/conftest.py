@@ -6,8 +6,8 @@ import pytest
 @pytest.fixture(scope="module")
 def model(samples, tmp_path_factory):
     """Return the model file of a small PaDiM and the folder of its results."""
-    from methods import finetuning
-    from methods.training import start_run, train_run
+    from methods.pipeline import finetuning
+    from methods.pipeline.training import start_run, train_run
     from processing.decision.calibration import Rule
 
     root = tmp_path_factory.mktemp("model")

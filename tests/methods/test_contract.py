@@ -5,8 +5,8 @@ import pytest
 
 import methods
 from methods.base import NotFittedError, SupervisedMethod
-from methods.detector import Detector
-from methods.storage import load_model, save_model
+from methods.detector.detector import Detector
+from methods.detector.model_file import load_model, save_model
 from processing.data.dataset import scan_category
 
 NAMES = sorted(methods.METHODS)

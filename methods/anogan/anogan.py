@@ -1,0 +1,197 @@
+"""AnoGAN: how far an image is from the nearest one that a GAN can make."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from methods.base import Run
+from methods.components.reconstruction_method import ReconstructionMethod
+from methods.engine.precision import choose_policy
+from processing.data.image_set import ImageSet
+from processing.maps.residuals import l1_residual
+
+from . import networks, training
+from .latent_search import LatentSearch, mean_squares
+from .settings import Settings
+
+EPOCHS = 60
+STEPS = 500
+CALIBRATING = 64  # good images that a search is worth its time for
+
+
+class AnoGAN(ReconstructionMethod):
+    """A GAN of good images, searched for every image's nearest (arXiv 1703.05921).
+
+    The search starts at one latent for all images, the seed's, or at the guess of an
+    encoder (f-AnoGAN, Schlegl et al. 2019), which is good enough to need no search.
+    The score is (1 - lambda) sum |x - G(z)| + lambda sum |f(x) - f(G(z))| with images
+    in [-1, 1] and lambda 0.1, or f-AnoGAN's, the mean squares of both differences.
+    Maps are |x - G(z)|, "raw-l1" as they are.
+
+    Args:
+        name: as in the registry.
+        image_shape: (h, w, c), h = w = 32, 64, 128 or 256.
+        latent: values of z.
+        width: filters before the generator's last layer; the other layers have two to
+            eight times as many.
+        encoder: train an encoder, too, for as many epochs again.
+        steps: of the search; None for 500, or for 0 with an encoder.
+        batch_size: images a training step.
+        epochs: of the GAN, or None for 60.
+        learning_rate: of Adam.
+        precision: "auto", "float32" or "bfloat16", for training alone.
+        sigma: pixels, the blur of the maps.
+        seed: of everything random.
+    """
+
+    size = 64
+    residuals = {"l1": l1_residual}  # noqa: RUF012
+    map_kinds = ("l1", "raw-l1")
+
+    def __init__(
+        self,
+        *,
+        name: str = "AnoGAN",
+        image_shape: tuple[int, int, int] = (64, 64, 3),
+        latent: int = networks.LATENT,
+        width: int = networks.WIDTH,
+        encoder: bool = False,
+        steps: int | None = None,
+        batch_size: int = 16,
+        epochs: int | None = None,
+        learning_rate: float = 2e-4,
+        precision: str = "auto",
+        sigma: float = 2.0,
+        seed: int = 42,
+    ):
+        self.name = name
+        self.image_shape = (image_shape[0], image_shape[1], image_shape[2])
+        self.latent = latent
+        self.width = width
+        self.encoder = encoder
+        self.steps = steps
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.precision = precision
+        self.sigma = sigma
+        self.seed = seed
+        self.map_kind = "l1"
+        self.networks: dict[str, Any] = {}
+        self.arrays: dict[str, np.ndarray] = {}
+        self.history: list[dict[str, float]] = []
+        self.variant = "encoder" if encoder else "search"
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "image_shape": list(self.image_shape),
+            "latent": self.latent,
+            "width": self.width,
+            "encoder": self.encoder,
+            "steps": self.steps,
+            "batch_size": self.batch_size,
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "precision": self.precision,
+            "sigma": self.sigma,
+            "seed": self.seed,
+        }
+
+    def build(self) -> None:
+        networks.check_shape(self.image_shape)
+        self._use(self._settings("float32").build())
+
+    def _settings(self, policy: str) -> Settings:
+        epochs = self.epochs or EPOCHS
+        return Settings(
+            image_shape=self.image_shape,
+            latent=self.latent,
+            width=self.width,
+            batch_size=self.batch_size,
+            epochs=epochs,
+            encoder_epochs=epochs if self.encoder else 0,
+            learning_rate=self.learning_rate,
+            policy=policy,
+            seed=self.seed,
+        )
+
+    def _use(self, made: dict[str, Any]) -> None:
+        self.networks = made
+        steps = self.steps
+        if steps is None:
+            steps = 0 if self.encoder else STEPS
+        self._search = LatentSearch(
+            made["generator"], made["discriminator"], steps, squared=self.encoder
+        )
+
+    def fit(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "AnoGAN":
+        saved = run.saved() if run else None
+        policy = saved[1]["policy"] if saved else choose_policy(self.precision)
+        made, state = training.train(
+            (train.load, len(train)),
+            (validation.load, len(validation)),
+            self._settings(policy),
+            hooks=run,
+            saved=saved,
+        )
+        self._use(made)
+        self.history = state["history"]
+        self.file_suffix = f"_b{self.batch_size}_e{state['epochs']}"
+        self._trained = {
+            "precision": policy,
+            "epochs": state["epochs"],
+            "seconds": sum(row["seconds"] for row in self.history),
+        }
+        count = min(CALIBRATING, len(train))
+        self.calibrate(train.subset(np.linspace(0, len(train) - 1, count, dtype=int)))
+        return self
+
+    def summary(self) -> dict[str, Any]:
+        return self._trained
+
+    def _nearest(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the nearest good images in [0, 1], and the scores (n,)."""
+        self.check_fitted()
+        return self._search.search(images, self._starts(images))
+
+    def _starts(self, images: np.ndarray) -> np.ndarray:
+        if self.encoder:
+            guesses = self.networks["encoder"].predict_on_batch(2 * images - 1)
+            return np.asarray(guesses)
+        start = np.random.default_rng(self.seed).standard_normal(self.latent, "float32")
+        return np.tile(start, (len(images), 1))
+
+    def reconstruct(self, images: np.ndarray) -> np.ndarray:
+        """Return the nearest images that the generator makes, (n, h, w, c)."""
+        return self._nearest(images)[0]
+
+    def graph(self, images: Any) -> tuple[Any, Any] | None:
+        if not self.encoder or self.steps:
+            return None  # it is a search
+        wanted = 2 * images - 1
+        found = self.networks["generator"](self.networks["encoder"](wanted))
+        discriminator = self.networks["discriminator"]
+        compared = discriminator.get_layer(networks.FEATURES).output
+        features = keras.Model(discriminator.input, compared)
+        scores = mean_squares(wanted, found)
+        scores = scores + mean_squares(features(wanted), features(found))
+        return (found + 1) / 2, scores
+
+    def _maps(self, images: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+        if self.map_kind == "raw-l1":
+            return l1_residual(images, nearest)
+        return self.standardised(images, nearest)
+
+    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
+        return self._maps(images, self.reconstruct(images))
+
+    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        return self._nearest(images)[1]
+
+    def judge_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        nearest, scores = self._nearest(images)
+        return self._maps(images, nearest), scores

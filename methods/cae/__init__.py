@@ -1,0 +1,1 @@
+"""The convolutional autoencoders and the plain one as methods."""

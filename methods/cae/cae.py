@@ -1,0 +1,195 @@
+"""The convolutional autoencoders as a method: residuals of reconstructions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from autoencoder.architectures import ARCHITECTURES
+from autoencoder.fusion import fuse_upsampling
+from autoencoder.losses import check_sides
+from autoencoder.training import Settings, images_per_epoch
+from autoencoder.training import train as train_network
+from methods.base import Run
+from methods.components.reconstruction_method import ReconstructionMethod
+from methods.engine.precision import choose_policy
+from processing.data.image_set import ImageSet
+from processing.errors import UsageError
+from processing.maps.residuals import RESIDUALS, legacy_residual
+
+
+class CAE(ReconstructionMethod):
+    """An autoencoder trained on good images (Bergmann et al. 2019, arXiv 1807.02011).
+
+    Args:
+        name: a key of `ARCHITECTURES`.
+        image_shape: (h, w, c).
+        loss: "ssim", "mssim" or "l2".
+        latent: values of the code, or None for the architecture's own number.
+        batch_size: images a training step.
+        epochs: cap on the epochs, or None.
+        learning_rate: peak rate, or None to search for it.
+        precision: "auto", "float32" or "bfloat16", for training alone.
+        sigma: pixels, the blur of the maps.
+        seed: of everything random.
+    """
+
+    residuals = RESIDUALS
+    map_kinds = ("ssim", "l2", "legacy-ssim", "legacy-l2")
+
+    def __init__(
+        self,
+        *,
+        name: str = "mvtecCAE",
+        image_shape: tuple[int, int, int] = (256, 256, 1),
+        loss: str = "ssim",
+        latent: int | None = None,
+        batch_size: int = 8,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        precision: str = "auto",
+        sigma: float = 4.0,
+        seed: int = 42,
+    ):
+        self.name = name
+        self.image_shape = (image_shape[0], image_shape[1], image_shape[2])
+        self.loss = loss
+        self.latent = latent
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.precision = precision
+        self.sigma = sigma
+        self.seed = seed
+        self.map_kind = "l2" if loss == "l2" else "ssim"
+        self.networks: dict[str, Any] = {}
+        self.arrays: dict[str, np.ndarray] = {}
+        self.history: list[dict[str, float]] = []
+        self.variant = loss
+
+    @classmethod
+    def color(cls, options: Mapping[str, Any]) -> str:
+        return "rgb" if options.get("loss") == "mssim" else "grayscale"
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "image_shape": list(self.image_shape),
+            "loss": self.loss,
+            "latent": self.latent,
+            "batch_size": self.batch_size,
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "precision": self.precision,
+            "sigma": self.sigma,
+            "seed": self.seed,
+        }
+
+    def build(self) -> None:
+        self._use(self._network())
+
+    def _network(self) -> Any:
+        try:
+            check_sides(self.loss, self.image_shape)
+            return ARCHITECTURES[self.name](self.image_shape, self.latent)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    def _use(self, network: Any) -> None:
+        self.networks = {"autoencoder": network}
+        self._fused = fuse_upsampling(network)
+
+    def fit(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "CAE":
+        saved = run.saved() if run else None
+        policy = saved[1]["policy"] if saved else choose_policy(self.precision)
+        settings = Settings(
+            loss=self.loss,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            policy=policy,
+            seed=self.seed,
+        )
+        network, state = train_network(
+            self._network,
+            (train.load, len(train)),
+            (validation.load, len(validation)),
+            settings,
+            hooks=run,
+            saved=saved,
+        )
+        self._use(network)
+        self.history = state["history"]
+        self.file_suffix = f"_b{self.batch_size}_e{state['best_epoch']}"
+        self._trained = {
+            "precision": policy,
+            "learning_rate": self.history[0]["learning_rate"],
+            "epochs": state["epochs"],
+            "best_epoch": state["best_epoch"],
+            "best_val_loss": state["best"],
+            "seconds": sum(row["seconds"] for row in self.history),
+            "images_per_epoch": images_per_epoch(len(train), self.batch_size),
+        }
+        self.calibrate(train)
+        return self
+
+    def summary(self) -> dict[str, Any]:
+        return self._trained
+
+    def reconstruct(self, images: np.ndarray) -> np.ndarray:
+        """Return float32 reconstructions of images, both (n, h, w, c) in [0, 1]."""
+        self.check_fitted()
+        return np.asarray(self._fused.predict_on_batch(images))
+
+    def graph(self, images: Any) -> tuple[Any, None]:
+        return self.networks["autoencoder"](images), None
+
+    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
+        reconstructions = self.reconstruct(images)
+        kind = self.map_kind.removeprefix("legacy-")
+        if kind != self.map_kind:
+            return legacy_residual(images, reconstructions, kind)
+        return self.standardised(images, reconstructions)
+
+    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        return maps.max(axis=(1, 2))  # the maps are blurred already
+
+
+class AE(CAE):
+    """The plain autoencoder with a dense code: a CAE with defaults of its own.
+
+    Its parameters are those of `CAE`.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "AE",
+        image_shape: tuple[int, int, int] = (256, 256, 3),
+        loss: str = "l2",
+        latent: int | None = None,
+        batch_size: int = 32,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        precision: str = "auto",
+        sigma: float = 4.0,
+        seed: int = 42,
+    ):
+        super().__init__(
+            name=name,
+            image_shape=image_shape,
+            loss=loss,
+            latent=latent,
+            batch_size=batch_size,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            precision=precision,
+            sigma=sigma,
+            seed=seed,
+        )
+
+    @classmethod
+    def color(cls, options: Mapping[str, Any]) -> str:
+        return "rgb"

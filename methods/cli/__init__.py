@@ -1,0 +1,1 @@
+"""Command lines: parsers, options of methods, printed tables, small commands."""

@@ -1,0 +1,61 @@
+"""The runs that one command line of `train.py` asks for."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from methods import METHODS, SEVERAL
+from methods.diffusion import ddad_config
+from processing.errors import UsageError
+
+from . import parser as command
+
+DEFAULT = "mvtecCAE"
+
+
+def expanded(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> list[list[str]]:
+    """Return the arguments of each run: one for each category, method and variant.
+
+    The file of `--config` holds options of all methods and, under the name of a method,
+    its own, or a list of several variants.
+    """
+    sections: dict[str, list[Mapping[str, Any]]] = {}
+
+    def convert(content: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in [key for key in content if str(key).lower() in known]:
+            found = content[name] or {}
+            sections[known[name.lower()]] = (
+                found if isinstance(found, list) else [found]
+            )
+        rest = {key: content[key] for key in content if str(key).lower() not in known}
+        return ddad_config.options(rest)
+
+    known = {name.lower(): name for name in METHODS}
+    config, given = command.expand(parser, argv, convert)
+    options = parser.parse_args([*config, *given])
+    if options.resume or options.update or not options.input_dir:
+        return [[*config, *given]]
+    from processing.data.dataset import scan_dataset
+
+    categories = scan_dataset(options.input_dir)
+    runs = []
+    for method in options.architecture or [DEFAULT]:
+        variants = [_section(method, x, parser) for x in sections.get(method, [{}])]
+        separate = [] if method in SEVERAL else categories
+        for own, folder in product(variants, separate or [options.input_dir]):
+            one = ["-d", str(folder), "-a", method]
+            runs.append([*config, *own, *given, *one])
+    return runs
+
+
+def _section(method: str, content: Any, parser: argparse.ArgumentParser) -> list[str]:
+    """Return the options of one variant of a method as arguments."""
+    try:
+        if not isinstance(content, Mapping):
+            raise UsageError(f"{method}: expected lines of `option: value`, or a list")
+        return command.as_arguments(content, parser, method)
+    except UsageError as error:
+        parser.error(str(error))

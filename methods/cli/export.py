@@ -1,0 +1,45 @@
+"""Write a fitted method as one graph, from images to maps and scores."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from methods.cli import parser as command
+from methods.detector.export import SUFFIXES, export
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of `python3 -m methods.export`."""
+    parser = command.parser("Write a trained model as a graph for other programs.")
+    command.add_model(parser, "model file that train.py wrote").add_argument(
+        "--category",
+        metavar="NAME",
+        help="of a model of several categories: the one to judge",
+    )
+    add = parser.add_argument_group("outputs").add_argument
+    add("-f", "--format", choices=sorted(SUFFIXES), default="onnx", help="kind of file")
+    help_ = "file to write; default: beside the model"
+    add("-o", "--output", type=Path, metavar="FILE", help=help_)
+    results, help_ = Path("results"), "where finetune.py put its decisions"
+    add("--results", type=Path, default=results, metavar="FOLDER", help=help_)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    options = command.parse(build_parser(), argv)
+
+    def work() -> None:
+        from methods.engine.backend import load_backend
+
+        load_backend()
+        path, difference = export(
+            options.path,
+            options.format,
+            options.output,
+            results=options.results,
+            category=options.category,
+        )
+        print(f"graph: {path}\nmaps differ by {difference:.1e} of the largest value")
+
+    return command.run(work, debug=options.debug)

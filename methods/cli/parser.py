@@ -1,0 +1,280 @@
+"""What the command lines share: options from a file, near names, errors, exit codes."""
+
+import argparse
+import difflib
+import logging
+import math
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from processing.errors import UsageError, UserError
+
+INTERRUPTED = 130
+Convert = Callable[[Mapping], Mapping]
+
+
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Show defaults where there are any."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or isinstance(action.default, bool):
+            return action.help
+        return super()._get_help_string(action)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells an error in one line, whatever was received."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(" ".join(message.split()))
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser that shows defaults and takes `--config` and `--debug`."""
+    result = _Parser(
+        description=description,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    general = result.add_argument_group("general")
+    general.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="YAML file of long option names and values; the command line wins",
+    )
+    general.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error"
+    )
+    return result
+
+
+def add_model(parser: argparse.ArgumentParser, help_: str) -> argparse._ArgumentGroup:
+    """Add the group of model and images with `-p` and return it."""
+    group = parser.add_argument_group("model and images")
+    group.add_argument(
+        "-p", "--path", type=Path, required=True, metavar="MODEL", help=help_
+    )
+    return group
+
+
+def add_skip_unreadable(group: argparse._ArgumentGroup) -> None:
+    """Add `--skip-unreadable`."""
+    group.add_argument(
+        "--skip-unreadable",
+        action="store_true",
+        help="leave out files that cannot be decoded, with a warning",
+    )
+
+
+def add_ray(group: argparse._ArgumentGroup) -> None:
+    """Add `--ray`."""
+    group.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        type=lambda text: text or None,
+        help="Ray cluster (host:port, or local for this machine) for several runs, "
+        "for one of PaDiM or PatchCore, or for the images that test.py -d judges",
+    )
+
+
+def refuse_ray(options: argparse.Namespace) -> None:
+    """Raise `UsageError` if a single run is to be one of a cluster."""
+    if options.ray:
+        raise UsageError(
+            "--ray goes with several runs: a folder of categories, several "
+            "methods, or a folder of models"
+        )
+
+
+def add_results(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the group of outputs with `--results` and return it."""
+    outputs = parser.add_argument_group("outputs")
+    outputs.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="FOLDER",
+        help="where results go",
+    )
+    return outputs
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], str]:
+    """Return an argparse type: one of `names`, in any case, in its own spelling."""
+    known = {name.lower(): name for name in names}
+
+    def convert(text: str) -> str:
+        if text.lower() in known:
+            return known[text.lower()]
+        near = difflib.get_close_matches(text.lower(), known, n=1, cutoff=0.4)
+        hint = f"did you mean {known[near[0]]}? " if near else ""
+        raise argparse.ArgumentTypeError(
+            f"unknown name {text!r}: {hint}expected one of {', '.join(known.values())}"
+        )
+
+    return convert
+
+
+def some_of(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """Return an argparse type: some of `names`, with commas in between, each once."""
+    convert = one_of(names)
+    return lambda text: list(dict.fromkeys(map(convert, text.split(","))))
+
+
+def at_least(lowest: float, kind: type = int) -> Callable[[str], float]:
+    """Return an argparse type: a number of `kind`, not below `lowest`."""
+
+    def convert(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not value >= lowest:
+            raise argparse.ArgumentTypeError(
+                f"expected a number of at least {lowest}. Received: {text}"
+            )
+        return value
+
+    return convert
+
+
+def place(text: str) -> str:
+    """Return a path or URL, an argparse type: nothing is the folder that one is in."""
+    return text or "."
+
+
+def sides(text: str) -> tuple[int, int]:
+    """Return (h, w) of `N` or `HxW`, an argparse type."""
+    numbers = text.lower().split("x")
+    if len(numbers) > 2 or not all(x.isdecimal() and int(x) > 0 for x in numbers):
+        raise argparse.ArgumentTypeError(
+            f"expected pixels, or height x width, such as 256 or 192x256. "
+            f"Received: {text}"
+        )
+    return int(numbers[0]), int(numbers[-1])
+
+
+def span(text: str) -> tuple[float, float]:
+    """Return the two numbers of `LOW,HIGH`, an argparse type."""
+    try:
+        low, high = (float(number) for number in text.split(","))
+    except ValueError:
+        low, high = 0.0, 0.0
+    if not -math.inf < low < high < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"expected two numbers LOW,HIGH, such as 0,4095. Received: {text}"
+        )
+    return low, high
+
+
+def parse(
+    options: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    convert: Convert | None = None,
+) -> argparse.Namespace:
+    """Parse `argv` (default: the process's), with the options of `--config` first."""
+    return options.parse_args(arguments(options, argv, convert))
+
+
+def arguments(
+    options: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    convert: Convert | None = None,
+) -> list[str]:
+    """Return `argv` with the options in the file of `--config` before it."""
+    from_file, given = expand(options, argv, convert)
+    return [*from_file, *given]
+
+
+def expand(
+    options: argparse.ArgumentParser,
+    argv: Sequence[str] | None,
+    convert: Convert | None = None,
+) -> tuple[list[str], list[str]]:
+    """Return the options in the file of `--config` as arguments, and those of `argv`.
+
+    `convert` makes long option names and values of what that file holds, where it is
+    in another program's terms.
+    """
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--config", type=Path)
+    found, given = finder.parse_known_args(argv)
+    if not found.config:
+        return [], given
+    try:
+        content = _config(found.config)
+        content = convert(content) if convert else content
+        return as_arguments(content, options, str(found.config)), given
+    except UsageError as error:
+        options.error(str(error))
+
+
+def _config(path: Path) -> Mapping:
+    """Return what is in a YAML file."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).replace("\n", " ")
+        raise UsageError(f"cannot read the config file {path}: {reason}") from error
+    if content is not None and not isinstance(content, dict):
+        raise UsageError(f"{path}: expected lines of `option: value`")
+    return content or {}
+
+
+def as_arguments(
+    content: Mapping, options: argparse.ArgumentParser, where: str
+) -> list[str]:
+    """Return long option names and values as arguments; `where` is for errors."""
+    actions = options._option_string_actions
+    result = []
+    for key, value in content.items():
+        name = f"--{str(key).replace('_', '-')}"
+        if name not in actions or name in ("--config", "--help"):
+            known = [option[2:] for option in actions if option.startswith("--")]
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UsageError(f"{where}: unknown option {key!r}{hint}")
+        if actions[name].nargs == 0:  # a switch
+            result += [name] if value else []
+        elif value is not None:
+            result.append(f"{name}={value}")
+    return result
+
+
+def run(body: Callable[[], None], *, debug: bool = False) -> int:
+    """Call `body` and return the exit code: 0, 1 failure, 2 usage, 130 interrupted.
+
+    A failure becomes one line on stderr; with `debug` it keeps its traceback.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True
+    )
+    warnings.showwarning = lambda message, *_: logging.warning("warning: %s", message)
+    try:
+        body()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    return 0
+
+
+def one_line(error: Exception) -> str:
+    """Return what a person is told of an error."""
+    text = " ".join(str(error).split())
+    if isinstance(error, UserError):
+        return text
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return f"{type(error).__name__}: {text} (--debug shows where)"

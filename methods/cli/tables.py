@@ -1,0 +1,126 @@
+"""What finetune.py and test.py print, and classification.txt holds."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from processing.metrics.image_metrics import ROUNDS
+from processing.report import pages
+
+if TYPE_CHECKING:
+    from methods.pipeline.testing import Report
+
+FIGURES = {key: kind.name for key, kind in pages.FIGURES.items()}
+CLASS_FIGURES = {key: FIGURES[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
+SHOWN = 20  # unlabelled images in the printed table
+
+
+def print_figures(report: "Report") -> None:
+    """Print how well a labelled set was judged, by class and in all."""
+    result, counts = report.result, report.result["confusion"]
+    Console().print(class_table(report))
+    print(
+        f"decision: {result['method']} map > {result['threshold']:.4g} on at least "
+        f"{result['min_area']} pixels (from {result['decided_by']})\n"
+        f"found {counts['true_positives']} of "
+        f"{counts['true_positives'] + counts['false_negatives']} defects, "
+        f"{counts['false_positives']} false alarms on "
+        f"{counts['false_positives'] + counts['true_negatives']} good images"
+    )
+    for line in figure_lines(result):
+        print(line)
+    print(f"results: {report.folder}")
+
+
+def class_table(report: "Report") -> Table:
+    """Return a row for each class: how many were called defective, and its figures."""
+    table = Table()
+    table.add_column("class", overflow="fold")
+    for name in ("images", "called defective", *CLASS_FIGURES.values()):
+        table.add_column(name, justify="right")
+    for name, of_class in report.result["classes"].items():
+        images, called = of_class["images"], of_class["called_defective"]
+        figures = [_number(of_class.get(key), "") for key in CLASS_FIGURES]
+        table.add_row(name, f"{images}", f"{called} ({called / images:.0%})", *figures)
+    return table
+
+
+def figure_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return a line for each figure, and what is to be said of them."""
+    intervals, lines = result["intervals_95"], []
+    for key, label in FIGURES.items():
+        low, high = intervals.get(key, (None, None))
+        interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+        lines.append(f"{label:<15}{_number(result[key], 'undefined')}{interval}")
+    if intervals:
+        lines.append(f"[ ]: 95 % of {ROUNDS:,} draws of the images (bootstrap)")
+    if any(low == high for low, high in intervals.values()):
+        lines.append(
+            "one value twice: no draw differed, which does not make it certain"
+        )
+    return lines + undefined_lines(result["undefined"])
+
+
+def undefined_lines(undefined: Mapping[str, str]) -> list[str]:
+    """Return a line for each reason, with all figures that are undefined for it."""
+    labels: dict[str, list[str]] = {}
+    for key, reason in undefined.items():
+        name, _, figure = key.rpartition("/")
+        label = FIGURES[figure]
+        labels.setdefault(reason, []).append(f"{label} of {name}" if name else label)
+    return [f"undefined, {reason}: {', '.join(x)}" for reason, x in labels.items()]
+
+
+def _number(value: float | None, otherwise: str) -> str:
+    return otherwise if value is None else f"{value:.3f}"
+
+
+def print_verdicts(report: "Report") -> None:
+    """Print the verdicts on unlabelled images."""
+    table = Table("image", "verdict", "score", "defect area (pixels)")
+    for row in report.rows[:SHOWN]:
+        area = str(row["defect_area"])
+        table.add_row(row["file"], row["verdict"], f"{row['score']:.3g}", area)
+    Console().print(table)
+    defective = sum(row["verdict"] == "defective" for row in report.rows)
+    if len(report.rows) > SHOWN:
+        print(f"... and {len(report.rows) - SHOWN} more in scores.csv")
+    print(f"{defective} of {len(report.rows)} images are defective")
+    print(f"results: {report.folder}")
+
+
+def classification(result: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
+    """Return the original's table: file, prediction, truth, whether they agree."""
+    keys = ("min_area", "threshold", "method", "dtype")
+    head = ", ".join(f"{key} = {result[key]}" for key in keys)
+    width = max(len(row["file"]) for row in rows)
+    lines = [head, ""]
+    names = ("filename", "prediction", "truth", "accurate")
+    table = [names] + [
+        (
+            row["file"],
+            row["verdict"],
+            row["label"] or "unknown",
+            str(row["verdict"] == row["label"]) if row["label"] else "",
+        )
+        for row in rows
+    ]
+    lines += [f"{a:<{width}}  {b:<10}  {c:<10}  {d}".rstrip() for a, b, c, d in table]
+    return "\n".join(lines) + "\n"
+
+
+def print_decision(result: Mapping[str, Any]) -> None:
+    """Print what was decided, and how well it does."""
+    print(f"minimum area: {result['best_min_area']} pixels")
+    print(f"threshold:    {result['best_threshold']:.4g}  ({result['method']} map)")
+    if result["best_score"] is not None:
+        low, high = result["score_interval_95"]
+        print(
+            f"score:        {result['best_score']:.3f}  (TPR {result['TPR']:.3f}, TNR "
+            f"{result['TNR']:.3f}; 95 % interval {low:.3f} to {high:.3f}, on "
+            f"{len(result['finetuning_files'])} images)"
+        )
+    else:
+        print(f"decided by:   {result['source']}")

@@ -1,0 +1,1 @@
+"""An encoder trained by contrast, and clusters of its features."""

@@ -1,0 +1,1 @@
+"""One trained model in use: its file, its decisions, its verdicts."""

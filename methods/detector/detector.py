@@ -1,0 +1,183 @@
+"""A method behind what every image goes through before and after it."""
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice, product
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from methods.base import Method
+from processing.data.dataset import Category, scan_category, scan_images
+from processing.data.image_set import CACHE_BYTES, ImageSet
+from processing.data.listing import some
+from processing.data.prepared import Mask, Prepared, lowered
+from processing.data.tiling import TileSet
+from processing.decoding.decode import to_float
+from processing.preprocessing.preparation import Preparation
+
+
+class Judged(NamedTuple):
+    """A batch of images and what the method says of them.
+
+    Attributes:
+        views: the images as prepared.
+        maps: (n, h, w), higher = more anomalous, over the whole images. What the
+            method does not see or judge has the lowest value of its image.
+        scores: (n,), one an image.
+    """
+
+    views: Sequence[Prepared]
+    maps: np.ndarray
+    scores: np.ndarray
+
+
+class Detector:
+    """A method, and the preparation of the images it sees.
+
+    Args:
+        method: fitted, or to be fitted.
+        preparation: of all images. Default: they are resized to what the method sees.
+    """
+
+    def __init__(self, method: Method, preparation: Preparation | None = None):
+        height, width, channels = method.image_shape
+        self.method = method
+        self.preparation = preparation or Preparation((height, width), channels)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The (h, w, c) of whole images; maps are (n, h, w)."""
+        return (*self.preparation.size, self.preparation.channels)
+
+    def category(self, folder: Path, cache_bytes: int = CACHE_BYTES) -> Category:
+        """Find the images of a category, prepared; see `scan_category`."""
+        found = scan_category(
+            folder, image_shape=self.image_shape, cache_bytes=cache_bytes
+        )
+        train, test, defective = (
+            images.prepared(self.preparation)
+            for images in (found.train, found.test, found.defective)
+        )
+        return replace(found, train=train, test=test, defective=defective)
+
+    def images(self, source: Path, cache_bytes: int = CACHE_BYTES) -> ImageSet:
+        """Find the images in a folder, or take a single one; see `scan_images`."""
+        found = scan_images(source, self.image_shape, cache_bytes)
+        return found.prepared(self.preparation)
+
+    def seen(self, images: ImageSet) -> ImageSet:
+        """Return prepared images as the method is to see them, perhaps in tiles."""
+        tiling = self.preparation.tiling
+        return TileSet(images, tiling) if len(tiling) > 1 else images
+
+    def judge(self, images: ImageSet, batch_size: int = 16) -> Iterator[Judged]:
+        """Yield prepared images, maps and scores batch by batch, in order.
+
+        Images that cannot be registered are judged as they are, and named in a warning
+        at the end.
+        """
+        views = images.views(self._at_once(batch_size))
+        return self._judge_all(views, images.names, batch_size)
+
+    def judge_arrays(
+        self, images: Sequence[np.ndarray], batch_size: int = 16
+    ) -> Iterator[Judged]:
+        """As `judge`, of images in memory; see `array_pixels` for what they can be."""
+        size = self._at_once(batch_size)
+        views = (
+            [self.preparation.array(image) for image in images[start : start + size]]
+            for start in range(0, len(images), size)
+        )
+        names = [f"image {i}" for i in range(len(images))]
+        return self._judge_all(views, names, batch_size)
+
+    def _at_once(self, batch_size: int) -> int:
+        """Return how many images to judge at once, of perhaps many tiles each."""
+        return max(1, batch_size // len(self.preparation.tiling))
+
+    def _judge_all(
+        self, batches: Iterable[list[Prepared]], names: Sequence[str], batch_size: int
+    ) -> Iterator[Judged]:
+        done, lost = 0, []
+        for views in batches:
+            yield self._judge(views, batch_size)
+            for row, view in enumerate(views):
+                if view.placement.registered is False:
+                    lost.append(names[done + row])
+            done += len(views)
+        if lost:
+            warnings.warn(
+                f"{len(lost)} of {len(names)} images could not be registered and were "
+                f"judged as they are: {some(lost)}",
+                stacklevel=2,
+            )
+
+    def reconstruct(self, view: Prepared) -> np.ndarray | None:
+        """Return the good version of an image that the method has in mind, if any.
+
+        It is (h, w, c) in [0, 1], over the whole image, as far as the method sees it.
+        """
+        tiling, tiles = self.preparation.tiling, []
+        for tile in range(len(tiling)):
+            pixels = to_float(view.pixels[tiling.window(tile)])
+            good = self.method.reconstruct(pixels[None])
+            if good is None:
+                return None
+            tiles.append(good[0])
+        return view.placement.restore(tiling.stitch(tiles))
+
+    def _judge(self, views: Sequence[Prepared], batch_size: int) -> Judged:
+        tiling, maps, scores = self.preparation.tiling, [], []
+        tiles = self._judge_tiles(views, batch_size)
+        for view in views:
+            found = list(islice(tiles, len(tiling)))
+            stitched = tiling.stitch([anomaly_map for anomaly_map, _ in found])
+            maps.append(view.placement.restore_map(stitched))
+            score = max(score for _, score in found)
+            scores.append(score if np.isfinite(score) else stitched.min())
+        return Judged(views, np.stack(maps), np.array(scores, np.float32))
+
+    def _judge_tiles(
+        self, views: Sequence[Prepared], batch_size: int
+    ) -> Iterator[tuple[np.ndarray, np.floating]]:
+        """Yield the map and score of every tile of every image, in order.
+
+        The score of a tile without a pixel to judge is minus infinity.
+        """
+        tiling = self.preparation.tiling
+        masks = [view.placement.judged for view in views]
+        pairs = list(product(range(len(views)), range(len(tiling))))
+        for start in range(0, len(pairs), batch_size):
+            batch = [
+                (i, tiling.window(k)) for i, k in pairs[start : start + batch_size]
+            ]
+            pixels = np.stack([to_float(views[i].pixels[at]) for i, at in batch])
+            maps, scores = self.method.judge_batch(pixels)
+            judged = [None if (m := masks[i]) is None else m[at] for i, at in batch]
+            scores = self._masked_scores(pixels, maps, scores, judged)
+            yield from zip(maps, scores, strict=True)
+
+    def _masked_scores(
+        self,
+        pixels: np.ndarray,
+        maps: np.ndarray,
+        scores: np.ndarray,
+        judged: Sequence[Mask | None],
+    ) -> np.ndarray:
+        """Return the scores (n,) with what is not judged left out."""
+        if all(mask is None for mask in judged):
+            return scores
+        masks = np.stack(
+            [np.ones(maps.shape[1:], bool) if m is None else m for m in judged]
+        )
+        scores = self.method.score(pixels, np.stack(list(map(lowered, maps, masks))))
+        return np.where(masks.any(axis=(1, 2)), scores, -np.inf)
+
+
+def registration(view: Prepared) -> dict[str, bool]:
+    """Return the entry of a row that tells whether an image was registered."""
+    registered = view.placement.registered
+    return {} if registered is None else {"registered": registered}

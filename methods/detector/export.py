@@ -1,0 +1,214 @@
+"""Write a fitted method as one graph, from images to maps and scores."""
+
+import importlib.util
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from processing.errors import UsageError, UserError
+from processing.files import write_json
+from processing.maps.residuals import smooth
+
+if TYPE_CHECKING:
+    from .detector import Detector
+
+NAMES = {"saved_model": "tf_saved_model"}  # that differ in Keras
+TOLERANCE = 1e-3  # of the largest map value, between graph and method
+SUFFIXES = {
+    "onnx": ".onnx",
+    "openvino": ".xml",
+    "litert": ".tflite",
+    "saved_model": "_saved_model",  # a folder
+}
+PACKAGES = {
+    "onnx": "tf2onnx",
+    "openvino": "openvino",
+    "litert": "ai_edge_litert",
+    "saved_model": "tensorflow",
+}
+INSTALL = "pip install 'keras-anomaly[export]'"
+
+log = logging.getLogger(__name__)
+
+
+def export(
+    model: Path,
+    kind: str,
+    target: Path | None = None,
+    *,
+    results: Path = Path("results"),
+    category: str | None = None,
+) -> tuple[Path, float]:
+    """Write the graph of a model file; nothing is written that judges otherwise.
+
+    Beside it, NAME.json says what goes in, and what `finetune.py` decided, if it did:
+    the newest decision, whose maps the graph then has. Which regions of a map are large
+    enough is for the reader to find, as `Decision.mask` does.
+
+    Args:
+        model: the model file.
+        kind: "onnx", "openvino", "saved_model" or "litert".
+        target: where to; default: beside the model. OpenVINO adds a .bin file, and a
+            SavedModel is a folder. LiteRT takes one image at a time.
+        results: where `finetune.py` put its decisions.
+        category: the name of the one to judge, for a model of several.
+
+    Returns:
+        The file and the largest difference of its maps, in parts of the largest value.
+
+    Raises:
+        UserError: the method has no such graph, or the graph differs from it.
+    """
+    suffix = SUFFIXES[kind]
+    target = target or model.with_name(model.stem + suffix)
+    if not target.name.endswith(suffix):
+        raise UsageError(f"expected a name that ends in {suffix}. Received: {target}")
+    if target.is_dir():
+        raise UsageError(f"{target} exists: expected another --output")
+    from methods.pipeline.finetuning import read_results
+    from methods.pipeline.multi_category import load_category
+
+    detector, record = load_category(model, Path(category) if category else None)
+    method = detector.method
+    try:
+        finetuned = read_results(record, results, None, "float64")[-1][1]
+        method.map_kind = finetuned["method"]
+    except UserError as error:
+        finetuned = {}
+        log.warning("without a decision: %s", error)
+    network = method.inference_model()
+    if network is None:
+        raise UserError(
+            f"{type(method).__name__} cannot be exported: its maps come from no network"
+        )
+    if importlib.util.find_spec(PACKAGES[kind]) is None:
+        raise UserError(f"{kind} needs the package {PACKAGES[kind]}: {INSTALL}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as folder:
+        written = Path(folder) / target.name
+        _convert(network, written, kind)
+        difference = _difference(method, RUNNERS[kind](written))
+        if not difference <= TOLERANCE:
+            raise UserError(
+                f"the {kind} graph of {model} differs by {difference:.1e} of the "
+                f"largest map value, expected at most {TOLERANCE:.0e}: not written"
+            )
+        about = written.with_name(written.name + ".json")
+        write_json(about, _description(detector, finetuned, difference))
+        for path in sorted(Path(folder).iterdir()):  # the weights (.bin) first
+            path.replace(target.parent / path.name)
+    return target, difference
+
+
+def _description(
+    detector: "Detector", finetuned: Mapping[str, Any], difference: float
+) -> dict[str, Any]:
+    """Return what a program has to know to use the graph."""
+    height, width, channels = detector.image_shape
+    keys = ("min_area", "threshold")
+    found = {key: finetuned[f"best_{key}"] for key in keys if finetuned}
+    if finetuned:
+        found |= {"clear_border": finetuned["clear_border"]}
+    return {
+        "input": f"float32 (n, {height}, {width}, {channels}) in [0, 1], prepared",
+        "outputs": [f"maps float32 (n, {height}, {width})", "scores float32 (n,)"],
+        "map": detector.method.map_kind,
+        "decision": found or None,
+        "preparation": detector.preparation.config(),
+        "largest_difference": difference,
+    }
+
+
+def _convert(network: Any, path: Path, kind: str) -> None:
+    """Let Keras write the graph; one `UserError` for whatever goes wrong."""
+    import keras
+
+    network(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras asks for it
+    logging.getLogger("tf2onnx").setLevel(logging.WARNING)
+    one = [keras.InputSpec(shape=(1, *network.input_shape[1:]), dtype="float32")]
+    options = {"input_signature": one} if kind == "litert" else {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of converters about their own code
+            network.export(
+                str(path), format=NAMES.get(kind, kind), verbose=False, **options
+            )
+    except Exception as error:  # of whichever converter
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"this model has no {kind} graph: {reason}") from error
+
+
+def _run_onnx(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    [images] = session.get_inputs()
+    return lambda batch: session.run(None, {images.name: batch})
+
+
+def _run_openvino(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    import openvino
+
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(path, "CPU", exact)
+    return lambda batch: [np.array(value) for value in compiled(batch).values()]
+
+
+def _run_saved_model(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    import keras
+
+    serve = keras.layers.TFSMLayer(str(path), call_endpoint="serve")
+    return lambda batch: [np.array(value) for value in serve(batch)]
+
+
+def _run_litert(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    run = Interpreter(str(path)).get_signature_runner()
+    [name] = run.get_input_details()
+
+    def judge(batch: np.ndarray) -> list[np.ndarray]:
+        found = [run(**{name: batch[i : i + 1]}) for i in range(len(batch))]
+        return [np.concatenate([one[key] for one in found]) for key in sorted(found[0])]
+
+    return judge
+
+
+RUNNERS = {
+    "onnx": _run_onnx,
+    "openvino": _run_openvino,
+    "saved_model": _run_saved_model,
+    "litert": _run_litert,
+}
+
+
+def _difference(method: Any, run: Callable[[np.ndarray], list[np.ndarray]]) -> float:
+    """Return how far the graph's maps and scores are off, in parts of the largest.
+
+    In batches of three and of one: the graph takes any number of images.
+    """
+    worst = 0.0
+    images = trial_images(method.image_shape)
+    for batch in (images, images[:1]):
+        for ours, theirs in zip(method.judge_batch(batch), run(batch), strict=True):
+            if ours.shape != theirs.shape:
+                return float("inf")
+            largest = float(np.abs(ours).max())
+            worst = max(worst, float(np.abs(ours - theirs).max()) / largest)
+    return worst
+
+
+def trial_images(image_shape: tuple[int, int, int]) -> np.ndarray:
+    """Return noise, soft blotches, and blotches with a square, (3, h, w, c)."""
+    height, width, channels = image_shape
+    noise = np.random.default_rng(0).random((channels, height, width), np.float32)
+    soft = smooth(noise, 6.0)
+    soft = (soft - soft.min()) / (soft.max() - soft.min())
+    square = soft.copy()
+    square[:, height // 4 : height // 2, width // 4 : width // 2] = 1.0
+    return np.stack([noise, soft, square]).transpose(0, 2, 3, 1)

@@ -1,0 +1,219 @@
+"""What DDAD and AnoDDPM share: training a UNet, reconstructing, and maps."""
+
+import inspect
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoencoder.training import images_per_epoch
+from methods.base import Method, Run
+from methods.engine.optimizer import predict
+from methods.engine.precision import choose_policy
+from processing.data.image_set import ImageSet
+from processing.errors import UsageError
+from processing.maps.pixel_statistics import HIGHEST, PixelStatistics
+from processing.maps.residuals import smooth
+
+from .noise import Noise
+from .presets import architecture
+from .process import noised
+from .sampler import Plan, Sampler
+from .schedule import STEPS, Schedule, reverse_timesteps
+from .training import FixedBatches, NoisyBatches, Settings, train
+from .unet import unet
+
+BATCH = 16  # images that are reconstructed together
+FIXED = 1  # beside the seed, of the noise that all images are judged with
+SIGMA = 4.0  # pixels of blur at a side of 256, in both originals' field
+
+Images = NDArray[np.float32]  # (n, h, w, c) in [0, 1]
+
+
+class Diffusion(Method):
+    """A method that noises images and lets a UNet take the noise away again.
+
+    All images are judged with the same noise, drawn from the seed: no image's score
+    depends on those beside it, nor on how many were judged before.
+
+    Subclasses have as attributes the parameters of their constructor, among them
+    image_shape, preset, schedule, start, steps, batch_size, accumulate, epochs,
+    learning_rate, precision, sigma and seed.
+    """
+
+    size = 128
+    map_kinds = ("standard", "raw")
+    repeats = 1  # reconstructions that are averaged
+    clip: float | None = None  # largest norm of a gradient
+    horizon = STEPS  # timesteps of the training are below it
+    bounded = False  # keep what the UNet guesses within the range of images
+
+    preset: str
+    schedule: str
+    start: int
+    steps: int
+    batch_size: int
+    accumulate: int
+    epochs: int | None
+    learning_rate: float
+    precision: str
+    sigma: float | None
+    seed: int
+
+    def _begin(self) -> None:
+        """Check what can be checked early and create what depends on the arguments."""
+        height, width, channels = self.image_shape
+        self.image_shape = (height, width, channels)
+        if not 1 <= self.steps <= self.start <= self.horizon:
+            raise UsageError(
+                f"--steps must be 1 to --start, at most {self.horizon}. Received: "
+                f"--steps {self.steps} --start {self.start}"
+            )
+        self.process = Schedule(self.schedule)
+        self.timesteps = reverse_timesteps(self.start, self.steps)
+        self.map_kind = "standard"
+        self.variant = self.preset
+        self.networks: dict[str, Any] = {}
+        self.arrays: dict[str, np.ndarray] = {}
+        self.history: list[dict[str, float]] = []
+        self._drawn: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def get_config(self) -> dict[str, Any]:
+        config = {
+            key: getattr(self, key) for key in inspect.signature(type(self)).parameters
+        }
+        return {**config, "image_shape": list(self.image_shape)}
+
+    @property
+    def blur(self) -> float:
+        """The deviation of the maps' blur in pixels."""
+        shorter = min(self.image_shape[:2])
+        return SIGMA * shorter / 256 if self.sigma is None else self.sigma
+
+    @property
+    @abstractmethod
+    def noise(self) -> Noise:
+        """The noise of training and reconstruction."""
+
+    @abstractmethod
+    def plan(self) -> Plan:
+        """Return the steps of a reconstruction."""
+
+    @abstractmethod
+    def raw_maps(self, images: Images, reconstructions: Images) -> np.ndarray:
+        """Return float32 maps (n, h, w) of the original method, not blurred yet."""
+
+    def build(self) -> None:
+        self._use(self._network())
+
+    def _network(self) -> Any:
+        return unet(self.image_shape, architecture(self.preset, self.image_shape))
+
+    def _use(self, network: Any) -> None:
+        self.networks["unet"] = network
+        self.sampler = Sampler(network, self.bounded)
+
+    def fit(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "Diffusion":
+        self._train(train, validation, run)
+        self._calibrate(train)
+        return self
+
+    def _train(self, good: ImageSet, validation: ImageSet, run: Run | None) -> None:
+        """Train the UNet, or go on with it."""
+        saved = run.saved() if run else None
+        policy = saved[1]["policy"] if saved else choose_policy(self.precision)
+        settings = Settings(
+            start=self.start,
+            batch_size=self.batch_size,
+            accumulate=self.accumulate,
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            clip=self.clip,
+            policy=policy,
+            seed=self.seed,
+        )
+        network, state = train(
+            self._network,
+            self.process,
+            NoisyBatches(good.load, len(good), settings, self.noise, self.horizon),
+            FixedBatches(validation.load, len(validation), settings, self.noise),
+            settings,
+            hooks=run,
+            saved=saved,
+        )
+        self._use(network)
+        self.history = state["history"]
+        self.file_suffix = f"_{self.preset}_e{state['best_epoch']}"
+        self._trained = {
+            "precision": policy,
+            "parameters": network.count_params(),
+            "epochs": state["epochs"],
+            "best_epoch": state["best_epoch"],
+            "best_val_loss": state["best"],
+            "seconds": sum(row["seconds"] for row in self.history),
+            "images_per_epoch": images_per_epoch(len(good), self.batch_size),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        return self._trained
+
+    def _calibrate(self, good: ImageSet) -> None:
+        """Learn mean and deviation of every pixel's map on good images."""
+        statistics = PixelStatistics(self.image_shape[:2])
+        for images in good.batches(BATCH):
+            statistics.add(self._blurred(images))
+        mean, deviation = statistics.result(self.blur)
+        self.arrays |= {"mean": mean, "deviation": deviation}
+
+    def _blurred(self, images: Images) -> np.ndarray:
+        return smooth(self.raw_maps(images, self.reconstruct(images)), self.blur)
+
+    def reconstruct(self, images: Images) -> Images:
+        """Return the mean of `repeats` reconstructions, clipped to [0, 1]."""
+        self.check_fitted()
+        plan, scaled = self.plan(), 2 * images - 1
+        made = [self.reverse(scaled, scaled, plan, i) for i in range(self.repeats)]
+        return np.clip((np.mean(made, axis=0) + 1) / 2, 0, 1)
+
+    def reverse(
+        self, images: Images, targets: Images, plan: Plan, repeat: int = 0
+    ) -> Images:
+        """Noise images and take the noise away again; all are in [-1, 1].
+
+        Args:
+            images: (n, h, w, c).
+            targets: that a conditioned plan leads to, of the same shape.
+            plan: of as many steps as `steps`.
+            repeat: which of the fixed noises to take.
+        """
+        first, fresh = self._fixed_noise(repeat)
+        rates = [
+            np.float32(rate(self.timesteps[0]))
+            for rate in (self.process.signal_rate, self.process.noise_rate)
+        ]
+        noisy = noised(images, first, *rates)
+        return np.asarray(predict(self.sampler, (noisy, targets, fresh, plan)))
+
+    def _fixed_noise(self, repeat: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the noise (h, w, c) of the first step and (steps, h, w, c) of all."""
+        while len(self._drawn) <= repeat:
+            draws = np.random.default_rng((self.seed, FIXED, len(self._drawn)))
+            noise = self.noise(draws, (self.steps + 1, *self.image_shape))
+            self._drawn.append((noise[0], noise[1:]))
+        return self._drawn[repeat]
+
+    @property
+    def highest(self) -> float:
+        return HIGHEST if self.map_kind == "standard" else 1.0
+
+    def anomaly_map(self, images: Images) -> np.ndarray:
+        maps = self._blurred(images)
+        if self.map_kind == "raw":
+            return maps
+        return (maps - self.arrays["mean"]) / self.arrays["deviation"]
+
+    def score(self, images: Images, maps: np.ndarray) -> np.ndarray:
+        return maps.max(axis=(1, 2))  # the maps are blurred already

@@ -1,0 +1,1 @@
+"""Keras training that knows no method."""

@@ -1,0 +1,1 @@
+"""Methods that know a product by a few images of it."""

@@ -1,0 +1,139 @@
+"""What the methods that know a product by a few images of it share."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from methods.base import Run
+from methods.components.feature_method import BATCH, FeatureMethod
+from methods.components.memory_bank import BLOCK, MemoryBank
+from methods.components.memory_check import check_memory
+from processing.data.image_set import ImageSet
+from processing.errors import UsageError, UserError
+
+TURNS = 4  # quarter turns that make a circle
+
+
+class ShotMethod(FeatureMethod):
+    """A method with a memory of a few good images: for each level, all its features.
+
+    Features have length 1, so that their squared distance is twice the cosine
+    distance. Subclasses make the network that judges from `networks`, in `use`.
+    """
+
+    shots: int
+    rotations: bool
+    width: int = 1  # numbers remembered for each of a feature's
+
+    @abstractmethod
+    def fit(
+        self,
+        train: ImageSet,
+        validation: ImageSet,
+        run: Run | None = None,
+        *,
+        shots: ImageSet | None = None,
+    ) -> "ShotMethod":
+        """Remember the shots and return self.
+
+        Args:
+            train: good images.
+            validation: see `Method.fit`.
+            run: see `Method.fit`.
+            shots: images to remember; by default drawn from `train`.
+        """
+
+    def support(self, count: int) -> np.ndarray:
+        """Draw which of `count` images to fit are remembered, sorted indices."""
+        if count < self.shots:
+            raise UserError(
+                f"--shots {self.shots} needs as many good images to fit. "
+                f"Received: {count}"
+            )
+        drawn = np.random.default_rng(self.seed).permutation(count)
+        return np.sort(drawn[: self.shots])
+
+    def check(self) -> None:
+        height, width, _ = self.image_shape
+        if self.rotations and height != width:
+            raise UsageError(
+                f"--rotations needs square images. Received: {height}x{width}"
+            )
+        super().check()
+
+    def remember(self, shots: ImageSet, validation: ImageSet | None) -> None:
+        """Put good images in the place of what was remembered, and calibrate.
+
+        Args:
+            shots: of any product, any number.
+            validation: other good images of it; None keeps the older calibration.
+        """
+        views = len(shots) * (TURNS if self.rotations else 1)
+        self._check_room(views)
+        self.arrays["views"] = np.array(views)
+        self.add_banks(views)
+        levels = zip(*self._remembered(shots), strict=True)
+        for bank, features in zip(self.banks, levels, strict=True):
+            bank.bank.assign(np.concatenate(features))
+        self.use()
+        if validation:
+            self.calibrate(validation)
+
+    @abstractmethod
+    def use(self) -> None:
+        """Make the network that judges, of the networks as they are."""
+
+    @property
+    def banks(self) -> list[MemoryBank]:
+        """The memory of each level, from shallow to deep."""
+        return [self.networks[f"bank_{level.name}"] for level in self.chosen_levels]
+
+    def add_banks(self, views: int) -> None:
+        """Put empty banks for so many images into `networks`."""
+        for level in self.chosen_levels:
+            height, width = (side // level.stride for side in self.image_shape[:2])
+            bank = MemoryBank(views * height * width, f"bank_{level.name}")
+            bank.build((None, self.width * level.channels))
+            self.networks[bank.name] = bank
+
+    def unit_features(self, images: Any) -> list[Any]:
+        """Return feature maps (n, h, w, d) of length 1 of symbolic images."""
+        unit = keras.layers.UnitNormalization(axis=-1)
+        return [unit(features) for features in self.feature_maps(images)]
+
+    def _remembered(self, shots: ImageSet) -> Iterator[list[np.ndarray]]:
+        """Yield the features (n, d) of all levels of some images, perhaps turned."""
+        images = keras.Input(self.image_shape)
+        embedder = keras.Model(images, self.unit_features(images))
+        for batch in shots.batches(BATCH):
+            for turn in range(TURNS if self.rotations else 1):
+                turned = np.ascontiguousarray(np.rot90(batch, turn, (1, 2)))
+                maps = embedder.predict_on_batch(turned)
+                maps = maps if isinstance(maps, (list, tuple)) else [maps]
+                yield [np.reshape(f, (-1, f.shape[-1])) for f in maps]
+
+    def _check_room(self, views: int) -> None:
+        height, width, _ = self.image_shape
+        pixels = [height * width // level.stride**2 for level in self.chosen_levels]
+        sizes = [self.width * level.channels for level in self.chosen_levels]
+        banks = 4 * views * sum(n * d for n, d in zip(pixels, sizes, strict=True))
+        compared = 2 * 4 * BLOCK * BATCH * max(pixels)
+        advice = "expected fewer --shots, a smaller --size or no --rotations"
+        check_memory(2 * banks + compared + self.backbone_bytes(), advice)
+
+
+def cosine_distances(bank: MemoryBank, features: Any) -> tuple[Any, Any]:
+    """Return how far symbolic features (n, h, w, d) are from a bank, and the nearest.
+
+    Both have length 1. Distances are (n, h, w), 1 minus the cosine, in [0, 2]; the
+    nearest features are (n, h, w, d).
+    """
+    _, height, width, size = features.shape
+    distances, index = bank(ops.reshape(features, (-1, size)))
+    nearest = ops.take(bank.bank, index, axis=0)
+    distances = ops.reshape(ops.square(distances) / 2, (-1, height, width))
+    return distances, ops.reshape(nearest, (-1, height, width, size))

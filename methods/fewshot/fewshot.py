@@ -1,0 +1,215 @@
+"""Few-shot detection: cosine distances from the features of a few good images."""
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from autoencoder.training import Settings
+from methods.base import NotFittedError, Run
+from methods.components.feature_method import BATCH, Enlarge
+from methods.components.map_blend import blended, choose_blend
+from methods.components.synthetic_batches import validation_batches
+from methods.components.synthetic_training import fit_to_defects
+from processing.data.image_set import ImageSet
+
+from .few_shot_method import ShotMethod, cosine_distances
+from .prototypes import HeadTrainer, relative_head
+
+
+class FewShot(ShotMethod):
+    """A memory for each level of a backbone, of one or a few good images.
+
+    As in AnomalyGPT (Gu et al. 2023, arXiv 2308.15366): the map of a level is the
+    cosine distance of each feature from the nearest one in memory; the anomaly map is
+    the mean of the levels' enlarged maps, and the score of an image its maximum.
+
+    Args:
+        name: the method's name.
+        image_shape: (h, w, c).
+        backbone: see `FeatureMethod`.
+        weights: see `FeatureMethod`.
+        levels: see `FeatureMethod`; default: all of strides 8 to 32.
+        shots: how many of the good images are remembered.
+        rotations: remember each turned by 90, 180 and 270 degrees, too.
+        train: learn from synthetic defects what deviations from the memory mean; the
+            maps then are a blend of distances and this, as far as it tells defects on
+            validation images better.
+        batch_size: images a training step.
+        epochs: of the training, at most.
+        learning_rate: its peak.
+        sigma: pixels, the blur of the maps.
+        seed: of the choice.
+    """
+
+    strides = (8, 32)
+
+    def __init__(
+        self,
+        *,
+        name: str = "fewshot",
+        image_shape: tuple[int, int, int] = (256, 256, 3),
+        backbone: str = "efficientnet_lite0",
+        weights: str = "imagenet",
+        levels: str | None = None,
+        shots: int = 4,
+        rotations: bool = False,
+        train: bool = False,
+        batch_size: int = 8,
+        epochs: int = 4,
+        learning_rate: float = 1e-3,
+        sigma: float = 4.0,
+        seed: int = 42,
+    ):
+        super().__init__(
+            name=name,
+            image_shape=image_shape,
+            backbone=backbone,
+            weights=weights,
+            levels=levels,
+            sigma=sigma,
+            seed=seed,
+        )
+        self.shots = shots
+        self.rotations = rotations
+        self.train = train
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+
+    def get_config(self) -> dict[str, Any]:
+        own = {
+            "shots": self.shots,
+            "rotations": self.rotations,
+            "train": self.train,
+            "batch_size": self.batch_size,
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+        }
+        return {**super().get_config(), **own}
+
+    def build(self) -> None:
+        self.build_backbone()
+        if self.train:
+            self._add_head()
+        if "views" in self.arrays:  # loaded
+            self.add_banks(int(self.arrays["views"]))
+            self.use()
+
+    def fit(
+        self,
+        train: ImageSet,
+        validation: ImageSet,
+        run: Run | None = None,
+        *,
+        shots: ImageSet | None = None,
+    ) -> "FewShot":
+        started = time.perf_counter()
+        shots = shots or train.subset(self.support(len(train)))
+        self._trained = {"weights_sha256": self.load_backbone()}
+        self.arrays.pop("blend", None)
+        if self.train:
+            keras.utils.set_random_seed(self.seed)
+            self._add_head()
+        self.remember(shots, None if self.train else validation)
+        if self.train:
+            self._learn(without(train, shots), validation, run)
+            self.use()
+            self.calibrate(validation)
+        self._trained |= {
+            "shots": list(shots.names),
+            "seconds": time.perf_counter() - started,
+        }
+        return self
+
+    def _add_head(self) -> None:
+        height, width, _ = self.image_shape
+        self.networks["head"] = relative_head(
+            [
+                (height // level.stride, width // level.stride, level.channels)
+                for level in self.chosen_levels
+            ]
+        )
+
+    def _learn(self, train: ImageSet, validation: ImageSet, run: Run | None) -> None:
+        """Train the head, and find how much of it makes the maps better."""
+        settings = Settings(
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+        )
+        images = keras.Input(self.image_shape)
+        deviations = keras.Model(images, self._compare(images)[1])
+        enlarge = Enlarge(self.image_shape[:2], 0)
+        trainer = HeadTrainer(deviations, self.networks["head"], enlarge)
+        state = fit_to_defects(trainer, train, validation, settings, run)
+        self.history = state["history"]
+        self.arrays["blend"] = np.eye(2, dtype=np.float32)  # both maps apart
+        self.use()
+        batches = validation_batches(validation, BATCH, self.seed)
+        pairs = [batches[i] for i in range(len(batches))]
+        maps = [self._judge.predict_on_batch(images)[0] for images, _ in pairs]
+        masks = np.concatenate([masks for _, masks in pairs])
+        self.arrays["blend"], found = choose_blend(
+            np.moveaxis(np.concatenate(maps), 1, 0), masks
+        )
+        self._trained |= {"best_epoch": state["best_epoch"], "blends": found}
+
+    def _compare(self, images: Any) -> tuple[list[Any], list[Any]]:
+        """Compare symbolic images with the memory, level by level.
+
+        Returns distances (n, h, w) from the nearest features and deviations from them,
+        (n, h, w, d).
+        """
+        distances, deviations = [], []
+        features = self.unit_features(images)
+        for bank, found in zip(self.banks, features, strict=True):
+            distance, nearest = cosine_distances(bank, found)
+            distances.append(distance)
+            deviations.append(ops.abs(found - nearest))
+        return distances, deviations
+
+    def use(self) -> None:
+        images = keras.Input(self.image_shape, name="images")
+        distances, deviations = self._compare(images)
+        size = self.image_shape[:2]
+        maps = [
+            Enlarge(size, self.sigma, f"enlarge_{level.name}")(distance)
+            for level, distance in zip(self.chosen_levels, distances, strict=True)
+        ]
+        result = sum(maps) / len(maps)
+        if "blend" in self.arrays:
+            odds = ops.softplus(self.networks["head"](deviations))
+            learned = Enlarge(size, self.sigma, "enlarge_head")(odds)
+            result = blended(self.arrays["blend"], result, learned)
+        scores = ops.max(result, axis=(-2, -1))
+        self._judge = keras.Model(images, [result, scores], name="fewshot")
+
+    def check_fitted(self) -> None:
+        if "views" not in self.arrays:
+            raise NotFittedError(f"{self.name} is not fitted: call `fit`, or load one")
+
+    def inference_model(self) -> Any:
+        self.check_fitted()
+        return self._judge
+
+    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
+        return self.judge_batch(images)[0]
+
+    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        return maps.max(axis=(1, 2))  # the maps are blurred already
+
+    def judge_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.check_fitted()
+        maps, scores = self._judge.predict_on_batch(images)
+        return np.asarray(maps), np.asarray(scores)
+
+
+def without(images: ImageSet, shots: ImageSet) -> ImageSet:
+    """Return the images that are not among the shots; all where none are left."""
+    names = set(shots.names)
+    others = [i for i, name in enumerate(images.names) if name not in names]
+    return images.subset(others) if others else images

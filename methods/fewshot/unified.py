@@ -1,0 +1,206 @@
+"""Few-shot memory behind projections learned by contrast, of one or many categories."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from autoencoder.training import Settings
+from methods.base import Run
+from methods.components.feature_method import BATCH
+from methods.components.map_blend import SHARES, best_share, separation
+from methods.components.synthetic_batches import validation_batches
+from methods.components.synthetic_training import fit_to_batches
+from processing.data.image_set import ImageSet
+
+from .episodes import Episodes, Known
+from .fewshot import FewShot
+from .projection import EpisodeContrast, projection
+
+
+class Unified(FewShot):
+    """`FewShot` with features that were taught what a defect is.
+
+    A linear projection of each level learns, from synthetic defects, to bring good
+    pixels nearer to the memory than defective ones, by InfoNCE as in FOCAL (Wu et al.
+    2023, arXiv 2308.09307). It does so in episodes of one category each, every time
+    with another memory, so that it serves the memory of any category.
+
+    The backbone stays as it is. What is remembered and compared are its features and
+    the projected ones, side by side, so that distances are a mean of both. The share of
+    the projected ones is chosen on synthetic defects on validation images, and is 0 if
+    they gain nothing: then the maps are those of `FewShot`.
+
+    Args:
+        name: the method's name.
+        image_shape: see `FewShot`.
+        backbone: see `FeatureMethod`.
+        weights: see `FeatureMethod`.
+        levels: see `FewShot`.
+        shots: see `FewShot`.
+        rotations: see `FewShot`.
+        batch_size: images of an episode; half of them at most are remembered.
+        epochs: see `FewShot`.
+        learning_rate: see `FewShot`.
+        sigma: see `FewShot`.
+        seed: see `FewShot`.
+    """
+
+    width = 2
+
+    def __init__(
+        self,
+        *,
+        name: str = "unified",
+        image_shape: tuple[int, int, int] = (256, 256, 3),
+        backbone: str = "efficientnet_lite0",
+        weights: str = "imagenet",
+        levels: str | None = None,
+        shots: int = 4,
+        rotations: bool = False,
+        batch_size: int = 8,
+        epochs: int = 4,
+        learning_rate: float = 1e-3,
+        sigma: float = 4.0,
+        seed: int = 42,
+    ):
+        super().__init__(
+            name=name,
+            image_shape=image_shape,
+            backbone=backbone,
+            weights=weights,
+            levels=levels,
+            shots=shots,
+            rotations=rotations,
+            batch_size=batch_size,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            sigma=sigma,
+            seed=seed,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["train"]
+        return config
+
+    def build_backbone(self) -> None:
+        super().build_backbone()
+        for level in self.chosen_levels:
+            name = f"projection_{level.name}"
+            self.networks[name] = projection(level.channels, name)
+
+    def fit(
+        self,
+        train: ImageSet,
+        validation: ImageSet,
+        run: Run | None = None,
+        *,
+        shots: ImageSet | None = None,
+    ) -> "Unified":
+        shots = shots or train.subset(self.support(len(train)))
+        return self.fit_categories({"": Known(train, validation, shots)}, run)
+
+    def fit_categories(
+        self, categories: Mapping[str, Known], run: Run | None = None
+    ) -> "Unified":
+        """Learn from the good images of some categories, and return self.
+
+        The first is known afterwards; `choose` changes that.
+
+        Args:
+            categories: the images, by name.
+            run: see `Method.fit`.
+        """
+        started = time.perf_counter()
+        self.arrays.clear()
+        self._trained = {"weights_sha256": self.load_backbone()}
+        known = list(categories.values())
+        state = self._learn_episodes(known, run)
+        self.history = state["history"]
+        figures = {share: self._separation(known, share) for share in SHARES}
+        self.arrays["share"] = np.array(best_share(figures), np.float32)
+        memories: dict[str, np.ndarray] = {}
+        for name in reversed(list(categories)):
+            self.remember(categories[name].shots, categories[name].validation)
+            memories |= self._memory(name) if name else {}  # none of `fit`
+        self.arrays |= memories
+        self._trained |= {
+            "shots": {name: list(c.shots.names) for name, c in categories.items()},
+            "best_epoch": state["best_epoch"],
+            "shares": {str(share): figure for share, figure in figures.items()},
+            "seconds": time.perf_counter() - started,
+        }
+        return self
+
+    def remember(self, shots: ImageSet, validation: ImageSet | None) -> None:
+        for name in [name for name in self.arrays if "@" in name]:  # other categories
+            del self.arrays[name]
+        super().remember(shots, validation)
+
+    def choose(self, name: str) -> None:
+        """Know another one of the categories that `fit_categories` was given."""
+        for bank in self.banks:
+            bank.bank.assign(self.arrays[f"{bank.name}@{name}"])
+        self.arrays["good_maximum"] = self.arrays[f"good_maximum@{name}"]
+
+    def _memory(self, name: str) -> dict[str, np.ndarray]:
+        memory = {f"{b.name}@{name}": np.asarray(b.bank) for b in self.banks}
+        return {**memory, f"good_maximum@{name}": self.arrays["good_maximum"]}
+
+    def unit_features(self, images: Any) -> list[Any]:
+        """Return features and projected ones, weighted, side by side: (n, h, w, 2 d).
+
+        Their length is 1, and their cosine the mean of both cosines.
+        """
+        share = float(self.arrays["share"])
+        own, learned = (keras.layers.Rescaling(x**0.5) for x in (1 - share, share))
+        maps = zip(super().unit_features(images), self._projections, strict=True)
+        return [
+            ops.concatenate([own(features), learned(project(features))], axis=-1)
+            for features, project in maps
+        ]
+
+    @property
+    def _projections(self) -> list[keras.Model]:
+        return [self.networks[f"projection_{x.name}"] for x in self.chosen_levels]
+
+    def _learn_episodes(self, known: list[Known], run: Run | None) -> dict[str, Any]:
+        """Train the projections and return the state of the training."""
+        settings = Settings(
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+        )
+        images = keras.Input(self.image_shape)
+        features = keras.Model(images, super().unit_features(images))
+        shots = max(1, min(self.shots, self.batch_size // 2))
+        trainer = EpisodeContrast(features, self._projections, shots, self.seed)
+        draw = (shots, max(self.batch_size, 2), self.seed)
+        batches = Episodes([(c.train, c.train) for c in known], *draw)
+        steps = sum(-(-len(c.validation) // (draw[1] - shots)) for c in known)
+        checks = Episodes([(c.shots, c.validation) for c in known], *draw, steps)
+        return fit_to_batches(trainer, batches, checks, settings, run)
+
+    def _separation(self, known: list[Known], share: float) -> float:
+        """Return how well maps tell synthetic defects, the mean of the categories.
+
+        Every validation image is judged as it is and with a defect.
+        """
+        self.arrays["share"] = np.array(share, np.float32)
+        figures = []
+        for category in known:
+            self.remember(category.shots, None)
+            maps, masks = [], []
+            for part in (0.0, 1.0):
+                draw = category.validation, BATCH, self.seed
+                batches = validation_batches(*draw, share=part)
+                for images, truth in (batches[i] for i in range(len(batches))):
+                    maps.append(self.anomaly_map(images))
+                    masks.append(truth)
+            figures.append(separation(np.concatenate(maps), np.concatenate(masks)))
+        return float(np.mean(figures))

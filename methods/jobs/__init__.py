@@ -1,0 +1,1 @@
+"""Running things elsewhere: child processes, a queue of them, Ray tasks."""

@@ -1,0 +1,211 @@
+"""PaDiM: a Gaussian of pretrained features at every position of an image."""
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from methods.base import NotFittedError, Run
+from methods.components.feature_method import BATCH, Enlarge, on_grid
+from methods.components.memory_check import check_memory
+from methods.components.sharded_method import ShardedMethod, shards, sharing
+from processing.data.image_set import ImageSet
+from processing.errors import UsageError
+
+from .gaussian import Gaussian, Statistics, peak_bytes
+from .mahalanobis import Mahalanobis
+
+EPSILON = 0.01  # added to all variances, as in the paper
+FEATURES = {"wide_resnet50_2": 550}  # kept of a backbone's channels, in the paper
+OTHERS = 100  # kept of any other backbone's
+
+log = logging.getLogger(__name__)
+
+
+class PaDiM(ShardedMethod):
+    """Mahalanobis distances of features (Defard et al. 2020, arXiv 2011.08785).
+
+    Args:
+        name: the method's name.
+        image_shape: (h, w, c).
+        backbone: see `FeatureMethod`.
+        weights: see `FeatureMethod`.
+        levels: see `FeatureMethod`; default: all of strides 4 to 16.
+        features: how many channels are drawn; None for the paper's number: 550 of
+            wide_resnet50_2, else 100.
+        sigma: pixels, the blur of the maps.
+        seed: of the draw.
+    """
+
+    strides = (4, 16)
+    updatable = True
+
+    def __init__(
+        self,
+        *,
+        name: str = "PaDiM",
+        image_shape: tuple[int, int, int] = (256, 256, 3),
+        backbone: str = "efficientnet_lite0",
+        weights: str = "imagenet",
+        levels: str | None = None,
+        features: int | None = None,
+        sigma: float = 4.0,
+        seed: int = 42,
+    ):
+        super().__init__(
+            name=name,
+            image_shape=image_shape,
+            backbone=backbone,
+            weights=weights,
+            levels=levels,
+            sigma=sigma,
+            seed=seed,
+        )
+        self.features = features
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "features": self.features}
+
+    @property
+    def channels(self) -> int:
+        """How many channels are kept of each position."""
+        there = sum(level.channels for level in self.chosen_levels)
+        if self.features is None:
+            return min(FEATURES.get(self.backbone, OTHERS), there)
+        if self.features > there:
+            raise UsageError(
+                f"{self.backbone} has {there} channels at these levels, expected "
+                f"--features of at most that. Received: {self.features}"
+            )
+        return self.features
+
+    def build(self) -> None:
+        self.build_backbone()
+        assert self.channels
+        if "count" in self.arrays:  # loaded
+            self._use(Mahalanobis(int(self.arrays["count"]), EPSILON))
+
+    def _draw(self) -> np.ndarray:
+        """Return the sorted index of the channels to keep."""
+        there = sum(level.channels for level in self.chosen_levels)
+        drawn = np.random.default_rng(self.seed).permutation(there)[: self.channels]
+        return np.sort(drawn)
+
+    def embed(self, images: Any) -> Any:
+        index, start, kept = self.arrays["index"], 0, []
+        for features in self.feature_maps(images):
+            end = start + features.shape[-1]
+            chosen = index[(start <= index) & (index < end)] - start
+            kept += [ops.take(features, chosen, axis=-1)] if len(chosen) else []
+            start = end
+        return on_grid(kept, self.grid)
+
+    def _use(self, layer: Mahalanobis) -> None:
+        """Take `layer` as the fitted Gaussian and make the network that judges."""
+        images = keras.Input(self.image_shape, name="images")
+        maps = layer(self.embed(images))
+        maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
+        self.networks["gaussian"] = layer
+        self._judge = keras.Model(images, maps, name="padim")
+
+    def fit(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "PaDiM":
+        started = time.perf_counter()
+        self._check_memory(len(train))
+        digest = self.load_backbone()
+        self.arrays["index"] = self._draw()
+        height, width = self.grid
+        statistics = Statistics(height * width, self.channels, len(train))
+        self._take(statistics, train, run)
+        self._trained = {"weights_sha256": digest}
+        return self._finish(statistics, validation, started)
+
+    def update(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "PaDiM":
+        self.check_fitted()
+        started = time.perf_counter()
+        total = self.networks["gaussian"].count + len(train)
+        self._check_memory(total)
+        statistics = Statistics.extending(self._gaussian(), len(train))
+        self._take(statistics, train, run)
+        return self._finish(statistics, validation, started)
+
+    def _take(self, statistics: Statistics, images: ImageSet, run: Run | None) -> None:
+        """Add the features of all images to `statistics`."""
+        address = sharing(run, images)
+        if not address or statistics.upper:
+            for features in self._flat(images):
+                statistics.add(features)
+            return
+        if statistics.shift is None:
+            [first] = self._flat(images.subset(range(BATCH)))
+            statistics.shift = first.mean(axis=0)
+        needed, given = self._needed(statistics.images), statistics.empty()
+        for part in shards(self, images, given, address, needed):
+            statistics.merge(part)
+
+    def shard(self, images: ImageSet, start: int, given: Statistics) -> Statistics:
+        statistics = given.empty()
+        for features in self._flat(images):
+            statistics.add(features)
+        return statistics
+
+    def _flat(self, images: ImageSet) -> Iterator[np.ndarray]:
+        """Yield the features (n, p, d) of images, batch by batch."""
+        for features in self.embedded(images):
+            yield features.reshape(len(features), -1, features.shape[-1])
+
+    def _finish(
+        self, statistics: Statistics, validation: ImageSet, started: float
+    ) -> "PaDiM":
+        gaussian = statistics.finish(EPSILON)
+        self.arrays["count"] = np.array(gaussian.count)
+        self._use(Mahalanobis.of(gaussian))
+        self.calibrate(validation)
+        self._trained |= {
+            "images": gaussian.count,
+            "channels": self.channels,
+            "seconds": time.perf_counter() - started,
+        }
+        return self
+
+    def _gaussian(self) -> Gaussian:
+        """Take the Gaussian out of its layer, which is used up."""
+        layer = self.networks.pop("gaussian")
+        mean, *blocks = (np.array(weight) for weight in layer.weights)
+        rows, upper = blocks[: len(layer.rows)], blocks[len(layer.rows) :]
+        return Gaussian(layer.count, mean, layer.epsilon, rows, upper)
+
+    def _needed(self, count: int) -> int:
+        """Return about how many bytes `count` images take."""
+        height, width = self.grid
+        sums = peak_bytes(count, height * width, self.channels)
+        return sums + self.backbone_bytes()
+
+    def _check_memory(self, count: int) -> None:
+        check_memory(
+            self._needed(count),
+            "expected less with --features, --size, or without stride 4 (--levels)",
+        )
+
+    def check_fitted(self) -> None:
+        if "gaussian" not in self.networks:
+            raise NotFittedError("PaDiM is not fitted: call `fit`, or load a model")
+
+    def inference_model(self) -> Any:
+        self.check_fitted()
+        maps = self._judge.output
+        return keras.Model(self._judge.input, [maps, ops.max(maps, axis=(1, 2))])
+
+    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
+        self.check_fitted()
+        return np.asarray(self._judge.predict_on_batch(images))
+
+    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        return maps.max(axis=(1, 2))  # the maps are blurred already

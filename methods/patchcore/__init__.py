@@ -1,0 +1,1 @@
+"""PatchCore: distances from a memory bank of features."""

@@ -1,0 +1,241 @@
+"""PatchCore: distances of local features from a memory bank of good ones."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from methods.base import NotFittedError, Run
+from methods.components.feature_method import BATCH, Enlarge, on_grid
+from methods.components.memory_bank import BLOCK, MemoryBank, Reweighting
+from methods.components.memory_check import check_memory
+from methods.components.sharded_method import ShardedMethod, shards, sharing
+from methods.engine.progress_bar import tracked
+from processing.data.image_set import ImageSet
+from processing.errors import UsageError
+
+from .coreset import greedy_coreset
+
+CANDIDATES = 100_000  # patches that a coreset is chosen from, at most
+NEIGHBOURHOOD = 3  # patches a side whose features are averaged
+CONTRAST = 0.4  # power of the features' length that is left
+FINE = 16  # pixels, the stride that deeper levels go beyond
+COARSE_WEIGHT = 0.7  # of these
+
+
+class PatchCore(ShardedMethod):
+    """Nearest-neighbour distances of patches (Roth et al. 2022, arXiv 2106.08265).
+
+    The features of each level are brought to a mean length of 1 over the image, in
+    which little of a texture's contrast is left; see `levelled`. Levels beyond stride
+    16, which see little detail, count 0.7.
+
+    Args:
+        name: the method's name.
+        image_shape: (h, w, c).
+        backbone: see `FeatureMethod`.
+        weights: see `FeatureMethod`.
+        levels: see `FeatureMethod`; default: all of strides 8 to 32.
+        coreset: share of the candidates that the bank keeps, (0, 1]. These are the
+            patches of the good images, at most 100,000.
+        patches: how many it keeps, in the place of `coreset`.
+        sigma: pixels, the blur of the maps.
+        seed: of the choice.
+    """
+
+    strides = (8, 32)
+    updatable = True
+
+    def __init__(
+        self,
+        *,
+        name: str = "PatchCore",
+        image_shape: tuple[int, int, int] = (256, 256, 3),
+        backbone: str = "efficientnet_lite0",
+        weights: str = "imagenet",
+        levels: str | None = None,
+        coreset: float = 0.1,
+        patches: int | None = None,
+        sigma: float = 4.0,
+        seed: int = 42,
+    ):
+        super().__init__(
+            name=name,
+            image_shape=image_shape,
+            backbone=backbone,
+            weights=weights,
+            levels=levels,
+            sigma=sigma,
+            seed=seed,
+        )
+        self.coreset = coreset
+        self.patches = patches
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"coreset": self.coreset, "patches": self.patches}
+        return {**super().get_config(), **own}
+
+    def build(self) -> None:
+        if not 0 < self.coreset <= 1:
+            raise UsageError(
+                f"--coreset must be above 0, at most 1. Received: {self.coreset}"
+            )
+        self.build_backbone()
+        if "images" in self.arrays:  # loaded
+            self._use(int(self.arrays["kept"]))
+
+    def embed(self, images: Any) -> Any:
+        pool = keras.layers.AveragePooling2D(NEIGHBOURHOOD, strides=1, padding="same")
+        maps = zip(self.chosen_levels, self.feature_maps(images), strict=True)
+        weighted = [
+            Levelled(COARSE_WEIGHT if level.stride > FINE else 1.0)(pool(features))
+            for level, features in maps
+        ]
+        return on_grid(weighted, self.grid)
+
+    def _use(self, count: int) -> None:
+        """Make the network that judges with a bank of `count` features."""
+        height, width = self.grid
+        bank = self.networks["bank"] = MemoryBank(count)
+        images = keras.Input(self.image_shape, name="images")
+        features = self.embed(images)
+        size = features.shape[-1]
+        distances, index = bank(ops.reshape(features, (-1, size)))
+        distances = ops.reshape(distances, (-1, height * width))
+        scores = Reweighting(bank)(
+            ops.reshape(features, (-1, height * width, size)),
+            distances,
+            ops.reshape(index, (-1, height * width)),
+        )
+        maps = ops.reshape(distances, (-1, height, width))
+        maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
+        self._judge = keras.Model(images, [maps, scores], name="patchcore")
+
+    def fit(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "PatchCore":
+        started = time.perf_counter()
+        self._trained = {"weights_sha256": self.load_backbone()}
+        return self._learn(train, validation, None, started, run)
+
+    def update(
+        self, train: ImageSet, validation: ImageSet, run: Run | None = None
+    ) -> "PatchCore":
+        self.check_fitted()
+        bank = np.asarray(self.networks.pop("bank").bank)
+        return self._learn(train, validation, bank, time.perf_counter(), run)
+
+    def _learn(
+        self,
+        train: ImageSet,
+        validation: ImageSet,
+        bank: np.ndarray | None,
+        started: float,
+        run: Run | None,
+    ) -> "PatchCore":
+        """Choose the bank from an older `bank` and the patches of `train`."""
+        images = len(train) + int(self.arrays.get("images", 0))
+        candidates = self._candidates(train, bank, run)
+        offered = min(images * self.grid[0] * self.grid[1], CANDIDATES)
+        wanted = self.patches or round(self.coreset * offered)
+        count = max(1, min(wanted, len(candidates)))
+        first = int(np.random.default_rng(self.seed).integers(len(candidates)))
+        picks = greedy_coreset(candidates, count, first)
+        chosen = np.array(list(tracked(picks, count, "coreset")))
+        self.arrays |= {"images": np.array(images), "kept": np.array(count)}
+        self._use(count)
+        self.networks["bank"].bank.assign(candidates[chosen])
+        self.calibrate(validation)
+        self._trained |= {
+            "images": images,
+            "patches": count,
+            "seconds": time.perf_counter() - started,
+        }
+        return self
+
+    def _candidates(
+        self, train: ImageSet, bank: np.ndarray | None, run: Run | None
+    ) -> np.ndarray:
+        """Return the patches to choose from: `bank`, and equally many of each image.
+
+        float32 (n, d), n at most `CANDIDATES` or the number of images.
+        """
+        size = sum(level.channels for level in self.chosen_levels)
+        older = 0 if bank is None else len(bank)
+        height, width = self.grid
+        share = max(1, min(height * width, (CANDIDATES - older) // len(train)))
+        needed = self._check_memory((older + share * len(train)) * size * 4)
+        candidates = np.empty((older + share * len(train), size), np.float32)
+        if bank is not None:
+            candidates[:older] = bank
+        rng = np.random.default_rng(self.seed)
+        drawn = np.stack([rng.permutation(height * width)[:share] for _ in train.names])
+        drawn.sort(axis=1)
+        if address := sharing(run, train):
+            parts = shards(self, train, drawn, address, needed)
+        else:
+            parts = self._patches(train, drawn)
+        filled = older
+        for patches in parts:
+            candidates[filled : filled + len(patches)] = patches
+            filled += len(patches)
+        return candidates
+
+    def _patches(self, images: ImageSet, drawn: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the patches (n, d) of each image whose numbers are in `drawn`."""
+        rows = iter(drawn)
+        for features in self.embedded(images):
+            for patches in features.reshape(len(features), -1, features.shape[-1]):
+                yield patches[next(rows)]
+
+    def shard(self, images: ImageSet, start: int, given: np.ndarray) -> np.ndarray:
+        drawn = given[start : start + len(images)]
+        return np.concatenate(list(self._patches(images, drawn)))
+
+    def _check_memory(self, candidates: int) -> int:
+        """Return about how many bytes are needed for `candidates` bytes of patches."""
+        height, width = self.grid
+        compared = 2 * 4 * BLOCK * BATCH * height * width
+        needed = 2 * candidates + compared + self.backbone_bytes()
+        advice = "expected less with --size, or without the shallowest of --levels"
+        check_memory(needed, advice)
+        return needed
+
+    def check_fitted(self) -> None:
+        if "bank" not in self.networks:
+            raise NotFittedError("PatchCore is not fitted: call `fit`, or load a model")
+
+    def inference_model(self) -> Any:
+        self.check_fitted()
+        return self._judge
+
+    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
+        return self.judge_batch(images)[0]
+
+    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        return self.judge_batch(images)[1]
+
+    def judge_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.check_fitted()
+        maps, scores = self._judge.predict_on_batch(images)
+        return np.asarray(maps), np.asarray(scores)
+
+
+class Levelled(keras.layers.Layer):
+    """Features (n, h, w, d) with the lengths `weight` (l / mean of l) ** 0.4.
+
+    The mean is that over the positions of an image.
+    """
+
+    def __init__(self, weight: float):
+        super().__init__(trainable=False, dtype="float32")
+        self.weight = weight
+
+    def call(self, features: Any) -> Any:
+        """Return the features, those of length 0 as they are."""
+        length = ops.maximum(ops.norm(features, axis=-1, keepdims=True), 1e-6)
+        mean = ops.mean(length, axis=(1, 2), keepdims=True)
+        return self.weight * features / length * (length / mean) ** CONTRAST

@@ -1,0 +1,1 @@
+"""What the commands do: train, finetune, test, watch, sweep."""

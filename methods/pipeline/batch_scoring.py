@@ -1,0 +1,148 @@
+"""`test.py -d IMAGES --ray`: judge very many images on a cluster, each once.
+
+Plain tasks, not Ray Data: with a plan on disk a start after a failure of the whole
+cluster leaves alone what is there, and no image is judged twice.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from methods.detector.detector import Detector
+from methods.jobs import ray_tasks
+from processing.data.dataset import check_readable, unlabelled
+from processing.data.remote_sources import Part, Source, count, cut
+from processing.decision.decision import Decision
+from processing.errors import UsageError, UserError
+from processing.files import locked, read_json, replacing, write_json
+
+from .finetuning import load_decided
+from .testing import Options, judged_rows
+
+PART, LARGEST = 256, 8192  # images of a file of scores
+PARTS = 4096  # of these files, before there are more images in each
+FETCHED = 64  # images that are copied from elsewhere at once
+PLAN = "plan.json"
+MEMORY = 2 * 2**30  # bytes a worker
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker has to know: the model, the images, where scores go."""
+
+    model: Path
+    options: Options
+    source: Source
+    target: Path
+
+
+def score(model: Path, source: str, options: Options, address: str) -> tuple[Path, int]:
+    """Judge very many images on a Ray cluster; return scores and their number.
+
+    The scores are Parquet files with the columns of scores.csv, of `PART` images each,
+    more of millions. Which image is in which is planned once: what is there is left
+    alone by the next start, and a part that two nodes make is the same. New images get
+    new parts.
+
+    Args:
+        model: a finetuned model.
+        source: see `processing.data.remote_sources`.
+        options: as for `testing.predict`.
+        address: of the cluster, see `methods.jobs.ray_tasks`.
+
+    Raises:
+        UserError: parts that failed, once all others are there.
+    """
+    images = Source(source)
+    _, record, finetuned = load_decided(model, *options.decided)
+    target = options.results / record["run"] / "scored" / images.name
+    job = Job(model.absolute(), options, images, target.absolute())
+    with locked(target / ".lock"):
+        parts = _planned(job, Decision.of_result(finetuned))
+        todo = [i for i in range(len(parts)) if not _path(job, i).exists()]
+        log.info("%d parts, %d to do", len(parts), len(todo))
+        failures = dict(_scored(job, parts, todo, address)) if todo else {}
+        for left in target.glob(".part-*"):  # by a node that died
+            left.unlink()
+    if failures:
+        named = "; ".join(f"{_path(job, i).name}: {failures[i]}" for i in failures)
+        raise UserError(f"parts that failed: {len(failures)}: {named}")
+    return target, sum(map(count, parts))
+
+
+def _planned(job: Job, decision: Decision) -> list[Part]:
+    """Return all parts, old ones first."""
+    what: dict[str, Any] = {"source": job.source.place, "model": str(job.model)}
+    what["decision"] = decision.to_dict()
+    path, parts = job.target / PLAN, []
+    if path.exists():
+        plan = read_json(path)
+        if {key: plan[key] for key in what} != what:
+            raise UsageError(
+                f"{job.target} holds the scores of {plan['source']} by another model "
+                "or decision, or of another folder: expected another --results"
+            )
+        parts = plan["parts"]
+    parts += job.source.parts(parts, part_size)
+    write_json(path, {**what, "parts": parts})
+    return parts
+
+
+def part_size(images: int) -> int:
+    """Return how many images a part has, of so many."""
+    return min(max(PART, images // PARTS), LARGEST)
+
+
+def _path(job: Job, part: int) -> Path:
+    return job.target / f"part-{part:06d}.parquet"
+
+
+def _scored(
+    job: Job, parts: list[Part], todo: list[int], address: str
+) -> Iterator[tuple[int, str]]:
+    """Make the parts that are to do; yield those that failed, and why."""
+    items = ((i, parts[i]) for i in todo)
+    work = partial(score_part, job)
+    _, ended = ray_tasks.started(work, items, address, MEMORY)
+    for done, ((number, part), reason) in enumerate(ended, 1):
+        said = f"failed: {reason}" if reason else f"{count(part)} images"
+        log.info("%s: %s  (%d of %d)", _path(job, number).name, said, done, len(todo))
+        if reason:
+            yield number, reason
+
+
+def score_part(job: Job, item: tuple[int, Part]) -> str:
+    """Judge the images of a part and write its file; return why it failed, if so."""
+    import pandas as pd
+
+    number, part = item
+    try:
+        rows = [row for few in cut(part, FETCHED) for row in _rows(job, few)]
+        with replacing(_path(job, number)) as temporary:
+            pd.DataFrame(rows).to_parquet(temporary, index=False)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def _rows(job: Job, part: Part) -> Iterator[dict[str, Any]]:
+    detector, _, finetuned = _loaded(job)
+    with job.source.files(part) as files:
+        images = unlabelled(files, detector.image_shape, cache_bytes=0)
+        images = check_readable(
+            images.prepared(detector.preparation),
+            job.options.skip_unreadable,
+            none_left=True,
+        )
+        decision = Decision.of_result(finetuned)
+        yield from judged_rows(detector, images, decision, finetuned, "", None, None)
+
+
+@lru_cache(maxsize=1)  # a worker judges many parts
+def _loaded(job: Job) -> tuple[Detector, dict[str, Any], dict[str, Any]]:
+    return load_decided(job.model, *job.options.decided)

@@ -1,0 +1,132 @@
+"""All figures of a judged set: what test_result.json says of how well it was judged."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from processing.data.ground_truth import GOOD_CLASS
+from processing.data.image_set import ANOMALOUS, ImageSet
+from processing.decoding.decode import read_size
+from processing.metrics.image_metrics import (
+    Confusion,
+    Figure,
+    bootstrap_intervals,
+    image_curves,
+    image_figures,
+    missing_label,
+)
+from processing.metrics.pixel_metrics import PIXEL_FIGURES, PixelMetrics
+from processing.metrics.ranking import FloatArray
+
+VERDICTS = ("good", "defective")
+
+Row = dict[str, Any]  # of scores.csv
+Pixels = PixelMetrics | str  # or why there are no figures of pixels: "because ..."
+
+
+def pixel_metrics(images: ImageSet, exact: bool) -> Pixels:
+    """Return what counts the pixels, or why they cannot be counted."""
+    defective = np.flatnonzero(images.labels == ANOMALOUS)
+    missing = missing_label(images.labels[images.labels >= 0])
+    if missing and not len(defective):
+        return missing
+    if images.has_masks:
+        return PixelMetrics(exact=exact)
+    without = {images.classes[i] for i in defective if images.mask_paths[i] is None}
+    return f"because {', '.join(sorted(without))} has no ground truth masks"
+
+
+def native_mask(images: ImageSet, index: int) -> npt.NDArray[np.bool_]:
+    """Return the ground truth of an image at the size of its file, (h, w)."""
+    path = images.mask_paths[index] or images.paths[index]
+    return images.mask(index, read_size(path))
+
+
+def figures(rows: Sequence[Row], pixels: Pixels, seed: int) -> dict[str, Any]:
+    """Return the figures as `methods.pipeline.testing.Report` describes them.
+
+    Args:
+        rows: one for each image, with class, label, verdict and score.
+        pixels: has counted these images.
+        seed: of the bootstrap.
+    """
+    labelled = [row for row in rows if row["label"]]
+    labels, scores = _labels(labelled), [row["score"] for row in labelled]
+    verdicts = [row["verdict"] == "defective" for row in labelled]
+    counts = Confusion.count(labels, verdicts)
+    found: dict[str, Figure] = {
+        **_rates(counts, labels),
+        **image_figures(labels, scores),
+        **_pixel_figures(pixels),
+    }
+    undefined = _undefined(found)
+    classes = {}
+    for name in dict.fromkeys(row["class"] for row in rows):
+        of_class = class_figures(rows, name, pixels)
+        classes[name] = _numbers(of_class)
+        if name != GOOD_CLASS:
+            undefined |= {
+                f"{name}/{key}": reason
+                for key, reason in _undefined(of_class).items()
+                if key not in undefined
+            }
+    return {
+        **_numbers(found),
+        "confusion": vars(counts),
+        "intervals_95": bootstrap_intervals(labels, scores, verdicts, seed=seed),
+        "undefined": undefined,
+        "classes": classes,
+    }
+
+
+def class_figures(rows: Sequence[Row], name: str, pixels: Pixels) -> dict[str, Figure]:
+    """Return the figures of one class.
+
+    They are those of a test set of good images and this class alone. The class of good
+    images, and images without labels, are only counted.
+    """
+    of_class = [row for row in rows if row["class"] == name]
+    called = sum(row["verdict"] == "defective" for row in of_class)
+    found: dict[str, Figure] = {"images": len(of_class), "called_defective": called}
+    if any(row["label"] != "defective" for row in of_class):
+        return found
+    judged = [row for row in rows if row["label"] == "good"] + of_class
+    found |= image_figures(_labels(judged), [row["score"] for row in judged])
+    return found | _pixel_figures(pixels, (GOOD_CLASS, name))
+
+
+def curves(rows: Sequence[Row], pixels: Pixels) -> dict[str, FloatArray]:
+    """Return the curves as `methods.pipeline.testing.Report` describes them."""
+    labelled = [row for row in rows if row["label"]]
+    found = image_curves(_labels(labelled), [row["score"] for row in labelled])
+    return found | ({} if isinstance(pixels, str) else pixels.curves())
+
+
+def _labels(rows: Sequence[Row]) -> list[bool]:
+    return [row["label"] == "defective" for row in rows]
+
+
+def _rates(counts: Confusion, labels: list[bool]) -> dict[str, Figure]:
+    missing = missing_label(labels) or ""
+    rates = {"TPR": counts.tpr, "TNR": counts.tnr, "score": counts.balanced}
+    return {key: missing if rate is None else rate for key, rate in rates.items()}
+
+
+def _pixel_figures(
+    pixels: Pixels, groups: Sequence[str] | None = None
+) -> dict[str, Figure]:
+    if isinstance(pixels, str):
+        return dict.fromkeys(PIXEL_FIGURES, pixels)
+    return pixels.figures(groups)
+
+
+def _undefined(figures: dict[str, Figure]) -> dict[str, str]:
+    return {key: value for key, value in figures.items() if isinstance(value, str)}
+
+
+def _numbers(figures: dict[str, Figure]) -> dict[str, float | None]:
+    return {
+        key: None if isinstance(value, str) else value for key, value in figures.items()
+    }

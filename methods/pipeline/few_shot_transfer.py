@@ -1,0 +1,101 @@
+"""`test.py --shots-from`: a few-shot model for another product, without training."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from methods.detector.detector import Detector
+from methods.detector.model_file import load_model, save_model
+from methods.engine.augmentation import Augmentation
+from methods.fewshot.few_shot_method import ShotMethod
+from processing.data.dataset import check_readable
+from processing.data.image_set import ImageSet
+from processing.decision.calibration import Rule
+from processing.decoding.decode import to_float, to_uint8
+from processing.errors import UsageError, UserError
+from processing.report.overlays import write_png
+
+from .finetuning import Options, finetune
+from .multi_category import KNOWN
+from .run_folder import TrainingRun
+from .training import versions
+
+VALIDATION = 32  # good images that the decision is made from, at most
+VIEWS = 8  # of each shot, where there are no other images
+
+log = logging.getLogger(__name__)
+
+
+def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
+    """Give a model the shots of another product, and a decision; return its file.
+
+    Everything learned from defects stays. The decision comes from good images of the
+    product that are not remembered; where there are none, from views of the shots,
+    moved a little as `Augmentation` does, which are kept in the run folder.
+
+    Args:
+        model: the model file, which stays as it is.
+        folder: category of the product: train/good with as many images as shots.
+        models: where the new model's run folder goes.
+        options: of the decision.
+
+    Raises:
+        UsageError: the model has no shots.
+        UserError: too few good images.
+    """
+    detector, record = load_model(model)
+    method = detector.method
+    if not isinstance(method, ShotMethod):
+        raise UsageError(f"--shots-from: {record['method']} remembers no shots")
+    category = detector.category(folder, cache_bytes=0)
+    good = check_readable(category.train, options.skip_unreadable)
+    drawn = set(method.support(len(good)).tolist())
+    others = [i for i in range(len(good)) if i not in drawn][:VALIDATION]
+    if detector.preparation.span and not others:
+        raise UserError(
+            f"{folder}/train/good: a model with --range needs other images than the "
+            f"{method.shots} shots, to decide from. Received: {len(good)}"
+        )
+    shots, validation = good.subset(sorted(drawn)), good.subset(others)
+    record.pop(KNOWN, None)  # other categories were forgotten
+    record = {
+        **record,
+        "dataset": category.dataset,
+        "category": category.name,
+        "folder": str(folder.absolute()),
+        "splits": {
+            "fit": list(shots.names),
+            "shots": list(shots.names),
+            "validation": list(validation.names),
+        },
+        "adapted_from": str(model.absolute()),
+        "versions": versions(),
+    }
+    parts = (category.dataset, category.name, record["method"], method.variant)
+    run, record = TrainingRun.start(models, parts, record, detector.preparation.arrays)
+    if not others:
+        views = moved_views(run.folder / "views", shots, detector)
+        validation = shots.with_good(views).subset(range(-len(views), 0))
+        record["splits"]["validation"] = list(validation.names)
+    method.remember(detector.seen(shots), detector.seen(validation))
+    path = run.folder / model.name
+    save_model(path, detector, record)
+    run.finish(record)
+    log.info("model: %s", path)
+    finetune(path, replace(options, rule=options.rule or Rule(), folder=folder))
+    return path
+
+
+def moved_views(folder: Path, shots: ImageSet, detector: Detector) -> list[Path]:
+    """Write each shot rotated, shifted and brightened a little; return the files."""
+    move = Augmentation(seed=detector.method.get_config()["seed"])
+    paths: list[Path] = []
+    for path in shots.paths:
+        picture = to_float(detector.preparation.picture(path))
+        for _ in range(VIEWS):
+            (view,) = np.asarray(move(picture[None], training=True))
+            paths.append((folder / f"{len(paths):03d}.png").absolute())
+            write_png(paths[-1], to_uint8(view))
+    return paths

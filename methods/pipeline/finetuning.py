@@ -1,0 +1,265 @@
+"""`finetune.py` behind its command line: the decision for a trained model."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from methods.base import Method
+from methods.detector.detector import Detector
+from processing.data.dataset import check_readable
+from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
+from processing.data.splits import split_finetuning
+from processing.decision.calibration import GoodImages, Rule, smallest_defect
+from processing.decision.decision import Decision, bootstrap_interval
+from processing.decision.regions import AreaCurve, area_curve
+from processing.decision.search import (
+    SearchResult,
+    find_decision,
+    find_decision_legacy,
+    legacy_thresholds,
+)
+from processing.errors import UsageError, UserError
+from processing.files import read_json, write_json
+from processing.maps.residuals import quantise
+from processing.report import plots
+
+from .multi_category import load_category
+from .run_folder import asked
+from .training import named, versions
+
+RESULT = "finetuning_result.json"
+DTYPES = ("float64", "uint8")
+FEWEST = 2  # good and anomalous finetuning images to search with
+# The part of an image that a minimum area can be at most. Beyond it a region is no
+# defect but the whole part, and a few images can be told apart by accident.
+LARGEST_AREA = 4
+CACHE_BYTES = 2**26  # images are read once: only few are worth keeping
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to finetune.
+
+    Attributes:
+        kind: of the maps, a `map_kinds` of the method; None for its own default.
+        dtype: "float64" leaves maps alone, "uint8" rounds them to 256 steps.
+        clear_border: leave out regions that touch the border.
+        legacy: the original's maps, grid and border rule.
+        rule: to decide from good validation images alone; None to search.
+        min_area: smallest defect of a rule, in pixels; None for a share of the image.
+        folder: the category, where it is not where it was at training.
+        results: root of the results.
+    """
+
+    kind: str | None = None
+    dtype: str = "float64"
+    clear_border: bool = False
+    legacy: bool = False
+    rule: Rule | None = None
+    min_area: int | None = None
+    folder: Path | None = None
+    results: Path = Path("results")
+    skip_unreadable: bool = False
+
+
+def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
+    """Set the kind of maps that `method` gives and return its name."""
+    if legacy and not any(name.startswith("legacy-") for name in method.map_kinds):
+        raise UsageError(
+            f"--legacy is for autoencoders. Received: a {type(method).__name__} model"
+        )
+    if legacy:
+        kind = f"legacy-{kind or method.map_kind}"
+    kind = kind or method.map_kind
+    if kind not in method.map_kinds:
+        raise UsageError(
+            f"{type(method).__name__} has no {kind} maps, expected one of "
+            f"{', '.join(method.map_kinds)}"
+        )
+    method.map_kind = kind
+    return kind
+
+
+def decision_maps(method: Method, maps: np.ndarray, dtype: str) -> np.ndarray:
+    """Return maps as the decision sees them."""
+    return quantise(maps, method.highest) if dtype == "uint8" else maps
+
+
+def curves(
+    detector: Detector, images: ImageSet, dtype: str, clear_border: bool
+) -> Iterator[AreaCurve]:
+    """Yield the area curve of each image, one batch of maps in memory at a time."""
+    for judged in detector.judge(images):
+        for anomaly_map in decision_maps(detector.method, judged.maps, dtype):
+            yield area_curve(anomaly_map, clear_border=clear_border)
+
+
+def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
+    """Find the decision of a model; return the result's folder and content."""
+    detector, record = load_category(model, options.folder)
+    kind = choose_maps(detector.method, options.kind, options.legacy)
+    clear_border = options.clear_border or options.legacy
+    seed = record["config"]["seed"]
+    validation, finetuning = _image_sets(detector, record, options)
+
+    start = time.perf_counter()
+    height, width, _ = detector.image_shape
+    min_area = options.min_area or smallest_defect(detector.image_shape)
+    if min_area > height * width:
+        raise UsageError(
+            f"--min-area must be at most the {height * width} pixels of the maps. "
+            f"Received: {min_area}"
+        )
+    good = GoodImages.of(
+        curves(detector, validation, options.dtype, clear_border),
+        max_area=max(min_area, height * width // LARGEST_AREA),
+        min_area=min_area,
+    )
+    tried = curves(detector, finetuning, options.dtype, clear_border)
+    found = _search(good, tried, finetuning, kind, options)
+    log.info(
+        "%d validation and %d finetuning images in %.1f s",
+        len(validation),
+        len(finetuning) if found else 0,
+        time.perf_counter() - start,
+    )
+    if found:
+        decision, how = _from_search(found, finetuning.labels, seed)
+    else:
+        decision, how = _from_good(good, options.rule or Rule(), clear_border)
+    result = {
+        "best_min_area": decision.min_area,
+        "best_threshold": decision.threshold,
+        "method": kind,
+        "dtype": options.dtype,
+        "split": 0.1,
+        "seed": seed,
+        "clear_border": decision.clear_border,
+        "good_level": float(good.typical[-1]),
+        **how,
+        "validation_files": list(validation.names),
+        "finetuning_files": list(finetuning.names) if found else [],
+        "model": str(model),
+        "options": asked(options),
+        "versions": versions(),
+    }
+    name = f"{kind}_{options.dtype}" + (f"_{options.rule.name}" if options.rule else "")
+    folder = options.results / record["run"] / "finetuning" / name
+    write_json(folder / RESULT, result)
+    if found:
+        plots.thresholds(folder / "min_area_threshold_plot.png", found)
+        plots.scores(folder / "scores_plot.png", found)
+    return folder, result
+
+
+def _image_sets(
+    detector: Detector, record: Mapping[str, Any], options: Options
+) -> tuple[ImageSet, ImageSet]:
+    """Return the validation images of the training and the finetuning images."""
+    category = detector.category(Path(record["folder"]), CACHE_BYTES)
+    validation = named(category.train, record["splits"]["validation"])
+    test, seed = category.test, record["config"]["seed"]
+    chosen, _ = split_finetuning(
+        test.labels, test.classes, seed=seed, groups=test.groups
+    )
+    chosen = chosen[:0] if options.rule else chosen
+    return (
+        check_readable(validation, options.skip_unreadable),
+        check_readable(category.test.subset(chosen), options.skip_unreadable),
+    )
+
+
+def _search(
+    good: GoodImages,
+    tried: Iterator[AreaCurve],
+    finetuning: ImageSet,
+    kind: str,
+    options: Options,
+) -> SearchResult | None:
+    """Return the best pair, or None where good images alone are to decide."""
+    if options.rule:
+        return None
+    labels = finetuning.labels
+    counts = [int((labels == label).sum()) for label in (GOOD, ANOMALOUS)]
+    if min(counts) < FEWEST:
+        log.info(
+            "%d good and %d defective images to finetune on, at least %d of each are "
+            "needed: choosing from the good validation images alone",
+            *counts,
+            FEWEST,
+        )
+        return None
+    if options.legacy:
+        grid = legacy_thresholds(
+            kind.removeprefix("legacy-"),
+            options.dtype,
+            float(good.envelope.levels.max()),
+        )
+        return find_decision_legacy(good, tried, labels, grid)
+    return find_decision(good, tried, labels, clear_border=options.clear_border)
+
+
+def _from_good(
+    good: GoodImages, rule: Rule, clear_border: bool
+) -> tuple[Decision, dict[str, Any]]:
+    """Return the decision of a rule on good images, and what to record of it."""
+    if shortfall := rule.shortfall(len(good.scores)):
+        log.warning("warning: %s", shortfall)
+    threshold = rule.threshold(good.scores)
+    return Decision(threshold, good.min_area, clear_border), {
+        "best_score": None,
+        "source": f"good validation images alone: {rule}",
+        "calibration": {**asdict(rule), "good_scores": sorted(good.scores.tolist())},
+    }
+
+
+def _from_search(
+    found: SearchResult, labels: np.ndarray, seed: int
+) -> tuple[Decision, dict[str, Any]]:
+    """Return the best pair of a search, and what to record of it."""
+    interval = bootstrap_interval(found.verdicts, labels, seed=seed)
+    return found.decision, {
+        "best_score": found.score,
+        "source": "finetuning images",
+        "TPR": found.tpr,
+        "TNR": found.tnr,
+        "margin": found.margin,
+        "score_interval_95": list(interval),
+    }
+
+
+def load_decided(
+    model: Path, folder: Path | None, results: Path, kind: str | None, dtype: str | None
+) -> tuple[Detector, dict[str, Any], dict[str, Any]]:
+    """Return a detector, set to the maps of its newest matching decision.
+
+    With it the model's record, and that finetuning result. The arguments are those of
+    `load_category` and `read_results`.
+    """
+    detector, record = load_category(model, folder)
+    _, finetuned = read_results(record, results, kind, dtype)[-1]
+    detector.method.map_kind = finetuned["method"]
+    return detector, record, finetuned
+
+
+def read_results(
+    record: Mapping[str, Any], results: Path, kind: str | None, dtype: str | None
+) -> list[tuple[Path, dict[str, Any]]]:
+    """Return the finetuning results of a model that match, oldest first."""
+    root = results / record["run"] / "finetuning"
+    paths = sorted(root.glob(f"*/{RESULT}"), key=lambda path: path.stat().st_mtime)
+    found: list[tuple[Path, dict[str, Any]]] = []
+    for path in paths:
+        result = read_json(path)
+        if kind in (None, result["method"]) and dtype in (None, result["dtype"]):
+            found.append((path.parent, result))
+    if not found:
+        raise UserError(f"no finetuning result in {root}: run finetune.py first")
+    return found

@@ -1,0 +1,146 @@
+"""One model of several categories: its training, and its view of one of them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import methods
+from methods.detector.detector import Detector
+from methods.detector.model_file import load_model, read_record
+from methods.fewshot.episodes import Known
+from methods.fewshot.unified import Unified
+from processing.data.dataset import category_names, check_readable, scan_category
+from processing.errors import UsageError
+from processing.preprocessing.preparation import Preparation
+
+from .run_folder import TrainingRun
+from .training import configure, finish, named, split, versions
+
+ALL = "several"  # in the place of the category, in the path of a run
+KNOWN = "categories"  # key of a record: folder and splits of each, by name
+
+log = logging.getLogger(__name__)
+
+
+def start_several(
+    folders: list[Path],
+    method_name: str,
+    options: Mapping[str, tuple[str, Any]],
+    *,
+    root: Path = Path("saved_models"),
+    skip_unreadable: bool = False,
+) -> tuple[TrainingRun, dict[str, Any]]:
+    """As `start_run`, for the categories in `folders`, which are of one data set.
+
+    Raises:
+        UsageError: a method that learns one category, or a preparation that is learned
+            from the images of one.
+    """
+    detector = configure(method_name, options)
+    method, preparation = detector.method, detector.preparation
+    names = [category_names(folder) for folder in folders]
+    found = ", ".join(name for _, name in names)
+    if not isinstance(method, Unified):
+        raise UsageError(
+            f"{method_name} learns one category: expected -a unified, or -d with one "
+            f"of {found}"
+        )
+    if preparation.register or preparation.mask:
+        raise UsageError(
+            "--register and --mask are learned from one category: expected -d with one "
+            f"of {found}"
+        )
+    method.check()
+    categories = {}
+    for folder, (_, name) in zip(folders, names, strict=True):
+        shape = detector.image_shape
+        category = scan_category(folder, image_shape=shape, cache_bytes=0)
+        good = check_readable(category.train, skip_unreadable)
+        splits = split(method, good, folder)
+        categories[name] = {"folder": str(folder.absolute()), "splits": splits}
+    record = {
+        "method": method_name,
+        "config": method.get_config(),
+        "preparation": preparation.config(),
+        "dataset": names[0][0],
+        KNOWN: categories,
+        "options": {key: value for key, (_, value) in options.items()},
+        "versions": versions(),
+    }
+    parts = (names[0][0], ALL, method_name, method.variant)
+    return TrainingRun.start(root, parts, record, preparation.arrays)
+
+
+def train_several(
+    run: TrainingRun, record: Mapping[str, Any], *, inspect: bool = False
+) -> Path:
+    """As `train_run`, for several categories."""
+    if inspect:
+        raise UsageError("-i is for a run of one category")
+    method = methods.get(record["method"])(**record["config"])
+    assert isinstance(method, Unified)
+    detector = Detector(method, Preparation(**record["preparation"]))
+    known = {}
+    for name, category in record[KNOWN].items():
+        folder, splits = Path(category["folder"]), category["splits"]
+        good = detector.category(folder, method.cache_bytes).train
+        parts = (named(good, splits[key]) for key in ("fit", "validation", "shots"))
+        known[name] = Known(*map(detector.seen, parts))
+    log.info("%d categories: %s", len(known), ", ".join(known))
+    log.info("run folder: %s", run.folder)
+    method.fit_categories(known, run)
+    return finish(run, record, detector)
+
+
+def categories_in(model: Path, folder: Path | None) -> Sequence[Path | None]:
+    """Return what `load_category` takes for `folder`, or for each category if none."""
+    return (
+        [folder]
+        if folder
+        else list(map(Path, read_record(model).get(KNOWN, ()))) or [None]
+    )
+
+
+def load_category(
+    model: Path, folder: Path | None = None
+) -> tuple[Detector, dict[str, Any]]:
+    """Return the detector of a model, and its record, for one category.
+
+    Args:
+        model: the model file, of one category or of several.
+        folder: the category, where it is not where it was at training; of several, its
+            name is enough.
+
+    Raises:
+        UsageError: a folder whose name is none of several categories.
+    """
+    detector, record = load_model(model)
+    if KNOWN in record:
+        only = next(iter(record[KNOWN])) if len(record[KNOWN]) == 1 else ""
+        name = folder.name if folder else only
+        record = _record_of(record, name)
+        assert isinstance(detector.method, Unified)
+        detector.method.choose(name)
+        log.info("category: %s", name)
+        folder = folder if folder and folder.is_dir() else None
+    return detector, {**record, "folder": str(folder or record["folder"])}
+
+
+def views(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the record of a model as if it knew one category alone, for each."""
+    return [_record_of(record, name) for name in record.get(KNOWN, ())] or [record]
+
+
+def _record_of(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the record of several categories as if its model knew one alone."""
+    categories = record[KNOWN]
+    if name not in categories:
+        raise UsageError(
+            "the model knows several categories: expected --category (of finetune.py, "
+            f"-d) with one of {', '.join(categories)}. Received: {name or 'none'}"
+        )
+    dataset, _, *rest = record["run"].split("/")
+    view = {key: value for key, value in record.items() if key != KNOWN}
+    run = "/".join((dataset, name, *rest))
+    return {**view, "category": name, "run": run, **categories[name]}

@@ -1,0 +1,154 @@
+"""Run folders: where a training keeps its logs, states and results."""
+
+import csv
+import io
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from methods.detector.model_file import load_checkpoint, save_checkpoint
+from processing.errors import UsageError
+from processing.files import locked, new_folder, read_json, write_json, write_text
+from processing.report import plots
+from processing.report.overlays import write_png
+
+CHECKPOINT = "checkpoint.h5"
+PREPARATION = "preparation.h5"
+RUN = "run.json"
+INFO = "info.json"
+LOCK = ".lock"
+PLACES = ("images", "folder", "results")  # of options: where, not how
+
+log = logging.getLogger(__name__)
+
+
+class TrainingRun:
+    """One training's folder; the `Run` that methods report to.
+
+    The folder holds run.json (all arguments and splits) and preparation.h5 (what was
+    learned of the images), written before work starts; checkpoint.h5 and history.csv,
+    renewed after every epoch; lr_plot.png, logs/, and samples/ of what a generating
+    method makes.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.cluster: str | None = None
+
+    @classmethod
+    def start(
+        cls,
+        root: Path,
+        parts: tuple[str, ...],
+        record: Mapping,
+        preparation: Mapping[str, np.ndarray],
+    ) -> tuple["TrainingRun", dict[str, Any]]:
+        """Create root/parts.../timestamp with run.json; return run and record.
+
+        `preparation` are the arrays of the record's preparation.
+        """
+        stamp = datetime.now().strftime("%d-%m-%Y_%H-%M-%S")
+        run = cls(new_folder(root.joinpath(*parts, stamp)))
+        record = {**record, "run": "/".join((*parts, run.folder.name))}
+        write_json(run.folder / RUN, record)
+        arrays = {name: [array] for name, array in preparation.items()}
+        save_checkpoint(run.folder / PREPARATION, arrays, {})
+        return run, record
+
+    @classmethod
+    def resume(cls, folder: Path) -> tuple["TrainingRun", dict[str, Any]]:
+        """Return the interrupted run in `folder` and its record."""
+        if not (folder / RUN).is_file():
+            raise UsageError(f"{folder} is not a run folder of train.py: no {RUN}")
+        record = read_json(folder / RUN)
+        run = cls(folder)
+        run.check_unfinished()
+        if not (folder / PREPARATION).exists():
+            raise UsageError(f"the run in {folder} had not begun: start another one")
+        return run, record
+
+    def check_unfinished(self) -> None:
+        """Raise `UsageError` if the run is finished."""
+        if (self.folder / INFO).exists():
+            raise UsageError(f"the run in {self.folder} is finished: nothing to resume")
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes out of the folder, and wait for one that is in it.
+
+        Raises:
+            UsageError: the run is finished.
+        """
+        with locked(self.folder / LOCK):
+            self.check_unfinished()
+            yield
+
+    def preparation(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the preparation."""
+        arrays, _ = load_checkpoint(self.folder / PREPARATION)
+        return {name: array for name, [array] in arrays.items()}
+
+    def saved(self) -> tuple[dict, dict] | None:
+        """Return the (arrays, state) of the last whole epoch, if any."""
+        path = self.folder / CHECKPOINT
+        return load_checkpoint(path) if path.exists() else None
+
+    def save(self, arrays: Mapping, state: Mapping) -> None:
+        """Renew the checkpoint and history.csv."""
+        save_checkpoint(self.folder / CHECKPOINT, arrays, state)
+        write_table(self.folder / "history.csv", state["history"])
+
+    def swept(self, sweep: Any) -> None:
+        """Plot the learning rate search."""
+        log.info("learning rate: %.2g", sweep.chosen)
+        plots.learning_rate(self.folder / "lr_plot.png", sweep)
+
+    def picture(self, name: str, pixels: np.ndarray) -> None:
+        """Write samples/NAME.png."""
+        write_png(self.folder / "samples" / f"{name}.png", pixels)
+
+    def callbacks(self, settings: Any) -> list:
+        """Return the display, and a TensorBoard log where TensorFlow can write it."""
+        import keras
+        from rich.console import Console
+
+        from methods.engine.progress_bar import EpochDisplay
+
+        display = EpochDisplay(settings.planned, Console())
+        if find_spec("tensorflow") is None:
+            log.info("no TensorBoard logs: TensorFlow is not installed")
+            return [display]
+        board = keras.callbacks.TensorBoard(self.folder / "logs", write_graph=False)
+        return [display, board]
+
+    def finish(self, record: Mapping) -> None:
+        """Write info.json and drop the states, and what a kill left of one."""
+        write_json(self.folder / INFO, record)
+        stem = Path(CHECKPOINT).stem
+        for pattern in (PREPARATION, CHECKPOINT, f".{stem}-*"):
+            for left in self.folder.glob(pattern):
+                left.unlink()
+
+
+def write_table(path: Path, rows: list[dict]) -> None:
+    """Write rows as CSV, whole or not at all; a key that a row lacks stays empty."""
+    text = io.StringIO()
+    keys = dict.fromkeys(key for row in rows for key in row)
+    writer = csv.DictWriter(text, keys, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def asked(options: Any) -> dict[str, Any]:
+    """Return how to finetune or to test, as JSON gives it back, without `PLACES`."""
+    how = {key: value for key, value in asdict(options).items() if key not in PLACES}
+    return json.loads(json.dumps(how))

@@ -1,0 +1,239 @@
+"""`train.py` behind its command line: images in, model file out."""
+
+import importlib.metadata
+import inspect
+import logging
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import methods
+from methods.base import Method, SupervisedMethod
+from methods.detector.detector import Detector
+from methods.detector.model_file import load_model, save_model
+from methods.fewshot.few_shot_method import ShotMethod
+from processing.data.dataset import Category, check_readable, scan_category
+from processing.data.image_set import ANOMALOUS, ImageSet
+from processing.data.listing import bare_name
+from processing.data.splits import split_finetuning, split_validation
+from processing.decoding.decode import to_float
+from processing.decoding.medical import file_of
+from processing.errors import UsageError, UserError
+from processing.preprocessing.preparation import Preparation
+from processing.preprocessing.reference import learn, registrable
+from processing.report import plots
+
+from .run_folder import TrainingRun
+
+PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays"}
+PACKAGES = ("keras", "tensorflow", "numpy", "scikit-image", "opencv-python-headless")
+
+log = logging.getLogger(__name__)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def configure(name: str, options: Mapping[str, tuple[str, Any]]) -> Detector:
+    """Return the unfitted method `name`, and its preparation, as a user asked for.
+
+    Args:
+        name: a key of `METHODS`.
+        options: by parameter of the method's class, the flag that the user knows it
+            by and its value; besides those of `Preparation`, but "color" ("grayscale"
+            or "rgb") in place of its channels.
+
+    Raises:
+        UsageError: an option that the method does not have.
+    """
+    kind = methods.get(name)
+    values = {key: value for key, (_, value) in options.items()}
+    color = values.pop("color", None)
+    prepared = {key: values.pop(key) for key in PREPARATION if key in values}
+    known = inspect.signature(kind).parameters
+    for key in values:
+        if key not in known:
+            raise UsageError(f"{name} has no option {options[key][0]}")
+    channels = {"grayscale": 1, "rgb": 3}[color or kind.color(values)]
+    prepared = {"size": (kind.size, kind.size), "channels": channels, **prepared}
+    preparation = Preparation(**prepared)
+    values |= {"name": name, "image_shape": preparation.seen_shape}
+    return Detector(kind(**values), preparation)
+
+
+def start_run(
+    folder: Path,
+    method_name: str,
+    options: Mapping[str, tuple[str, Any]],
+    *,
+    root: Path = Path("saved_models"),
+    skip_unreadable: bool = False,
+) -> tuple[TrainingRun, dict[str, Any]]:
+    """Check everything, split the good images, and create the run folder.
+
+    `options` are those of `configure`.
+    Returns the run and its record: what `resume` needs to train, JSON-able.
+    """
+    detector = configure(method_name, options)
+    method = detector.method
+    method.check()
+    category = scan_category(folder, image_shape=detector.image_shape, cache_bytes=0)
+    good = check_readable(category.train, skip_unreadable)
+    preparation = learn(detector.preparation, good)
+    splits = split(method, registrable(good, preparation), folder)
+    if isinstance(method, SupervisedMethod) and method.needs_defects:
+        seed = method.get_config()["seed"]
+        defective = check_readable(known_defects(category, seed), skip_unreadable)
+        method.check_defective(len(defective), tiles=len(preparation.tiling))
+        splits["defective"] = list(defective.names)
+    record = {
+        "method": method_name,
+        "config": method.get_config(),
+        "preparation": preparation.config(),
+        "dataset": category.dataset,
+        "category": category.name,
+        "folder": str(folder.absolute()),
+        "options": {key: value for key, (_, value) in options.items()},
+        "splits": splits,
+        "versions": versions(),
+    }
+    parts = (category.dataset, category.name, method_name, method.variant)
+    return TrainingRun.start(root, parts, record, preparation.arrays)
+
+
+def split(method: Method, good: ImageSet, folder: Path) -> dict[str, list[str]]:
+    """Return the names of the good images to fit, to validate and to remember."""
+    if len(good) < 2:
+        raise UserError(
+            f"{folder}/train/good needs at least 2 images, one to fit and one to "
+            f"validate. Received: {len(good)}"
+        )
+    seed = method.get_config()["seed"]
+    fit, validation = split_validation(len(good), seed=seed, groups=good.groups)
+    parts = {"fit": fit, "validation": validation}
+    if isinstance(method, ShotMethod):
+        parts["shots"] = fit[method.support(len(fit))]
+    return {key: [good.names[i] for i in part] for key, part in parts.items()}
+
+
+def train_run(
+    run: TrainingRun, record: Mapping[str, Any], *, inspect: bool = False
+) -> Path:
+    """Train in a run folder, from where it stopped if it did; return the model file.
+
+    Of an update only the added images are learned from.
+    """
+    method = methods.get(record["method"])(**record["config"])
+    preparation = Preparation(**record["preparation"], arrays=run.preparation())
+    detector = Detector(method, preparation)
+    category = detector.category(Path(record["folder"]), method.cache_bytes)
+    base = record.get("updated_from")
+    learned = record["added"] if base else record["splits"]
+    fit = named(category.train, learned["fit"])
+    validation = named(category.train, record["splits"]["validation"])
+    log.info("%d images to fit, %d to validate", len(fit), len(validation))
+    log.info("run folder: %s", run.folder)
+    if base:
+        detector, _ = load_model(Path(base))
+        method = detector.method
+    seen = detector.seen(fit), detector.seen(validation)
+    more: dict[str, ImageSet] = {}
+    if isinstance(method, SupervisedMethod) and method.needs_defects:
+        source = category.defective if len(category.defective) else category.test
+        defective = named(source, record["splits"]["defective"])
+        more["defective"] = detector.seen(defective)
+    if isinstance(method, ShotMethod):
+        shots = named(category.train, record["splits"]["shots"])
+        more["shots"] = detector.seen(shots)
+    take_in: Callable = method.update if base else method.fit
+    take_in(*seen, run, **more)
+    path = finish(run, record, detector)
+    if inspect:
+        write_inspections(run.folder, detector, validation, category)
+    return path
+
+
+def finish(run: TrainingRun, record: Mapping[str, Any], detector: Detector) -> Path:
+    """Write the model file and the plots of a training, and end the run."""
+    method = detector.method
+    training = {**record.get("training", {}), **method.summary()}
+    record = {**record, "training": training}
+    path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
+    save_model(path, detector, record)
+    if method.history:
+        plots.losses(run.folder / "loss_plot.png", method.history)
+        plots.learning_rates(run.folder / "lr_schedule_plot.png", method.history)
+    run.finish(record)
+    return path
+
+
+def known_defects(category: Category, seed: int) -> ImageSet:
+    """Return the defective images that a supervised method may learn from.
+
+    They are those beside train/good, or else those that `finetune.py` draws from the
+    test set with the same seed, which `test.py` leaves out.
+    """
+    if len(category.defective):
+        return category.defective
+    test = category.test
+    chosen, _ = split_finetuning(
+        test.labels, test.classes, seed=seed, groups=test.groups
+    )
+    return test.subset(chosen[test.labels[chosen] == ANOMALOUS])
+
+
+def named(images: ImageSet, names: list[str]) -> ImageSet:
+    """Return the good images with these names; a `UserError` for one that is gone.
+
+    An absolute path names an image that is none of `images`.
+    """
+    known = set(images.names)
+    outside = [Path(name) for name in names if name not in known]
+    missing = [x for x in outside if not (x.is_absolute() and file_of(x).exists())]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of the images that the model was made with are gone, such "
+            f"as {missing[0]}"
+        )
+    images = images.with_good(outside)
+    index = {name: i for i, name in enumerate(images.names)}
+    return images.subset([index[name] for name in names])
+
+
+def write_inspections(
+    folder: Path, detector: Detector, validation: ImageSet, category: Category
+) -> None:
+    """Write image, reconstruction and map of validation and test images."""
+    limits: tuple[float, float] | None = None
+    for part, images in (("val", validation), ("test", category.test)):
+        done = 0
+        for judged in detector.judge(images):
+            limits = limits or (0.0, 2 * float(np.quantile(judged.maps, 0.999)))
+            for row, view in enumerate(judged.views):
+                name = images.names[done + row]
+                plots.inspection(
+                    folder / f"inspection_{part}" / inspection_name(name),
+                    view.placement.restore(to_float(view.pixels)),
+                    detector.reconstruct(view),
+                    judged.maps[row],
+                    f"{name}   score {judged.scores[row]:.4g}",
+                    limits,
+                )
+            done += len(judged.scores)
+
+
+def inspection_name(name: str) -> str:
+    """Return the flat file name of an image's inspection picture."""
+    return f"{bare_name(name).replace('/', '_')}_inspection.png"

@@ -1,0 +1,111 @@
+"""`train.py --update`: more good images for a trained model."""
+
+import filecmp
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+import methods
+from methods.detector.model_file import read_preparation, read_record
+from processing.data.dataset import check_readable, scan_category, scan_images
+from processing.data.image_set import ImageSet
+from processing.data.splits import split_validation
+from processing.decoding.medical import file_of
+from processing.errors import UsageError, UserError
+from processing.preprocessing.reference import registrable
+
+from .run_folder import TrainingRun
+from .training import versions
+
+log = logging.getLogger(__name__)
+
+
+def start_update(
+    model: Path,
+    folder: Path,
+    *,
+    root: Path = Path("saved_models"),
+    skip_unreadable: bool = False,
+) -> tuple[TrainingRun, dict[str, Any]]:
+    """Find the images of `folder` that a model lacks and create the run folder.
+
+    A tenth of them joins the validation images; the old splits stay. Images that lie
+    outside of the model's category are recorded by their absolute path.
+
+    Args:
+        model: the model file, which stays as it is.
+        folder: a category with train/good, or a folder of good images.
+        root: where the run folder goes.
+        skip_unreadable: leave out files that cannot be decoded.
+
+    Returns:
+        The run and its record for `train_run`.
+    """
+    record = read_record(model)
+    if not methods.get(record["method"]).updatable:
+        raise UsageError(
+            f"{record['method']} cannot take in images later: train it anew"
+        )
+    good = _good_images(folder, record)
+    new = _unknown(good, record, folder)
+    new = check_readable(new, skip_unreadable)
+    preparation = read_preparation(model)
+    new = registrable(new, preparation)
+    seed = record["config"]["seed"]
+    names = _names(new, record, folder)
+    added: dict[str, list[str]] = {"fit": [*names], "validation": []}
+    if len(names) > 1:
+        fit, validation = split_validation(len(names), seed=seed, groups=new.groups)
+        added["fit"] = [names[i] for i in fit]
+        added["validation"] = [names[i] for i in validation]
+    splits = {key: record["splits"][key] + added[key] for key in added}
+    record = {
+        **record,
+        "splits": splits,
+        "added": added,
+        "updated_from": str(model.absolute()),
+        "versions": versions(),
+    }
+    parts = tuple(record["run"].split("/")[:-1])
+    return TrainingRun.start(root, parts, record, preparation.arrays)
+
+
+def _good_images(folder: Path, record: Mapping[str, Any]) -> ImageSet:
+    height, width, channels = record["config"]["image_shape"]
+    shape = (height, width, channels)
+    if (folder / "train" / "good").is_dir():
+        return scan_category(folder, image_shape=shape, cache_bytes=0).train
+    return scan_images(folder, shape, cache_bytes=0)
+
+
+def _unknown(good: ImageSet, record: Mapping[str, Any], folder: Path) -> ImageSet:
+    """Return the images that are not in the model, neither by path nor by content."""
+    by_size: dict[int, set[Path]] = defaultdict(set)
+    for name in record["splits"]["fit"] + record["splits"]["validation"]:
+        path = Path(record["folder"]) / name  # or `name`, where it is absolute
+        path = file_of(path)
+        if path.is_file():
+            by_size[path.stat().st_size].add(path)
+    known = {path: _among(path, by_size) for path in set(good.groups)}
+    new = [i for i, path in enumerate(good.groups) if not known[path]]
+    log.info("%d new images, %d in the model already", len(new), len(good) - len(new))
+    if not new:
+        raise UserError(
+            f"all {len(good)} images of {folder} are in the model already: expected "
+            "new ones"
+        )
+    return good.subset(new)
+
+
+def _among(path: Path, by_size: Mapping[int, Set[Path]]) -> bool:
+    others = by_size.get(path.stat().st_size, ())
+    return any(filecmp.cmp(path, other, shallow=False) for other in others)
+
+
+def _names(images: ImageSet, record: Mapping[str, Any], folder: Path) -> Sequence[str]:
+    """Return what the record calls the images."""
+    if folder.absolute() == Path(record["folder"]):
+        return images.names
+    return [str(path) for path in images.paths]

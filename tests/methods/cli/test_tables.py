@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from methods.cli.tables import classification, print_figures, print_verdicts
+from methods.pipeline.evaluation import figures
+from methods.pipeline.testing import Report
+
+DECISION = {
+    "method": "ssim",
+    "dtype": "float64",
+    "threshold": 0.5,
+    "min_area": 3,
+    "decided_by": "a test",
+}
+
+
+def made_report(count=4):
+    """Return a report of good and hole images, half each, all judged right."""
+    rows = [
+        {
+            "file": f"{i}.png",
+            "class": "hole" if i % 2 else "good",
+            "label": "defective" if i % 2 else "good",
+            "verdict": "defective" if i % 2 else "good",
+            "score": float(i % 2),
+            "defect_area": i % 2,
+        }
+        for i in range(count)
+    ]
+    result = {**DECISION, **figures(rows, "because hole has no masks", seed=1)}
+    return Report(Path("there"), result, rows, {})
+
+
+def test_figures_are_printed_with_intervals_and_reasons(capsys):
+    print_figures(made_report())
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    assert "found 2 of 2 defects, 0 false alarms on 2 good images" in lines
+    assert "image AUROC    1.000 [1.000, 1.000]" in lines
+    assert "pixel AUROC    undefined" in lines
+    assert "[ ]: 95 % of 1,000 draws of the images (bootstrap)" in lines
+    assert "one value twice: no draw differed, which does not make it certain" in lines
+    [reason] = [line for line in lines if line.startswith("undefined")]
+    assert reason.startswith("undefined, because hole has no masks: pixel AUROC, ")
+    assert reason.endswith("IoU, Dice")
+    assert lines[-1] == "results: there"
+    [row] = [line for line in lines if "hole" in line and "(100%)" in line]
+    assert "1.000" in row
+
+
+def test_reasons_of_classes_name_them(capsys):
+    report = made_report()
+    report.result["undefined"] = {"hole/iou": "because of a test"}
+    print_figures(report)
+    printed = capsys.readouterr().out
+    assert "undefined, because of a test: IoU of hole" in printed
+
+
+@pytest.mark.parametrize("count", [4, 24])
+def test_verdicts_of_few_and_of_many_images(capsys, count):
+    print_verdicts(made_report(count))
+    printed = capsys.readouterr().out
+    assert f"{count // 2} of {count} images are defective" in printed
+    assert ("... and 4 more in scores.csv" in printed) == (count == 24)
+
+
+def test_classification_is_the_originals_table():
+    report = made_report()
+    lines = classification(report.result, report.rows).splitlines()
+    assert lines[0] == "min_area = 3, threshold = 0.5, method = ssim, dtype = float64"
+    assert lines[2].split() == ["filename", "prediction", "truth", "accurate"]
+    assert lines[3].split() == ["0.png", "good", "good", "True"]

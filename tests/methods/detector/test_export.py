@@ -1,0 +1,152 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from methods.anogan.anogan import AnoGAN
+from methods.cae.cae import CAE
+from methods.cli.export import main
+from methods.cnn.cnn import CNN
+from methods.detector import export as module
+from methods.detector.detector import Detector
+from methods.detector.export import export, trial_images
+from methods.detector.model_file import load_model, save_model
+from methods.fewshot.fewshot import FewShot
+from methods.padim.padim import PaDiM
+from methods.patchcore.patchcore import PatchCore
+from processing.data.dataset import scan_category
+from processing.errors import UsageError, UserError
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="converters of TensorFlow graphs"
+)
+SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
+
+
+@pytest.fixture(scope="module")
+def models(samples, tmp_path_factory):
+    """Return the model files of feature methods, a PaDiM of each form, and of a CAE."""
+    folder = tmp_path_factory.mktemp("models")
+    good = scan_category(samples / "washer", image_shape=(64, 64, 3)).train
+    methods = {
+        "sums": PaDiM(**SMALL, features=4),
+        "dual": PaDiM(**SMALL),
+        "patches": PatchCore(**SMALL),
+        "shots": FewShot(**SMALL),
+    }
+    for name, method in methods.items():
+        method.fit(good.subset(range(8)), good.subset([8, 9]))
+        save(folder / f"{name}.hdf5", method)
+    small = {"image_shape": (32, 32, 1)}
+    gan = {"width": 4, "latent": 8}
+    classifier = CNN(image_shape=(48, 40, 3))
+    classifier.build()
+    save(folder / "cnn.hdf5", classifier)
+    for name, method in {
+        "cae": CAE(**small),
+        "f-anogan": AnoGAN(**small, **gan, encoder=True),
+        "anogan": AnoGAN(**small, **gan),
+    }.items():
+        method.build()
+        for kind in method.residuals:
+            for part, value in (("mean", 0.01), ("deviation", 0.1)):
+                method.arrays[f"{kind}_{part}"] = np.full((32, 32), value, "float32")
+        save(folder / f"{name}.hdf5", method)
+    return folder
+
+
+def save(path, method):
+    """Write a model file of a run with the name of the file."""
+    record = {"method": method.name, "run": path.stem, "folder": "mvtec/washer"}
+    save_model(path, Detector(method), record)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *[("sums", kind) for kind in module.SUFFIXES],
+        *[(name, "onnx") for name in ("dual", "shots", "cae", "f-anogan", "cnn")],
+        ("patches", "openvino"),
+        ("cae", "litert"),
+        ("cnn", "litert"),
+    ],
+)
+def test_the_graph_judges_like_the_method(models, name, kind, tmp_path):
+    pytest.importorskip(module.PACKAGES[kind])
+    target = tmp_path / f"x{module.SUFFIXES[kind]}"
+    path, difference = export(models / f"{name}.hdf5", kind, target)
+    assert 0 <= difference < 1e-4
+    weights = {"x.bin"} if kind == "openvino" else set()
+    files = {target.name, f"{target.name}.json"} | weights
+    assert {p.name for p in tmp_path.iterdir()} == files
+    about = json.loads((tmp_path / f"{target.name}.json").read_text())
+    assert about["decision"] is None
+    shape = load_model(models / f"{name}.hdf5")[0].image_shape
+    maps, scores = module.RUNNERS[kind](path)(trial_images(shape))
+    assert maps.shape == (3, *shape[:2])
+    assert scores.shape == (3,)
+
+
+def test_the_newest_decision_and_its_maps(models, tmp_path):
+    pytest.importorskip("tf2onnx")
+    folder = tmp_path / "results/cae/finetuning/l2_float64"
+    folder.mkdir(parents=True)
+    result = {"method": "l2", "dtype": "float64", "clear_border": False}
+    result |= {"best_threshold": 3.5, "best_min_area": 12}
+    (folder / "finetuning_result.json").write_text(json.dumps(result))
+    path, _ = export(
+        models / "cae.hdf5", "onnx", tmp_path / "x.onnx", results=tmp_path / "results"
+    )
+    about = json.loads((tmp_path / "x.onnx.json").read_text())
+    expected = {"threshold": 3.5, "min_area": 12, "clear_border": False}
+    assert about["decision"] == expected
+    method = load_model(models / "cae.hdf5")[0].method
+    method.map_kind = about["map"]
+    assert about["map"] == "l2"
+    images = trial_images((32, 32, 1))
+    maps, _ = module.RUNNERS["onnx"](path)(images)
+    np.testing.assert_allclose(maps, method.anomaly_map(images), atol=1e-3)
+
+
+def test_a_folder_is_not_overwritten(models, tmp_path):
+    (tmp_path / "x_saved_model").mkdir()
+    with pytest.raises(UsageError, match="x_saved_model exists: expected another"):
+        export(models / "sums.hdf5", "saved_model", tmp_path / "x_saved_model")
+
+
+def test_a_graph_that_differs_is_not_written(models, monkeypatch, tmp_path, capsys):
+    pytest.importorskip("tf2onnx")
+    run = module.RUNNERS["onnx"]
+
+    def off(path):
+        return lambda batch: [1.002 * value for value in run(path)(batch)]
+
+    monkeypatch.setitem(module.RUNNERS, "onnx", off)
+    arguments = ["-p", str(models / "sums.hdf5"), "-o", str(tmp_path / "x.onnx")]
+    assert main(arguments) == 1
+    assert "differs by 2.0e-03 of the largest map value" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_methods_without_a_graph(models, tmp_path):
+    with pytest.raises(UserError, match="AnoGAN cannot be exported"):
+        export(models / "anogan.hdf5", "onnx", tmp_path / "x.onnx")
+
+
+def test_the_suffix_must_suit(models):
+    with pytest.raises(UsageError, match="ends in .xml. Received: .*x.onnx"):
+        export(models / "sums.hdf5", "openvino", models / "x.onnx")
+
+
+def test_missing_packages_are_named(models, monkeypatch, tmp_path):
+    monkeypatch.setitem(module.PACKAGES, "onnx", "no_such_package")
+    with pytest.raises(UserError, match=r"no_such_package: pip install .*\[export\]"):
+        export(models / "sums.hdf5", "onnx", tmp_path / "x.onnx")
+
+
+def test_trial_images_differ_and_keep_the_range():
+    images = trial_images((32, 48, 1))
+    assert images.shape == (3, 32, 48, 1)
+    assert 0 <= images.min() < images.max() <= 1
+    assert len(np.unique(images.mean(axis=(1, 2, 3)))) == 3

@@ -1,0 +1,34 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from methods.engine import progress_bar
+from methods.engine.progress_bar import EpochDisplay, tracked
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_one_line_an_epoch(terminal):
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=terminal, width=40, no_color=True)
+    progress_bar = EpochDisplay(3, console)
+    progress_bar.set_params({"steps": 2})
+    for epoch, val_loss in enumerate([0.5, 0.6]):
+        progress_bar.on_epoch_begin(epoch)
+        progress_bar.on_train_batch_end(0)
+        progress_bar.on_epoch_end(epoch, {"loss": 0.7, "val_loss": val_loss})
+    progress_bar.on_train_end()
+    lines = [line for line in output.getvalue().splitlines() if "val_loss" in line]
+    assert len(lines) == 2
+    assert "epoch 1/3  loss 0.7000  val_loss 0.5000 *" in lines[0]
+    assert "*" not in lines[1]
+    assert "0 s left" in lines[0]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_tracked_yields_all_and_tells_the_time_left(terminal, caplog, monkeypatch):
+    monkeypatch.setattr(progress_bar, "EVERY", 0.0)
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=60)
+    with caplog.at_level("INFO"):
+        assert list(tracked("abc", 3, "features", console)) == ["a", "b", "c"]
+    assert ("features: 2 of 3, 0 s left" in caplog.text) != terminal

@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+
+from methods.fewshot.fewshot import FewShot
+from processing.data.dataset import scan_category
+from processing.errors import UsageError, UserError
+from processing.maps.residuals import smooth
+
+SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
+
+
+@pytest.fixture(scope="module")
+def category(samples):
+    return scan_category(samples / "washer", image_shape=(64, 64, 3))
+
+
+def fitted(category, **config):
+    good = category.train
+    method = FewShot(**SMALL, **config)
+    return method.fit(good.subset(range(8)), good.subset([10, 11]))
+
+
+def unit_features(method, images):
+    maps = method.networks["backbone"].predict_on_batch(images)
+    return [
+        f / np.linalg.norm(f, axis=-1, keepdims=True) for f in map(np.asarray, maps)
+    ]
+
+
+def test_maps_are_mean_cosine_distances(category):
+    """The same as written out: all pairs of features at once, OpenCV's resize."""
+    import cv2
+
+    method = fitted(category, shots=2)
+    shots = next(category.train.subset(method.support(8)).batches(2))
+    image = next(category.test.batches(1))
+    total = 0
+    pairs = zip(unit_features(method, image), unit_features(method, shots), strict=True)
+    for features, stored in pairs:
+        cosines = np.einsum("hwd,nkld->hwnkl", features[0], stored)
+        nearest = 1 - cosines.max(axis=(2, 3, 4))
+        total = total + smooth(cv2.resize(nearest, (64, 64))[None], 4.0)
+    maps, scores = method.judge_batch(image)
+    np.testing.assert_allclose(maps, total / 3, atol=1e-5)
+    np.testing.assert_allclose(scores, maps.max(axis=(1, 2)), rtol=1e-6)
+
+
+def test_a_remembered_image_has_no_anomaly(category):
+    method = fitted(category, shots=3)
+    shots = category.train.subset(method.support(8))
+    assert method.anomaly_map(next(shots.batches(3))).max() < 1e-5
+    others = [i for i in range(8) if i not in method.support(8)]
+    assert (
+        method.anomaly_map(next(category.train.subset(others).batches(5))).max() > 1e-4
+    )
+
+
+def test_rotations_are_remembered_when_asked(category):
+    plain, turned = (fitted(category, shots=1, rotations=x) for x in (False, True))
+    shot = next(category.train.subset(plain.support(8)).batches(1))
+    assert [bank.count for bank in turned.banks] == [4 * 64, 4 * 16, 4 * 4]
+    for quarter in range(1, 4):
+        image = np.ascontiguousarray(np.rot90(shot, quarter, (1, 2)))
+        assert turned.anomaly_map(image).max() < 1e-5
+        assert plain.anomaly_map(image).max() > 1e-4
+
+
+def test_more_shots_lie_nearer(category):
+    images = next(category.test.batches(4))
+    one, many = (fitted(category, shots=n).anomaly_map(images) for n in (1, 6))
+    assert (many.mean(axis=(1, 2)) < one.mean(axis=(1, 2))).all()
+
+
+def test_the_draw_is_seeded_and_named(category):
+    method = fitted(category, shots=3)
+    names = [category.train.names[i] for i in method.support(8)]
+    assert method.summary()["shots"] == names
+    assert (method.support(8) == FewShot(shots=3).support(8)).all()
+    draws = {tuple(FewShot(shots=3, seed=seed).support(8)) for seed in range(5)}
+    assert len(draws) > 1
+
+
+def test_a_new_product_takes_the_place_of_the_old(category):
+    method = fitted(category, shots=2)
+    images = category.train.subset([8, 9, 10])
+    before, highest = method.anomaly_map(next(images.batches(3))), method.highest
+    method.remember(images, None)
+    assert method.anomaly_map(next(images.batches(3))).max() < 1e-5 < before.max()
+    assert method.highest == highest
+    assert [bank.count for bank in method.banks] == [3 * 64, 3 * 16, 3 * 4]
+
+
+@pytest.mark.parametrize("levels", ["stage3", "stage3,stage5"])
+def test_levels(category, levels):
+    method = fitted(category, levels=levels)
+    assert len(method.banks) == len(levels.split(","))
+    assert np.isfinite(method.anomaly_map(next(category.test.batches(1)))).all()
+
+
+def test_more_shots_than_images(category):
+    with pytest.raises(UserError, match="--shots 9 needs as many good images"):
+        fitted(category, shots=9)
+
+
+def test_rotations_need_square_images():
+    method = FewShot(image_shape=(64, 32, 3), weights="random", rotations=True)
+    with pytest.raises(UsageError, match="square images. Received: 64x32"):
+        method.check()
+
+
+@pytest.fixture(scope="module")
+def trained(category):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autoencoder.training.EPOCH_IMAGES", 8)
+        return fitted(category, shots=2, train=True, epochs=2)
+
+
+def test_training_keeps_the_backbone_and_records_itself(trained, category):
+    frozen = fitted(category, shots=2)
+    for name in ("backbone", "bank_stage5"):
+        pairs = zip(*(m.networks[name].weights for m in (trained, frozen)), strict=True)
+        for mine, other in pairs:
+            np.testing.assert_array_equal(np.asarray(mine), np.asarray(other))
+    summary = trained.summary()
+    assert summary["best_epoch"] in (1, 2)
+    assert len(trained.history) == 2
+    assert set(summary["blends"]) == {"0.0", "0.25", "0.5", "0.75"}
+    distances, learned = trained.arrays["blend"]
+    assert distances > 0
+    assert learned >= 0
+
+
+def test_what_was_learned_serves_another_product(trained, category):
+    """The head stays, and has its say on the new memory."""
+    before = [np.asarray(w) for w in trained.networks["head"].weights]
+    blend = trained.arrays["blend"].copy()
+    images = next(category.test.batches(2))
+    trained.remember(category.train.subset([8, 9]), None)
+    trained.arrays["blend"] = np.array([1.0, 0.0])
+    trained.use()
+    plain = trained.anomaly_map(images)
+    trained.arrays["blend"] = np.array([1.0, 1.0])
+    trained.use()
+    assert (trained.anomaly_map(images) > plain).any()
+    for weight, value in zip(trained.networks["head"].weights, before, strict=True):
+        np.testing.assert_array_equal(np.asarray(weight), value)
+    trained.arrays["blend"] = blend
+    trained.use()
+
+
+def test_a_trained_model_is_saved_whole(trained, category, tmp_path):
+    from methods.detector.detector import Detector
+    from methods.detector.model_file import load_model, save_model
+
+    save_model(tmp_path / "m.hdf5", Detector(trained), {"method": "fewshot"})
+    loaded = load_model(tmp_path / "m.hdf5")[0].method
+    images = next(category.test.batches(3))
+    np.testing.assert_allclose(
+        loaded.anomaly_map(images), trained.anomaly_map(images), atol=1e-5
+    )

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from methods.components.memory_check import size
+from methods.detector.detector import Detector
+from methods.detector.model_file import load_model, save_model
+from methods.padim.padim import PaDiM
+from processing.data.dataset import scan_category
+from processing.errors import UsageError, UserError
+
+SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
+
+
+@pytest.fixture(scope="module")
+def category(samples):
+    return scan_category(samples / "washer", image_shape=(64, 64, 3))
+
+
+def fitted(category, images, **config):
+    method = PaDiM(**SMALL, **config)
+    good = category.train
+    return method.fit(good.subset(range(images)), good.subset([10, 11]))
+
+
+def saved_and_loaded(method, path):
+    save_model(path, Detector(method), {"method": "PaDiM"})
+    return load_model(path)[0].method
+
+
+@pytest.mark.parametrize("features", [4, 100])
+def test_an_update_equals_a_fit_on_all(category, features, tmp_path):
+    """With four channels the sums are extended, with a hundred the dual form."""
+    images = next(category.test.batches(4))
+    method = fitted(category, 6, features=features)
+    method = saved_and_loaded(method, tmp_path / "model.hdf5")
+    good = category.train
+    method.update(good.subset(range(6, 10)), good.subset([10, 11]))
+    expected = fitted(category, 10, features=features).anomaly_map(images)
+    np.testing.assert_allclose(method.anomaly_map(images), expected, rtol=1e-5)
+    again = saved_and_loaded(method, tmp_path / "more.hdf5")
+    np.testing.assert_allclose(again.anomaly_map(images), expected, rtol=1e-5)
+
+
+def test_channels_of_the_papers_and_of_the_seed():
+    def channels(backbone, **config):
+        return PaDiM(backbone=backbone, **config).channels
+
+    assert channels("resnet18") == channels("efficientnet_lite0") == 100
+    assert channels("resnet18", features=180) == 180
+    assert channels("wide_resnet50_2") == 550
+    assert channels("efficientnet_lite0", levels="stage2") == 24
+    levels = PaDiM(backbone="wide_resnet50_2").chosen_levels
+    assert sum(level.channels for level in levels) == 1792
+    with pytest.raises(UsageError, match="has 448 channels .* Received: 449"):
+        channels("resnet18", features=449)
+
+
+def test_the_drawn_channels_are_saved(category, tmp_path):
+    method = fitted(category, 4, features=7)
+    loaded = saved_and_loaded(method, tmp_path / "model.hdf5")
+    index = loaded.arrays["index"]
+    np.testing.assert_array_equal(index, method.arrays["index"])
+    assert len(set(index)) == 7
+    assert not np.array_equal(index, fitted(category, 4, features=7, seed=1)._draw())
+
+
+@pytest.mark.parametrize("shape", [(32, 96, 3), (64, 32, 1)])
+def test_any_shape_and_grey(samples, shape):
+    good = scan_category(samples / "washer", image_shape=shape).train
+    method = PaDiM(image_shape=shape, weights="random", features=5)
+    method.fit(good.subset(range(4)), good.subset([4, 5]))
+    images = next(good.batches(2))
+    assert method.anomaly_map(images).shape == (2, *shape[:2])
+
+
+def test_unknown_levels_are_named():
+    with pytest.raises(UsageError, match=r"levels stage1.* Received: stage9"):
+        PaDiM(**SMALL, levels="stage2,stage9").check()
+
+
+def test_too_little_memory_is_told_before_work(category, monkeypatch, caplog):
+    with caplog.at_level("INFO"):
+        fitted(category, 2)
+    assert "memory: about" in caplog.text
+    monkeypatch.setattr(
+        "psutil.virtual_memory", lambda: type("M", (), {"available": 9})
+    )
+    with pytest.raises(UserError, match="memory needed.* --features, --size"):
+        fitted(category, 2)
+
+
+def test_sizes():
+    assert [size(n) for n in (10, 123_456_789, 2_345_000_000)] == [
+        "1 MB",
+        "123 MB",
+        "2.3 GB",
+    ]

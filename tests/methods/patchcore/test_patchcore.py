@@ -1,0 +1,100 @@
+import keras
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from methods.patchcore import patchcore
+from methods.patchcore.patchcore import Levelled, PatchCore
+from processing.data.dataset import scan_category
+from processing.errors import UsageError
+
+SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
+
+
+@pytest.fixture(scope="module")
+def category(samples):
+    return scan_category(samples / "washer", image_shape=(64, 64, 3))
+
+
+def fitted(category, images=6, **config):
+    good = category.train
+    method = PatchCore(**SMALL, **config)
+    return method.fit(good.subset(range(images)), good.subset([10, 11]))
+
+
+def test_fitted_patches_score_zero_with_the_whole_bank(category):
+    method = fitted(category, coreset=1.0, sigma=0)
+    images = next(category.train.subset(range(6)).batches(6))
+    assert method.networks["bank"].bank.shape[0] == 6 * 8 * 8
+    np.testing.assert_allclose(method.anomaly_map(images), 0, atol=1e-3)
+    assert method.score(images, np.zeros(0)).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("config", "kept"), [({}, 38), ({"coreset": 0.5}, 192), ({"patches": 9}, 9)]
+)
+def test_size_of_the_bank(category, config, kept):
+    method = fitted(category, **config)
+    assert method.networks["bank"].bank.shape == (kept, 472)
+    assert method.summary()["patches"] == kept
+
+
+def test_an_update_extends_the_bank(category):
+    method = fitted(category, coreset=0.5)
+    good = category.train
+    images = next(good.subset([8, 9]).batches(2))
+    before = method.anomaly_map(images)
+    method.update(good.subset(range(6, 10)), good.subset([10, 11]))
+    assert method.networks["bank"].bank.shape[0] == 320
+    assert method.anomaly_map(images).mean() < before.mean()
+
+
+def test_candidates_are_bounded(category, monkeypatch):
+    monkeypatch.setattr(patchcore, "CANDIDATES", 35)
+    assert fitted(category, coreset=1.0).networks["bank"].bank.shape[0] == 30
+
+
+def test_the_share_is_at_most_one():
+    with pytest.raises(UsageError, match="at most 1. Received: 5"):
+        PatchCore(**SMALL, coreset=5).check()
+
+
+def test_the_mean_length_of_each_level(category):
+    """All positions of one image: lengths of mean near 1, of little spread."""
+    method = fitted(category, coreset=1.0, images=1)
+    bank = np.asarray(method.networks["bank"].bank)
+    lengths = np.linalg.norm(bank[:, :40], axis=1)  # the level at the maps' own grid
+    assert 0.95 < lengths.mean() < 1
+    assert 0 < lengths.std() < 0.3
+    coarse = np.linalg.norm(bank[:, 152:], axis=1)  # shorter where interpolated
+    assert coarse.max() < 1
+
+
+def test_scores_are_those_of_the_bank_that_was_chosen(category):
+    """The graph is made before the bank is filled; SciPy is the second source."""
+    method = fitted(category)
+    images = next(category.test.batches(2))
+    scores = method.judge_batch(images)[1]
+    symbolic = keras.Input(method.image_shape)
+    embedder = keras.Model(symbolic, method.embed(symbolic))
+    bank = np.asarray(method.networks["bank"].bank)
+    for features, score in zip(np.asarray(embedder(images)), scores, strict=True):
+        apart = cdist(features.reshape(-1, bank.shape[1]), bank)
+        place = apart.min(axis=1).argmax()
+        highest, nearest = apart[place].min(), apart[place].argmin()
+        around = cdist(bank[[nearest]], bank)[0].argsort()[:9]
+        weight = 1 - np.exp(highest) / np.exp(apart[place, around]).sum()
+        assert score == pytest.approx(weight * highest, rel=1e-3)
+
+
+def test_little_contrast_is_left(rng):
+    features = rng.standard_normal((1, 4, 4, 8)).astype(np.float32)
+    features[:, :2] *= 10
+    lengths = np.linalg.norm(np.asarray(Levelled(2.0)(features)), axis=-1)
+    plain = np.linalg.norm(features, axis=-1)
+    np.testing.assert_allclose(lengths, 2 * (plain / plain.mean()) ** 0.4, rtol=1e-5)
+    np.testing.assert_allclose(
+        Levelled(1.0)(5 * features), Levelled(1.0)(features), rtol=1e-4
+    )
+    zero = np.asarray(Levelled(1.0)(np.zeros((1, 2, 2, 3), np.float32)))
+    np.testing.assert_array_equal(zero, 0)

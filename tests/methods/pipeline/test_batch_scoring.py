@@ -1,0 +1,137 @@
+"""Scoring on a cluster: every image once, with the scores of this process."""
+
+import shutil
+import threading
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import test as script
+from methods.pipeline import batch_scoring, finetuning, testing
+from methods.pipeline.batch_scoring import score
+from methods.pipeline.testing import Options
+from processing.data.remote_sources import Source, count
+from processing.decision.calibration import Rule
+from processing.decision.decision import Decision
+from processing.errors import UsageError, UserError
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def images(samples, tmp_path):
+    """Return a folder with the 16 test images and one that is none."""
+    folder = tmp_path / "many"
+    shutil.copytree(samples / "washer/test", folder)
+    (folder / "good/broken.png").write_bytes(b"no image")
+    return folder
+
+
+def rows(folder):
+    """Return all scores, and how many images each file has."""
+    tables = [pd.read_parquet(path) for path in sorted(folder.glob("part-*"))]
+    return pd.concat(tables).sort_values("file"), [len(table) for table in tables]
+
+
+def test_every_image_once_though_a_node_dies(model, images, nodes, monkeypatch):
+    monkeypatch.setattr(batch_scoring, "PART", 3)
+    path, results = model
+    options = Options(results=results, skip_unreadable=False)
+
+    def kill():
+        while not list(results.rglob("part-*")):
+            time.sleep(0.02)
+        nodes.remove_node(nodes.list_all_nodes()[-1])
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(
+        UserError, match=r"parts that failed: 1: part-00000\d.parquet: "
+    ):
+        score(path, str(images), options, nodes.address)
+    killer.join()
+    (images / "good/broken.png").unlink()
+    shutil.copy(images / "good/000.png", images / "good/broken.png")  # mended
+    shutil.copy(images / "good/001.png", images / "good/later.png")
+    folder, count = score(path, str(images), options, nodes.address)
+    found, sizes = rows(folder)
+    assert count == 18
+    assert sizes == [3, 3, 3, 3, 3, 2, 1]
+    expected = testing.predict(path, replace(options, images=images, report=False)).rows
+    expected = pd.DataFrame(expected).sort_values("file")
+    pd.testing.assert_frame_equal(
+        found.reset_index(drop=True), expected.reset_index(drop=True), rtol=1e-4
+    )
+    again, _ = score(path, str(images), options, "nowhere:1")  # nothing is left to do
+    assert again == folder
+    assert not list(folder.glob(".part-*"))  # what the node that died had begun
+
+
+def test_scores_of_two_decisions_do_not_mix(model, images, tmp_path):
+    path, results = model
+    other = tmp_path / "other"
+    shutil.copytree(results, other, ignore=shutil.ignore_patterns("scored"))
+    (images / "good/broken.png").unlink()
+    [target] = results.rglob("finetuning")
+    folder = other / target.parent.relative_to(results) / "scored/many"
+    folder.mkdir(parents=True)
+    options = Options(results=other)
+    job = batch_scoring.Job(path, options, Source(str(images)), folder)
+
+    def decision():
+        finetuned = finetuning.load_decided(path, *options.decided)[-1]
+        return Decision.of_result(finetuned)
+
+    assert sum(map(count, batch_scoring._planned(job, decision()))) == 16
+    wider = finetuning.Options(rule=Rule(), min_area=99, results=other)
+    finetuning.finetune(path, wider)
+    with pytest.raises(UsageError, match="expected another --results"):
+        batch_scoring._planned(job, decision())
+
+
+def test_parts_of_many_images_are_larger():
+    sizes = [batch_scoring.part_size(images) for images in (1, 10**6, 4 * 10**6, 10**9)]
+    assert sizes == [256, 256, 976, 8192]
+
+
+def test_tables_and_unreadable_images(model, images, tmp_path, monkeypatch):
+    """As a node does it, which is this process here."""
+
+    def started(work, items, address, memory):
+        return 1, ((item, work(item)) for item in items)
+
+    monkeypatch.setattr(batch_scoring, "cluster", SimpleNamespace(started=started))
+    monkeypatch.setattr(batch_scoring, "FETCHED", 2)
+    path, results = model
+    files = [images / "good" / name for name in ("000.png", "001.png", "broken.png")]
+    contents = [file.read_bytes() for file in files]
+    frame = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "bytes": contents})
+    table = tmp_path / "photos.parquet"
+    frame.to_parquet(table)
+    options = Options(results=results)
+    with pytest.raises(UserError, match="parts that failed: 1: part-000000.parquet: 1"):
+        score(path, str(table), options, "here")
+    with pytest.warns(UserWarning, match="left out 1 of 1 images"):
+        folder, count = score(
+            path, str(table), replace(options, skip_unreadable=True), "here"
+        )
+    assert (folder.name, count) == ("photos", 3)
+    found, _ = rows(folder)
+    assert list(found["file"]) == ["a.png", "b.png"]
+    single = replace(options, images=images / "good", skip_unreadable=True)
+    with pytest.warns(UserWarning, match="left out"):
+        expected = testing.predict(path, replace(single, report=False)).rows[:2]
+    np.testing.assert_allclose(found["score"], [x["score"] for x in expected], 1e-5)
+
+
+@pytest.mark.parametrize("option", ["-s", "--watch"])
+def test_what_a_cluster_does_not_do(option, capsys):
+    with pytest.raises(SystemExit) as stop:
+        script.main(["-p", "x", "-d", "photos", "--ray", "local", option])
+    assert stop.value.code == 2
+    assert "--ray with -d neither watches nor" in capsys.readouterr().err

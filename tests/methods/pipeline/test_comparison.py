@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from methods.pipeline import comparison, completed
+from methods.pipeline.run_folder import asked
+from methods.pipeline.testing import RESULT, Options
+from processing.errors import UserError
+from processing.files import write_json
+from processing.report.pages import FIGURES
+
+RUN = "mvtec/bottle/mvtecCAE/a/b/01-02-2026_00-00-00_2"
+RECORD = {"run": RUN, "training": {"seconds": 5.0}}
+DECISION = {"best_threshold": 0.5, "best_min_area": 2, "clear_border": False}
+FINETUNED = {**DECISION, "method": "ssim", "dtype": "float64", "best_score": 0.875}
+
+
+def write(settings, **changes):
+    """Write a finetuning result and a test result."""
+    root = settings.results / RUN
+    write_json(root / "finetuning/ssim_float64/finetuning_result.json", FINETUNED)
+    result = {**dict.fromkeys(FIGURES), "image_auroc": 0.75, "images": 3}
+    result |= {"threshold": 0.5, "min_area": 2, "clear_border": False}
+    result |= {"decided_by": "me", "options": asked(settings), **changes}
+    write_json(root / "test/ssim_float64" / RESULT, result)
+
+
+@pytest.fixture
+def options(monkeypatch, tmp_path):
+    monkeypatch.setattr(comparison, "read_record", lambda _: RECORD)
+    return Options(results=tmp_path / "results")
+
+
+def test_rows_come_from_the_files_of_tests(options):
+    write(options)
+    failures = [("broken.hdf5", "it is broken")]
+    models = [Path("broken.hdf5"), Path("x.hdf5")]
+    path = comparison.summarise(models, options, failures)
+    assert path == options.results / "summary.html"
+    assert "it is broken" in path.read_text()
+    table = path.with_suffix(".csv").read_text().splitlines()
+    assert len(table) == 2
+    assert table[1].startswith("mvtec,bottle,mvtecCAE,a/b,2026-02-01 00:00:00,ssim_")
+    assert ",0.875,5.0,2,0.5,me,x.hdf5," in table[1]
+    assert f"{RUN}/test/ssim_float64/report.html" in table[1]
+
+
+def test_images_that_the_report_is_on_choose_no_model(tmp_path, options):
+    options = Options(results=options.results, include_finetuning=True, report=False)
+    write(options)
+    path = comparison.summarise([Path("x.hdf5")], options, [])
+    assert ",,5.0,2,0.5,me,x.hdf5," in path.with_suffix(".csv").read_text()
+    assert "<a href" not in path.read_text()
+    assert "Best model" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "tested"),
+    [({}, True), ({"threshold": 0.6}, False), ({"options": {}}, False)],
+)
+def test_what_was_tested_otherwise_is_tested_again(options, changes, tested):
+    assert not completed.is_tested(RECORD, options)
+    write(options, **changes)
+    assert completed.is_tested(RECORD, options) == tested
+
+
+def test_nothing_could_be_tested(options):
+    with pytest.raises(UserError, match="none of 1 models .* the first: it is broken"):
+        comparison.summarise([Path("x")], options, [("x", "it is broken")])
+    assert not options.results.exists()

@@ -1,0 +1,128 @@
+import cv2
+import numpy as np
+import pytest
+
+from methods.pipeline.evaluation import curves, figures, native_mask, pixel_metrics
+from processing.data.image_set import ImageSet
+from processing.metrics.pixel_metrics import PIXEL_FIGURES, PixelMetrics
+
+CLASSES = ["good", "good", "hole", "hole", "scratch"]
+
+
+@pytest.fixture
+def rows():
+    """Return rows in which the hole images are told apart and the scratch is not."""
+    scores = [1.0, 2.0, 3.0, 4.0, 1.5]
+    verdicts = ["good", "defective", "defective", "defective", "good"]
+    return [
+        {
+            "class": name,
+            "label": "good" if name == "good" else "defective",
+            "verdict": verdict,
+            "score": score,
+        }
+        for name, verdict, score in zip(CLASSES, verdicts, scores, strict=True)
+    ]
+
+
+@pytest.fixture
+def make_set(tmp_path):
+    """Return a function that makes an image set of 12x10 files, with masks for some."""
+    image, mask = np.zeros((12, 10), np.uint8), np.zeros((12, 10), np.uint8)
+    mask[2:5, 3:9] = 255
+    cv2.imwrite(str(tmp_path / "image.png"), image)
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+
+    def make(classes, masked=(), label=lambda name: int(name != "good")):
+        return ImageSet(
+            [tmp_path / "image.png"] * len(classes),
+            names=[f"{i}" for i in range(len(classes))],
+            labels=[label(name) for name in classes],
+            classes=classes,
+            image_shape=(4, 4, 1),
+            mask_paths=[
+                tmp_path / "mask.png" if x in masked else None for x in classes
+            ],
+        )
+
+    return make
+
+
+def test_figures_of_all_and_of_classes(rows):
+    result = figures(rows, "because of a test", seed=1)
+    assert result["TPR"] == pytest.approx(2 / 3)
+    assert result["TNR"] == 0.5
+    assert result["score"] == pytest.approx(7 / 12)
+    assert result["image_auroc"] == pytest.approx(5 / 6)
+    assert result["confusion"]["false_positives"] == 1
+    low, high = result["intervals_95"]["image_auroc"]
+    assert low < 5 / 6 <= high
+    assert result["undefined"] == dict.fromkeys(PIXEL_FIGURES, "because of a test")
+    classes = result["classes"]
+    assert list(classes) == ["good", "hole", "scratch"]
+    assert classes["good"] == {"images": 2, "called_defective": 1}
+    assert classes["hole"]["images"] == classes["hole"]["called_defective"] == 2
+    assert classes["hole"]["image_auroc"] == classes["hole"]["image_f1max"] == 1
+    assert classes["scratch"]["image_auroc"] == 0.5
+    assert classes["scratch"]["pixel_auroc"] is None
+    assert set(curves(rows, "because of a test")) == {"image_roc", "image_pr"}
+
+
+def test_figures_without_good_images(rows):
+    result = figures(rows[2:], "because of a test", seed=1)
+    missing = {"TNR", "score", "image_auroc", "image_ap", "image_f1max"}
+    reasons = {key: result["undefined"][key] for key in missing}
+    assert set(reasons.values()) == {"because there are no good images"}
+    assert all(result[key] is None for key in missing)
+    assert result["TPR"] == pytest.approx(2 / 3)
+    assert result["intervals_95"].keys() == {"TPR"}
+    assert curves(rows[2:], "because of a test") == {}
+
+
+def test_figures_of_images_without_labels(rows):
+    unlabelled = [{**row, "label": "", "class": "unknown"} for row in rows]
+    result = figures(unlabelled, "because no image has a label", seed=1)
+    assert result["image_auroc"] is result["score"] is result["pixel_auroc"] is None
+    assert set(result["undefined"].values()) == {"because no image has a label"}
+    assert result["classes"] == {"unknown": {"images": 5, "called_defective": 3}}
+    assert result["intervals_95"] == {}
+
+
+def test_pixel_figures_of_classes(rows, make_set):
+    images = make_set(CLASSES, masked=("hole", "scratch"))
+    pixels = pixel_metrics(images, exact=False)
+    assert isinstance(pixels, PixelMetrics)
+    for index, name in enumerate(CLASSES):
+        mask = native_mask(images, index)
+        assert mask.shape == (12, 10)
+        assert mask.any() == (name != "good")
+        found = mask if name == "hole" else np.zeros_like(mask)
+        pixels.update(found.astype(np.float32), mask, found, name)
+    result = figures(rows, pixels, seed=1)
+    assert result["undefined"] == {}
+    for key in PIXEL_FIGURES:
+        assert result["classes"]["hole"][key] == 1
+        assert result["classes"]["scratch"][key] < result[key] < 1
+    assert set(curves(rows, pixels)) >= {"image_roc", "pixel_roc", "pixel_pr", "pro"}
+
+
+def test_a_class_whose_masks_are_empty_is_told(rows):
+    pixels = PixelMetrics()
+    anomaly_map, mask = np.eye(4, dtype=np.float32), np.eye(4, dtype=bool)
+    for name in CLASSES:
+        pixels.update(anomaly_map, mask & (name == "hole"), mask, name)
+    result = figures(rows, pixels, seed=1)
+    assert result["undefined"] == {
+        f"scratch/{key}": "because no pixel is anomalous" for key in PIXEL_FIGURES
+    }
+
+
+def test_pixels_are_counted_only_with_all_masks(make_set):
+    reason = pixel_metrics(make_set(CLASSES, masked=("hole",)), exact=False)
+    assert reason == "because scratch has no ground truth masks"
+    reason = pixel_metrics(make_set(["good"]), exact=False)
+    assert reason == "because there are no defective images"
+    images = make_set(["unknown"], label=lambda _: -1)
+    assert pixel_metrics(images, exact=False) == "because no image has a label"
+    images = make_set(["hole"], masked=("hole",))
+    assert isinstance(pixel_metrics(images, exact=False), PixelMetrics)

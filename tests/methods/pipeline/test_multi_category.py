@@ -1,0 +1,118 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import finetune
+import methods
+import test as test_script
+import train
+from methods.detector.model_file import read_record
+from methods.pipeline.few_shot_transfer import adapt
+from methods.pipeline.finetuning import Options
+from methods.pipeline.multi_category import load_category, start_several
+from processing.data.dataset import scan_dataset
+from processing.errors import UsageError
+from processing.samples import write_samples
+
+NAMES = ("fabric", "washer")
+QUICK = ["--size", "64", "--weights", "random", "--epochs", "1", "--shots", "2"]
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    """Return a data set of several categories."""
+    root = tmp_path_factory.mktemp("several") / "samples"
+    write_samples(root, train=8, good=4, defects=3, size=64, categories=NAMES)
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(samples):
+    """Return the model of all categories, which went through the scripts."""
+    root = samples.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+        assert train.main(["-d", str(samples), "-a", "unified", *QUICK]) == 0
+        (model,) = root.glob("saved_models/*/several/unified/**/*.hdf5")
+        assert finetune.main(["-p", str(model)]) == 0
+        assert test_script.main(["-p", str(model), "--no-report"]) == 0
+    return model
+
+
+def results(model, name):
+    """Return the folder of one category's results."""
+    dataset, _, *rest = read_record(model)["run"].split("/")
+    root = next(p for p in model.parents if (p / "results").is_dir())
+    return root / "results" / Path(dataset, name, *rest)
+
+
+def test_categories_of_a_data_set(samples):
+    assert [folder.name for folder in scan_dataset(samples)] == list(NAMES)
+    assert scan_dataset(samples / "washer") == []  # a category itself
+
+
+def test_each_category_is_finetuned_and_tested(trained):
+    for name in NAMES:
+        found = sorted(p.name for p in results(trained, name).glob("*/*/*.json"))
+        assert found == ["finetuning_result.json", "test_result.json"]
+
+
+def test_one_category_by_its_name(trained, capsys, tmp_path):
+    options = ["-p", str(trained), "--results", str(tmp_path)]
+    assert finetune.main([*options, "-d", "washer"]) == 0
+    assert capsys.readouterr().out.count("threshold:") == 1
+    options += ["--category", "washer", "--no-report"]
+    assert test_script.main(options) == 0
+    assert "/washer/unified/" in capsys.readouterr().out
+
+
+def test_the_category_must_be_known(trained, capsys, samples):
+    for options in (["--category", "screw"], ["-d", str(samples / "washer" / "test")]):
+        assert test_script.main(["-p", str(trained), *options]) == 2
+        assert "expected --category" in capsys.readouterr().err
+
+
+def test_views_differ_in_memory_and_splits(trained):
+    views = [load_category(trained, Path(name)) for name in NAMES]
+    (_, fabric), (_, washer) = views
+    assert fabric["category"] == "fabric"
+    assert washer["folder"].endswith("/washer")
+    for detector, record in views:
+        images = detector.category(Path(record["folder"])).train
+        chosen = [images.names.index(x) for x in record["splits"]["shots"]]
+        for judged in detector.judge(images.subset(chosen)):
+            assert judged.scores.max() < 1e-5
+
+
+def test_shots_of_another_product(trained, samples, tmp_path):
+    other = shutil.copytree(samples / "washer", tmp_path / "set" / "other")
+    path = adapt(trained, other, tmp_path / "m", Options(results=tmp_path / "r"))
+    record = read_record(path)
+    assert record["category"] == "other"
+    assert "categories" not in record
+
+
+def test_a_method_of_one_category_is_refused(samples):
+    with pytest.raises(UsageError, match="PaDiM learns one category"):
+        start_several(scan_dataset(samples), "PaDiM", {})
+
+
+def test_in_other_programs(trained):
+    root = next(p for p in trained.parents if (p / "results").is_dir())
+    photo = np.zeros((1, 64, 64, 3), np.uint8)
+    found = [
+        methods.load(trained, results=root / "results", category=name).predict(photo)
+        for name in NAMES
+    ]
+    assert found[0].scores != found[1].scores
+    with pytest.raises(UsageError, match="one of fabric, washer. Received: none"):
+        methods.load(trained, results=root / "results")
+
+
+def test_a_preparation_of_one_category_is_refused(samples, capsys):
+    options = ["-d", str(samples), "-a", "unified", "--mask", "foreground"]
+    assert train.main(options) == 2
+    assert "learned from one category" in capsys.readouterr().err

@@ -1,0 +1,57 @@
+"""Run folders: which can be resumed, and that one process works in each."""
+
+import multiprocessing
+
+import pytest
+
+from methods.pipeline.run_folder import INFO, PREPARATION, TrainingRun
+from processing.errors import UsageError, UserError
+from processing.files import write_json
+
+
+def start(tmp_path):
+    return TrainingRun.start(tmp_path, ("parts", "nut"), {"seed": 1}, {})
+
+
+def test_a_run_is_resumed_with_its_record(tmp_path):
+    run, record = start(tmp_path)
+    resumed, again = TrainingRun.resume(run.folder)
+    assert (resumed.folder, again) == (run.folder, record)
+    assert record["run"] == f"parts/nut/{run.folder.name}"
+
+
+def test_what_had_not_begun_is_not_resumed(tmp_path):
+    run, _ = start(tmp_path)
+    (run.folder / PREPARATION).unlink()
+    with pytest.raises(UsageError, match="had not begun: start another one"):
+        TrainingRun.resume(run.folder)
+
+
+def test_a_damaged_record(tmp_path):
+    run, _ = start(tmp_path)
+    (run.folder / "run.json").write_text("{")
+    with pytest.raises(UserError, match="run.json is damaged"):
+        TrainingRun.resume(run.folder)
+
+
+def hold(folder, inside, finished):
+    """Finish a run after a while."""
+    run = TrainingRun(folder)
+    with run.alone():
+        inside.set()
+        finished.wait(0.5)
+        write_json(folder / INFO, {})
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    """The second waits, and then finds the run finished."""
+    run, _ = start(tmp_path)
+    context = multiprocessing.get_context("fork")
+    inside, finished = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(run.folder, inside, finished))
+    other.start()
+    inside.wait()
+    with pytest.raises(UsageError, match="is finished: nothing to resume"), run.alone():
+        pytest.fail("both were in the folder")
+    assert (run.folder / INFO).exists()
+    other.join()

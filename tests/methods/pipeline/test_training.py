@@ -1,0 +1,121 @@
+"""What trainings learn from, and that nothing of it is judged."""
+
+import csv
+
+import numpy as np
+import pytest
+
+import methods
+from methods.base import SupervisedMethod
+from methods.cnn.cnn import CNN
+from methods.pipeline import testing
+from methods.pipeline.finetuning import Options as FinetuningOptions
+from methods.pipeline.finetuning import finetune
+from methods.pipeline.training import known_defects, start_run, train_run
+from processing.data.dataset import scan_category
+from processing.decision.calibration import Rule
+from processing.errors import UsageError, UserError
+
+OPTIONS = {
+    "size": ("--size", (64, 64)),
+    "color": ("--color", "grayscale"),
+    "epochs": ("--epochs", 1),
+    "precision": ("--precision", "float32"),
+}
+SHAPE = (64, 64, 1)
+
+
+def beside_good(samples, folder, *classes):
+    """Return a category with some of the test classes beside train/good instead."""
+    (folder / "train").mkdir(parents=True)
+    (folder / "train/good").symlink_to(samples / "washer/train/good")
+    for name in classes:
+        (folder / "train" / name).symlink_to(samples / "washer/test" / name)
+    return folder
+
+
+def test_defects_beside_the_good_images_come_first(samples, tmp_path):
+    folder = beside_good(samples, tmp_path / "washer", "hole", "scratch")
+    (folder / "test").symlink_to(samples / "washer/test")
+    found = known_defects(scan_category(folder, image_shape=SHAPE), 42)
+    assert set(found.classes) == {"hole", "scratch"}
+    assert all(name.startswith("train/") for name in found.names)
+    assert (found.labels == 1).all()
+
+
+def test_else_they_are_those_of_the_finetuning(samples, tmp_path):
+    category = scan_category(samples / "washer", image_shape=SHAPE)
+    found = known_defects(category, 42)
+    assert (found.labels == 1).all()
+    assert 2 <= len(found) < (category.test.labels == 1).sum()
+    assert set(known_defects(category, 43).names) != set(found.names)
+
+
+def test_synthetic_defects_take_none_of_the_test_set(samples, tmp_path):
+    options = {**OPTIONS, "synthetic": ("--synthetic", True)}
+    _, record = start_run(samples / "washer", "CNN", options, root=tmp_path)
+    assert "defective" not in record["splits"]
+
+
+def test_real_defects_are_not_cut_into_tiles(samples, tmp_path):
+    options = {**OPTIONS, "tile": ("--tile", 32)}
+    with pytest.raises(UsageError, match="CNN learns from whole images"):
+        start_run(samples / "washer", "CNN", options, root=tmp_path)
+
+
+def test_a_supervised_method_needs_defects(samples, tmp_path):
+    folder = beside_good(samples, tmp_path / "washer")
+    with pytest.raises(UserError, match="supervised and needs defective images"):
+        start_run(folder, "CNN", OPTIONS, root=tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.fixture(scope="module")
+def trained(samples, tmp_path_factory):
+    """Return a folder with a CNN trained as train.py does it, and its model file."""
+    folder = tmp_path_factory.mktemp("cnn")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+        run, record = start_run(samples / "washer", "CNN", OPTIONS, root=folder)
+        return folder, train_run(run, record), record
+
+
+@pytest.mark.parametrize("rule", [None, Rule("max")])
+def test_what_was_learned_is_never_judged(trained, rule):
+    """Nor where good images alone decide and no image is used for finetuning."""
+    folder, model, record = trained
+    known = set(record["splits"]["defective"])
+    results = folder / str(rule)
+    _, found = finetune(model, FinetuningOptions(rule=rule, results=results))
+    if rule is None:
+        assert known <= set(found["finetuning_files"])
+    for everything in (False, True):
+        options = testing.Options(results=results, include_finetuning=everything)
+        [report] = testing.test(model, options)
+        with (report.folder / "scores.csv").open() as file:
+            judged = {row["file"] for row in csv.DictReader(file)}
+        assert judged
+        assert not judged & known
+
+
+def test_the_registry_knows_what_is_supervised():
+    kinds = {name: methods.get(name) for name in methods.METHODS}
+    supervised = {n for n, kind in kinds.items() if issubclass(kind, SupervisedMethod)}
+    assert supervised == {"CNN"}
+
+
+def test_the_given_defects_are_what_is_learned(samples, monkeypatch, tmp_path):
+    seen = {}
+
+    def fit(self, train, validation, run=None, *, defective=None):
+        seen.update(names=defective.names, images=defective.load([0]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CNN, "fit", fit)
+    run, record = start_run(samples / "washer", "CNN", OPTIONS, root=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(run, record)
+    assert list(seen["names"]) == record["splits"]["defective"]
+    category = scan_category(samples / "washer", image_shape=SHAPE)
+    index = category.test.names.index(seen["names"][0])
+    np.testing.assert_array_equal(seen["images"], category.test.load([index]))
