@@ -87,8 +87,8 @@ def finetune(
 
     load_backend()
     from methods.cli import tables
+    from methods.detector.categories import categories_in
     from methods.pipeline import finetuning
-    from methods.pipeline.multi_category import categories_in
     from processing.decision.calibration import Rule
 
     settings = finetuning.Options(

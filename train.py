@@ -45,8 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
 def train(options: argparse.Namespace) -> None:
     """Start or resume a run and say where its model is."""
     from methods.components.sharded_method import check_shared
+    from methods.detector.categories import KNOWN
     from methods.engine.backend import use_devices
-    from methods.pipeline.multi_category import KNOWN, start_several, train_several
+    from methods.pipeline.multi_category import start_several, train_several
     from methods.pipeline.run_folder import TrainingRun
     from methods.pipeline.training import start_run, train_run
     from methods.pipeline.updating import start_update

@@ -1,1 +1,1 @@
-"""Convolutional autoencoders: architectures, losses, learning rate, training."""
+"""Convolutional autoencoders: architectures, losses, fusion, the trainer."""

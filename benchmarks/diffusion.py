@@ -118,11 +118,11 @@ def our_steps(
     batch: tuple, plan: Any, precision: str
 ) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Return a training step and a reconstruction on (images, noise, timesteps)."""
-    from autoencoder.training import dtype_policy
     from methods.diffusion.sampler import Sampler, ddim_plan
     from methods.diffusion.schedule import Schedule, reverse_timesteps
     from methods.diffusion.training import Denoiser, Settings, compile_denoiser
     from methods.diffusion.unet import unet
+    from methods.engine.epochs import dtype_policy
 
     images, noise, _ = batch
     schedule = Schedule()

@@ -183,7 +183,8 @@ def our_steps(
 ) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Return a training and an inference step on uint8 images (n, h, w, 1)."""
     from autoencoder.architectures import ARCHITECTURES
-    from autoencoder.training import Trainer, dtype_policy
+    from autoencoder.training import Trainer
+    from methods.engine.epochs import dtype_policy
     from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine
 
     with dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision):

@@ -7,3 +7,14 @@ class UserError(Exception):
 
 class UsageError(UserError):
     """An argument that makes no sense; the scripts exit with 2."""
+
+
+def one_line(error: Exception) -> str:
+    """Return what a person is told of an error."""
+    text = " ".join(str(error).split())
+    if isinstance(error, UserError):
+        return text
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return f"{type(error).__name__}: {text} (--debug shows where)"

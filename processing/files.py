@@ -1,6 +1,8 @@
 """Files that are there whole or not at all, and the folders they go to."""
 
+import csv
 import fcntl
+import io
 import json
 import logging
 import os
@@ -132,3 +134,13 @@ def locked(path: Path) -> Iterator[int]:
             )
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
+
+
+def write_table(path: Path, rows: list[dict]) -> None:
+    """Write rows as CSV, whole or not at all; a key that a row lacks stays empty."""
+    text = io.StringIO()
+    keys = dict.fromkeys(key for row in rows for key in row)
+    writer = csv.DictWriter(text, keys, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())

@@ -69,7 +69,7 @@ def samples(tmp_path_factory):
 @pytest.fixture
 def short_epochs(monkeypatch):
     """Let an epoch have as few images as the set."""
-    monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+    monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
 
 
 @pytest.fixture

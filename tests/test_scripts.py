@@ -46,7 +46,7 @@ def trained(samples, tmp_path_factory):
     """Return a folder in which train.py and finetune.py were run, and the model."""
     folder = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
         options = ["-d", samples / "washer", "-i", *QUICK]
         assert run(train.main, options, folder, patch) == 0
         [model] = folder.glob("saved_models/samples/washer/mvtecCAE/ssim/*/*.hdf5")

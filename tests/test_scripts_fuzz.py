@@ -144,7 +144,7 @@ def finished(samples, tmp_path_factory):
     shutil.copytree(samples / "washer", folder / "data" / "washer")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
         assert train.main(["-d", "data/washer", *TRAIN]) == 0
         [model] = folder.rglob("*.hdf5")
         model.rename(folder / "model.hdf5")

@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from autoencoder.training import Batches, InOrder, dtype_policy, run_epochs
+from methods.engine.batches import Batches, InOrder
+from methods.engine.epochs import dtype_policy, run_epochs
 from methods.engine.optimizer import compile_trainer
 from methods.engine.training_state import Progress
 

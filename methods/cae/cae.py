@@ -8,14 +8,16 @@ import numpy as np
 from autoencoder.architectures import ARCHITECTURES
 from autoencoder.fusion import fuse_upsampling
 from autoencoder.losses import check_sides
-from autoencoder.training import Settings, images_per_epoch
-from autoencoder.training import train as train_network
 from methods.base import Run
 from methods.components.reconstruction_method import ReconstructionMethod
+from methods.engine.batches import images_per_epoch
 from methods.engine.precision import choose_policy
+from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
 from processing.errors import UsageError
 from processing.maps.residuals import RESIDUALS, legacy_residual
+
+from .training import train as train_network
 
 
 class CAE(ReconstructionMethod):

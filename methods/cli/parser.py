@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from processing.errors import UsageError, UserError
+from processing.errors import UsageError, one_line
 
 INTERRUPTED = 130
 Convert = Callable[[Mapping], Mapping]
@@ -267,14 +267,3 @@ def run(body: Callable[[], None], *, debug: bool = False) -> int:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     return 0
-
-
-def one_line(error: Exception) -> str:
-    """Return what a person is told of an error."""
-    text = " ".join(str(error).split())
-    if isinstance(error, UserError):
-        return text
-    if isinstance(error, OSError) and error.strerror:
-        where = f" ({error.filename})" if error.filename else ""
-        return f"{error.strerror}{where}"
-    return f"{type(error).__name__}: {text} (--debug shows where)"

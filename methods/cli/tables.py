@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.table import Table
 
 from processing.metrics.image_metrics import ROUNDS
-from processing.report import pages
+from processing.metrics.names import FIGURES as METRICS
 
 if TYPE_CHECKING:
-    from methods.pipeline.testing import Report
+    from methods.pipeline.judging import Report
 
-FIGURES = {key: kind.name for key, kind in pages.FIGURES.items()}
-CLASS_FIGURES = {key: FIGURES[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
+NAMES = {key: metric.name for key, metric in METRICS.items()}
+CLASS_FIGURES = {key: NAMES[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
 SHOWN = 20  # unlabelled images in the printed table
 
 
@@ -50,7 +50,7 @@ def class_table(report: "Report") -> Table:
 def figure_lines(result: Mapping[str, Any]) -> list[str]:
     """Return a line for each figure, and what is to be said of them."""
     intervals, lines = result["intervals_95"], []
-    for key, label in FIGURES.items():
+    for key, label in NAMES.items():
         low, high = intervals.get(key, (None, None))
         interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
         lines.append(f"{label:<15}{_number(result[key], 'undefined')}{interval}")
@@ -68,7 +68,7 @@ def undefined_lines(undefined: Mapping[str, str]) -> list[str]:
     labels: dict[str, list[str]] = {}
     for key, reason in undefined.items():
         name, _, figure = key.rpartition("/")
-        label = FIGURES[figure]
+        label = NAMES[figure]
         labels.setdefault(reason, []).append(f"{label} of {name}" if name else label)
     return [f"undefined, {reason}: {', '.join(x)}" for reason, x in labels.items()]
 
@@ -89,26 +89,6 @@ def print_verdicts(report: "Report") -> None:
         print(f"... and {len(report.rows) - SHOWN} more in scores.csv")
     print(f"{defective} of {len(report.rows)} images are defective")
     print(f"results: {report.folder}")
-
-
-def classification(result: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
-    """Return the original's table: file, prediction, truth, whether they agree."""
-    keys = ("min_area", "threshold", "method", "dtype")
-    head = ", ".join(f"{key} = {result[key]}" for key in keys)
-    width = max(len(row["file"]) for row in rows)
-    lines = [head, ""]
-    names = ("filename", "prediction", "truth", "accurate")
-    table = [names] + [
-        (
-            row["file"],
-            row["verdict"],
-            row["label"] or "unknown",
-            str(row["verdict"] == row["label"]) if row["label"] else "",
-        )
-        for row in rows
-    ]
-    lines += [f"{a:<{width}}  {b:<10}  {c:<10}  {d}".rstrip() for a, b, c, d in table]
-    return "\n".join(lines) + "\n"
 
 
 def print_decision(result: Mapping[str, Any]) -> None:

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from autoencoder.training import WORKERS, Batches, InOrder, dtype_policy, run_epochs
 from methods.components.synthetic_batches import SOURCES, draw_defects
 from methods.engine.augmentation import Augmentation
+from methods.engine.batches import WORKERS, Batches, InOrder
+from methods.engine.epochs import dtype_policy, run_epochs
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine
 from methods.engine.training_state import Progress
 from processing.data.image_set import ANOMALOUS, GOOD

@@ -67,34 +67,3 @@ def half_squares(features: Any) -> Any:
 def distance(a: Any, b: Any) -> Any:
     """Return the Euclidean distance along the last axis."""
     return ops.sqrt(ops.sum(ops.square(a - b), axis=-1))
-
-
-class Reweighting(keras.layers.Layer):
-    """Image scores (n,) from patch distances (Roth et al. 2022, eq. 6 and 7).
-
-    The highest distance of an image, less where its nearest stored feature lies in a
-    dense neighbourhood, for which the patch then is the less unusual.
-
-    A layer, because a weight that is computed with outside of one has, in the graph of
-    a `keras.Model`, the value that it had when the graph was made.
-    """
-
-    def __init__(self, bank: MemoryBank):
-        super().__init__(name="reweighting", trainable=False, dtype="float32")
-        self.bank = bank
-
-    def call(self, queries: Any, distances: Any, index: Any) -> Any:
-        """Return the scores.
-
-        Args:
-            queries: (n, p, d) features of p patches.
-            distances: (n, p), from the nearest stored feature.
-            index: (n, p) of that feature.
-        """
-        highest, place = ops.top_k(distances, 1)
-        highest = highest[:, 0]
-        query = ops.take_along_axis(queries, place[..., None], axis=1)  # (n, 1, d)
-        nearest = ops.take_along_axis(index, place, axis=1)[:, 0]
-        around = distance(query, self.bank.neighbours(nearest, NEIGHBOURS))  # (n, b)
-        shares = ops.exp(highest - ops.logsumexp(around, axis=1))
-        return (1 - shares) * highest

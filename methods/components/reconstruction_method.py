@@ -13,7 +13,7 @@ from processing.data.image_set import ImageSet
 from processing.maps.pixel_statistics import HIGHEST, PixelStatistics
 from processing.maps.residuals import smooth
 
-from .feature_method import Enlarge
+from .enlarge import Enlarge
 
 
 class ReconstructionMethod(Method):

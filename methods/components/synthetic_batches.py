@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from autoencoder.training import WORKERS, Batches, InOrder
+from methods.engine.batches import WORKERS, Batches, InOrder
 from processing.data.image_set import ImageSet
 from processing.decoding.decode import to_float
 from processing.synthetic import KINDS, synthesise

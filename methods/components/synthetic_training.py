@@ -4,10 +4,12 @@ from typing import Any
 
 import keras
 
-from autoencoder.training import Epochs, Settings, run_epochs
 from methods.base import Run
+from methods.engine.batches import Epochs
+from methods.engine.epochs import run_epochs
 from methods.engine.learning_rate import FALLBACK
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
+from methods.engine.settings import Settings
 from methods.engine.training_state import Progress
 from processing.data.image_set import ImageSet
 

@@ -6,13 +6,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from autoencoder.training import Settings
 from methods.base import NotFittedError, Run
-from methods.components.feature_method import BATCH, Enlarge, FeatureMethod, on_grid
-from methods.components.info_nce import PixelContrast
+from methods.components.enlarge import Enlarge, on_grid
+from methods.components.feature_method import BATCH, FeatureMethod
 from methods.components.map_blend import separation
 from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_defects
+from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
 
 from .clustering import (
@@ -23,6 +23,7 @@ from .clustering import (
     from_good,
     typical,
 )
+from .pixel_contrast import PixelContrast
 
 CENTRES = 32  # of the pixels of good images
 DRAWN = 64  # pixels of a good image that they come from

@@ -70,8 +70,8 @@ def export(
         raise UsageError(f"expected a name that ends in {suffix}. Received: {target}")
     if target.is_dir():
         raise UsageError(f"{target} exists: expected another --output")
-    from methods.pipeline.finetuning import read_results
-    from methods.pipeline.multi_category import load_category
+    from .categories import load_category
+    from .decisions import read_results
 
     detector, record = load_category(model, Path(category) if category else None)
     method = detector.method

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from methods.pipeline.finetuning import decision_maps, load_decided
 from processing.decision.decision import Decision
 from processing.errors import UsageError
 
+from .decisions import decision_maps, load_decided
 from .detector import Detector
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoencoder.training import images_per_epoch
 from methods.base import Method, Run
+from methods.engine.batches import images_per_epoch
 from methods.engine.optimizer import predict
 from methods.engine.precision import choose_policy
 from processing.data.image_set import ImageSet

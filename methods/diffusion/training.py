@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from autoencoder.training import WORKERS, Batches, dtype_policy, run_epochs
+from methods.engine.batches import WORKERS, Batches
+from methods.engine.epochs import dtype_policy, run_epochs
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
 from methods.engine.training_state import Progress
 

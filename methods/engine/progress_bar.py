@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from processing.report.pages import duration
+from processing.wording import duration
 
 EVERY = 10.0  # seconds between the lines of `tracked` away from a terminal
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from autoencoder.training import WORKERS, images_per_epoch
 from methods.components.synthetic_batches import Draw, drawing
+from methods.engine.batches import WORKERS, images_per_epoch
 from processing.data.image_set import ImageSet
 from processing.decoding.decode import to_float
 

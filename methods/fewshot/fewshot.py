@@ -7,12 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from autoencoder.training import Settings
 from methods.base import NotFittedError, Run
-from methods.components.feature_method import BATCH, Enlarge
+from methods.components.enlarge import Enlarge
+from methods.components.feature_method import BATCH
 from methods.components.map_blend import blended, choose_blend
 from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_defects
+from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
 
 from .few_shot_method import ShotMethod, cosine_distances

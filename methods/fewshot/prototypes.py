@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from methods.components.feature_method import enlarged
+from methods.components.enlarge import enlarged
 
 from .mask_losses import dice_loss, focal_loss
 

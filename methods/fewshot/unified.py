@@ -8,12 +8,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from autoencoder.training import Settings
 from methods.base import Run
 from methods.components.feature_method import BATCH
 from methods.components.map_blend import SHARES, best_share, separation
 from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_batches
+from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
 
 from .episodes import Episodes, Known

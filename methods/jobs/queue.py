@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from processing.errors import UserError
-from processing.report.pages import duration
+from processing.wording import duration
 
 from . import child_process, ray_tasks
 

@@ -11,8 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from methods.cli.parser import one_line
-from processing.errors import UserError
+from processing.errors import UserError, one_line
 
 LOCAL, AUTO = "local", "auto"  # this machine alone; the cluster that it is part of
 CONNECT = 5.0  # seconds

@@ -10,7 +10,8 @@ import numpy as np
 from keras import ops
 
 from methods.base import NotFittedError, Run
-from methods.components.feature_method import BATCH, Enlarge, on_grid
+from methods.components.enlarge import Enlarge, on_grid
+from methods.components.feature_method import BATCH
 from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
 from processing.data.image_set import ImageSet

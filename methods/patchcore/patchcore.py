@@ -9,8 +9,9 @@ import numpy as np
 from keras import ops
 
 from methods.base import NotFittedError, Run
-from methods.components.feature_method import BATCH, Enlarge, on_grid
-from methods.components.memory_bank import BLOCK, MemoryBank, Reweighting
+from methods.components.enlarge import Enlarge, on_grid
+from methods.components.feature_method import BATCH
+from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
 from methods.engine.progress_bar import tracked
@@ -18,6 +19,7 @@ from processing.data.image_set import ImageSet
 from processing.errors import UsageError
 
 from .coreset import greedy_coreset
+from .reweighting import Reweighting
 
 CANDIDATES = 100_000  # patches that a coreset is chosen from, at most
 NEIGHBOURHOOD = 3  # patches a side whose features are averaged

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from methods.detector.decisions import load_decided
 from methods.detector.detector import Detector
 from methods.jobs import ray_tasks
 from processing.data.dataset import check_readable, unlabelled
@@ -19,8 +20,8 @@ from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
 from processing.files import locked, read_json, replacing, write_json
 
-from .finetuning import load_decided
-from .testing import Options, judged_rows
+from .judging import judged_rows
+from .testing import Options
 
 PART, LARGEST = 256, 8192  # images of a file of scores
 PARTS = 4096  # of these files, before there are more images in each

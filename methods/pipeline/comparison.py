@@ -5,15 +5,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from methods.detector.categories import views
 from methods.detector.model_file import read_record
 from processing.errors import UserError
+from processing.files import write_table
+from processing.metrics.names import FIGURES
 from processing.report.comparison import write_summary
-from processing.report.pages import FIGURES
 from processing.report.report import REPORT
 
 from .completed import Found, tests
-from .multi_category import views
-from .run_folder import write_table
 from .testing import Options
 
 NAME = "summary"

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from methods.detector.categories import views
+from methods.detector.decisions import read_results
 from processing.decision.decision import Decision
 from processing.errors import UserError
 from processing.files import read_json
 
 from . import finetuning, testing
-from .finetuning import read_results
-from .multi_category import views
 from .run_folder import asked
 
 Decided = list[tuple[Path, dict[str, Any]]]

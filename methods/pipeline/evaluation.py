@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processing.data.ground_truth import GOOD_CLASS
-from processing.data.image_set import ANOMALOUS, ImageSet
+from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
 from processing.decoding.decode import read_size
 from processing.metrics.image_metrics import (
     Confusion,
@@ -45,7 +45,7 @@ def native_mask(images: ImageSet, index: int) -> npt.NDArray[np.bool_]:
 
 
 def figures(rows: Sequence[Row], pixels: Pixels, seed: int) -> dict[str, Any]:
-    """Return the figures as `methods.pipeline.testing.Report` describes them.
+    """Return the figures as `methods.pipeline.judging.Report` describes them.
 
     Args:
         rows: one for each image, with class, label, verdict and score.
@@ -98,7 +98,7 @@ def class_figures(rows: Sequence[Row], name: str, pixels: Pixels) -> dict[str, F
 
 
 def curves(rows: Sequence[Row], pixels: Pixels) -> dict[str, FloatArray]:
-    """Return the curves as `methods.pipeline.testing.Report` describes them."""
+    """Return the curves as `methods.pipeline.judging.Report` describes them."""
     labelled = [row for row in rows if row["label"]]
     found = image_curves(_labels(labelled), [row["score"] for row in labelled])
     return found | ({} if isinstance(pixels, str) else pixels.curves())
@@ -130,3 +130,10 @@ def _numbers(figures: dict[str, Figure]) -> dict[str, float | None]:
     return {
         key: None if isinstance(value, str) else value for key, value in figures.items()
     }
+
+
+def known_mask(images: ImageSet, index: int) -> npt.NDArray[np.bool_] | None:
+    """Return the ground truth of an image, (h, w) at its own size, if it is known."""
+    if images.labels[index] == GOOD or images.mask_paths[index]:
+        return native_mask(images, index)
+    return None

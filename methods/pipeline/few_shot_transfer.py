@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from methods.detector.categories import KNOWN
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
+from methods.detector.versions import versions
 from methods.engine.augmentation import Augmentation
 from methods.fewshot.few_shot_method import ShotMethod
 from processing.data.dataset import check_readable
@@ -18,9 +20,7 @@ from processing.errors import UsageError, UserError
 from processing.report.overlays import write_png
 
 from .finetuning import Options, finetune
-from .multi_category import KNOWN
 from .run_folder import TrainingRun
-from .training import versions
 
 VALIDATION = 32  # good images that the decision is made from, at most
 VIEWS = 8  # of each shot, where there are no other images

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from methods.base import Method
+from methods.detector.categories import load_category
+from methods.detector.decisions import RESULT, decision_maps
 from methods.detector.detector import Detector
+from methods.detector.versions import versions
 from processing.data.dataset import check_readable
 from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
 from processing.data.splits import split_finetuning
@@ -23,16 +26,13 @@ from processing.decision.search import (
     find_decision_legacy,
     legacy_thresholds,
 )
-from processing.errors import UsageError, UserError
-from processing.files import read_json, write_json
-from processing.maps.residuals import quantise
+from processing.errors import UsageError
+from processing.files import write_json
 from processing.report import plots
 
-from .multi_category import load_category
 from .run_folder import asked
-from .training import named, versions
+from .splitting import named
 
-RESULT = "finetuning_result.json"
 DTYPES = ("float64", "uint8")
 FEWEST = 2  # good and anomalous finetuning images to search with
 # The part of an image that a minimum area can be at most. Beyond it a region is no
@@ -85,11 +85,6 @@ def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
         )
     method.map_kind = kind
     return kind
-
-
-def decision_maps(method: Method, maps: np.ndarray, dtype: str) -> np.ndarray:
-    """Return maps as the decision sees them."""
-    return quantise(maps, method.highest) if dtype == "uint8" else maps
 
 
 def curves(
@@ -233,33 +228,3 @@ def _from_search(
         "margin": found.margin,
         "score_interval_95": list(interval),
     }
-
-
-def load_decided(
-    model: Path, folder: Path | None, results: Path, kind: str | None, dtype: str | None
-) -> tuple[Detector, dict[str, Any], dict[str, Any]]:
-    """Return a detector, set to the maps of its newest matching decision.
-
-    With it the model's record, and that finetuning result. The arguments are those of
-    `load_category` and `read_results`.
-    """
-    detector, record = load_category(model, folder)
-    _, finetuned = read_results(record, results, kind, dtype)[-1]
-    detector.method.map_kind = finetuned["method"]
-    return detector, record, finetuned
-
-
-def read_results(
-    record: Mapping[str, Any], results: Path, kind: str | None, dtype: str | None
-) -> list[tuple[Path, dict[str, Any]]]:
-    """Return the finetuning results of a model that match, oldest first."""
-    root = results / record["run"] / "finetuning"
-    paths = sorted(root.glob(f"*/{RESULT}"), key=lambda path: path.stat().st_mtime)
-    found: list[tuple[Path, dict[str, Any]]] = []
-    for path in paths:
-        result = read_json(path)
-        if kind in (None, result["method"]) and dtype in (None, result["dtype"]):
-            found.append((path.parent, result))
-    if not found:
-        raise UserError(f"no finetuning result in {root}: run finetune.py first")
-    return found

@@ -4,18 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from methods.base import Method
-from processing.data.image_set import GOOD, ImageSet
 from processing.report.gallery import ColourScale, Gallery
 from processing.report.report import remove_report, write_report
 
-from .evaluation import native_mask
-
 if TYPE_CHECKING:
-    from .testing import Report
+    from .judging import Report
 
 
 def open_gallery(folder: Path, finetuned: Mapping[str, Any]) -> Gallery:
@@ -23,13 +17,6 @@ def open_gallery(folder: Path, finetuned: Mapping[str, Any]) -> Gallery:
     # Results of earlier versions have no level of good images.
     level = finetuned.get("good_level")
     return Gallery(folder, ColourScale.around(finetuned["best_threshold"], level))
-
-
-def known_mask(images: ImageSet, index: int) -> npt.NDArray[np.bool_] | None:
-    """Return the ground truth of an image, (h, w) at its own size, if it is known."""
-    if images.labels[index] == GOOD or images.mask_paths[index]:
-        return native_mask(images, index)
-    return None
 
 
 def finish_report(
@@ -74,3 +61,23 @@ def score_threshold(threshold: float, dtype: str, highest: float) -> float:
     became 255, a pixel is above the threshold from half a step more upward.
     """
     return (threshold + 0.5) * highest / 255 if dtype == "uint8" else threshold
+
+
+def classification(result: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
+    """Return the original's table: file, prediction, truth, whether they agree."""
+    keys = ("min_area", "threshold", "method", "dtype")
+    head = ", ".join(f"{key} = {result[key]}" for key in keys)
+    width = max(len(row["file"]) for row in rows)
+    lines = [head, ""]
+    names = ("filename", "prediction", "truth", "accurate")
+    table = [names] + [
+        (
+            row["file"],
+            row["verdict"],
+            row["label"] or "unknown",
+            str(row["verdict"] == row["label"]) if row["label"] else "",
+        )
+        for row in rows
+    ]
+    lines += [f"{a:<{width}}  {b:<10}  {c:<10}  {d}".rstrip() for a, b, c, d in table]
+    return "\n".join(lines) + "\n"

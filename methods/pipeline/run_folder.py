@@ -1,7 +1,5 @@
 """Run folders: where a training keeps its logs, states and results."""
 
-import csv
-import io
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -16,7 +14,13 @@ import numpy as np
 
 from methods.detector.model_file import load_checkpoint, save_checkpoint
 from processing.errors import UsageError
-from processing.files import locked, new_folder, read_json, write_json, write_text
+from processing.files import (
+    locked,
+    new_folder,
+    read_json,
+    write_json,
+    write_table,
+)
 from processing.report import plots
 from processing.report.overlays import write_png
 
@@ -136,16 +140,6 @@ class TrainingRun:
         for pattern in (PREPARATION, CHECKPOINT, f".{stem}-*"):
             for left in self.folder.glob(pattern):
                 left.unlink()
-
-
-def write_table(path: Path, rows: list[dict]) -> None:
-    """Write rows as CSV, whole or not at all; a key that a row lacks stays empty."""
-    text = io.StringIO()
-    keys = dict.fromkeys(key for row in rows for key in row)
-    writer = csv.DictWriter(text, keys, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
 
 
 def asked(options: Any) -> dict[str, Any]:

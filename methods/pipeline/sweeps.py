@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from methods.cli import method_options
+from methods.detector.categories import views
 from methods.detector.model_file import read_record
 from methods.jobs.queue import Task, sweep
 from processing.data.dataset import category_names, scan_dataset
 from processing.errors import UsageError, UserError
 from processing.files import locked, read_json
 
-from .multi_category import ALL, views
+from .multi_category import ALL
 from .run_folder import INFO, PREPARATION, RUN
 from .training import configure
 

@@ -1,9 +1,7 @@
 """`train.py` behind its command line: images in, model file out."""
 
-import importlib.metadata
 import inspect
 import logging
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -12,38 +10,26 @@ from typing import Any
 import numpy as np
 
 import methods
-from methods.base import Method, SupervisedMethod
+from methods.base import SupervisedMethod
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
+from methods.detector.versions import versions
 from methods.fewshot.few_shot_method import ShotMethod
 from processing.data.dataset import Category, check_readable, scan_category
-from processing.data.image_set import ANOMALOUS, ImageSet
+from processing.data.image_set import ImageSet
 from processing.data.listing import bare_name
-from processing.data.splits import split_finetuning, split_validation
 from processing.decoding.decode import to_float
-from processing.decoding.medical import file_of
-from processing.errors import UsageError, UserError
+from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
 from processing.preprocessing.reference import learn, registrable
 from processing.report import plots
 
 from .run_folder import TrainingRun
+from .splitting import known_defects, named, split
 
 PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays"}
-PACKAGES = ("keras", "tensorflow", "numpy", "scikit-image", "opencv-python-headless")
 
 log = logging.getLogger(__name__)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and the packages that results depend on."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def configure(name: str, options: Mapping[str, tuple[str, Any]]) -> Detector:
@@ -113,21 +99,6 @@ def start_run(
     return TrainingRun.start(root, parts, record, preparation.arrays)
 
 
-def split(method: Method, good: ImageSet, folder: Path) -> dict[str, list[str]]:
-    """Return the names of the good images to fit, to validate and to remember."""
-    if len(good) < 2:
-        raise UserError(
-            f"{folder}/train/good needs at least 2 images, one to fit and one to "
-            f"validate. Received: {len(good)}"
-        )
-    seed = method.get_config()["seed"]
-    fit, validation = split_validation(len(good), seed=seed, groups=good.groups)
-    parts = {"fit": fit, "validation": validation}
-    if isinstance(method, ShotMethod):
-        parts["shots"] = fit[method.support(len(fit))]
-    return {key: [good.names[i] for i in part] for key, part in parts.items()}
-
-
 def train_run(
     run: TrainingRun, record: Mapping[str, Any], *, inspect: bool = False
 ) -> Path:
@@ -177,39 +148,6 @@ def finish(run: TrainingRun, record: Mapping[str, Any], detector: Detector) -> P
         plots.learning_rates(run.folder / "lr_schedule_plot.png", method.history)
     run.finish(record)
     return path
-
-
-def known_defects(category: Category, seed: int) -> ImageSet:
-    """Return the defective images that a supervised method may learn from.
-
-    They are those beside train/good, or else those that `finetune.py` draws from the
-    test set with the same seed, which `test.py` leaves out.
-    """
-    if len(category.defective):
-        return category.defective
-    test = category.test
-    chosen, _ = split_finetuning(
-        test.labels, test.classes, seed=seed, groups=test.groups
-    )
-    return test.subset(chosen[test.labels[chosen] == ANOMALOUS])
-
-
-def named(images: ImageSet, names: list[str]) -> ImageSet:
-    """Return the good images with these names; a `UserError` for one that is gone.
-
-    An absolute path names an image that is none of `images`.
-    """
-    known = set(images.names)
-    outside = [Path(name) for name in names if name not in known]
-    missing = [x for x in outside if not (x.is_absolute() and file_of(x).exists())]
-    if missing:
-        raise UserError(
-            f"{len(missing)} of the images that the model was made with are gone, such "
-            f"as {missing[0]}"
-        )
-    images = images.with_good(outside)
-    index = {name: i for i, name in enumerate(images.names)}
-    return images.subset([index[name] for name in names])
 
 
 def write_inspections(

@@ -9,6 +9,7 @@ from typing import Any
 
 import methods
 from methods.detector.model_file import read_preparation, read_record
+from methods.detector.versions import versions
 from processing.data.dataset import check_readable, scan_category, scan_images
 from processing.data.image_set import ImageSet
 from processing.data.splits import split_validation
@@ -17,7 +18,6 @@ from processing.errors import UsageError, UserError
 from processing.preprocessing.reference import registrable
 
 from .run_folder import TrainingRun
-from .training import versions
 
 log = logging.getLogger(__name__)
 

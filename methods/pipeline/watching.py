@@ -9,6 +9,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from methods.detector.decisions import load_decided
 from methods.detector.detector import Detector
 from processing.data.dataset import images_below, unlabelled
 from processing.decision.decision import Decision
@@ -16,8 +17,8 @@ from processing.decoding.decode import fault
 from processing.errors import UsageError, UserError
 from processing.files import locked, read_json, write_json
 
-from .finetuning import load_decided
-from .testing import Options, judged_rows, without
+from .judging import judged_rows, without
+from .testing import Options
 
 POLL = 1.0  # seconds between two looks at the folder
 BATCH = 16  # files that are judged at once

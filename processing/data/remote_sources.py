@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from methods.cli.parser import one_line
 from processing.decoding.decode import SUFFIXES
-from processing.errors import UsageError, UserError
+from processing.errors import UsageError, UserError, one_line
 
 from .dataset import images_below
 from .listing import some

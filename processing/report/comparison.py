@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 from processing.files import write_text
+from processing.metrics.names import FIGURES
 
-from .pages import FIGURES, render
+from .pages import render
 
 COMPARED = ("image_auroc", "pixel_auroc", "aupro")  # a table of each
 

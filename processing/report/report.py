@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from processing.files import write_text
+from processing.metrics.names import FIGURES
+from processing.wording import count, figure, number
 
 from . import plots
 from .charts import CurvePlot, ScorePlot, curve_chart, histogram_chart
 from .gallery import FOLDER, ColourScale
-from .pages import FIGURES, count, figure, number, render
+from .pages import render
 
 REPORT = "report.html"
 PLOTS = ("roc", "pr", "pro", "histogram")
@@ -45,7 +47,7 @@ def write_report(
         folder: where to.
         result: the content of test_result.json.
         rows: file, class, label, verdict, score and defect_area of each image.
-        curves: name -> (k, 2) points; see `methods.pipeline.testing.Report`.
+        curves: name -> (k, 2) points; see `methods.pipeline.judging.Report`.
         pictures: of each row, `Gallery.urls`.
         scale: the colours of the maps.
         about: "title" such as "mvtec / bottle", "method" such as "mvtecCAE, ssim",

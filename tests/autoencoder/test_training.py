@@ -3,14 +3,10 @@ import numpy as np
 import pytest
 
 from autoencoder.architectures import ARCHITECTURES
-from autoencoder.training import (
-    Batches,
-    InOrder,
-    Settings,
-    images_per_epoch,
-    run_epochs,
-    train,
-)
+from methods.cae.training import train
+from methods.engine.batches import Batches, InOrder, images_per_epoch
+from methods.engine.epochs import run_epochs
+from methods.engine.settings import Settings
 from methods.engine.training_state import Progress, TrainingDivergedError
 
 

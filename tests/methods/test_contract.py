@@ -56,7 +56,7 @@ def fitted(samples):
             if isinstance(method, SupervisedMethod):
                 more["defective"] = test.subset(np.flatnonzero(test.labels == 1))
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+                patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
                 made[name] = method.fit(
                     good.subset(range(8)), good.subset([8, 9]), **more
                 )

@@ -28,7 +28,7 @@ def fitted(samples):
     method = tiny(encoder=True, steps=0, epochs=40, learning_rate=2e-3)
     good = scan_category(samples / "washer", image_shape=method.image_shape).train
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
         method.fit(good.subset(range(8)), good.subset([8, 9]))
     return method, next(good.batches(4))
 

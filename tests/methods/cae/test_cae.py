@@ -19,7 +19,7 @@ def learned(samples):
     )
     category = scan_category(samples / "washer", image_shape=method.image_shape)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoencoder.training.EPOCH_IMAGES", 256)
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 256)
         method.fit(
             category.train.subset(range(10)), category.train.subset(range(10, 12))
         )

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from methods.cli.tables import classification, print_figures, print_verdicts
+from methods.cli.tables import print_figures, print_verdicts
 from methods.pipeline.evaluation import figures
-from methods.pipeline.testing import Report
+from methods.pipeline.judging import Report
+from methods.pipeline.reporting import classification
 
 DECISION = {
     "method": "ssim",

@@ -19,7 +19,7 @@ def learned(samples):
     category = scan_category(samples / "washer", image_shape=method.image_shape)
     defects = np.flatnonzero(category.test.labels == 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoencoder.training.EPOCH_IMAGES", 512)
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 512)
         patch.setattr("methods.cnn.classifier.FEW", 1)  # no synthetic ones
         method.fit(
             category.train.subset(range(10)),

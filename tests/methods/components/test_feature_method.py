@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from methods.components.feature_method import Enlarge, enlarging, on_grid
+from methods.components.enlarge import Enlarge, enlarging, on_grid
 from methods.contrastive.contrastive import Contrastive
 from methods.padim.padim import PaDiM
 from processing.errors import UsageError

@@ -4,7 +4,8 @@ import pytest
 from keras import ops
 
 from methods.components import info_nce as module
-from methods.components.info_nce import PixelContrast, info_nce, on_cells
+from methods.components.info_nce import info_nce, on_cells
+from methods.contrastive.pixel_contrast import PixelContrast
 
 
 def unit(features):

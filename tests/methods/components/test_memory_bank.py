@@ -3,7 +3,8 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from methods.components import memory_bank
-from methods.components.memory_bank import MemoryBank, Reweighting
+from methods.components.memory_bank import MemoryBank
+from methods.patchcore.reweighting import Reweighting
 
 
 @pytest.fixture

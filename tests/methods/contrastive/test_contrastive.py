@@ -62,7 +62,7 @@ def trained(category, monkeypatch):
     """Return a function from separations before and after to a trained method."""
 
     def train(before, after):
-        monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 4)
+        monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 4)
         figures = iter([before, after])
         monkeypatch.setattr(Contrastive, "_separation", lambda *_: next(figures))
         good = category.train

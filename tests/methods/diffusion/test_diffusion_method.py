@@ -48,7 +48,7 @@ class SavedRun:
 def fit(method, samples, run=None):
     images = good(samples)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
         patch.setattr("methods.diffusion.feature_distance.SIDE", 32)
         return method.fit(images.subset(range(8)), images.subset([8, 9]), run)
 

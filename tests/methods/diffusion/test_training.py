@@ -67,7 +67,7 @@ def test_batches_depend_on_seed_epoch_and_step_alone(images, short_epochs):
 
 
 def test_half_of_the_timesteps_lie_where_reconstructions_begin(images, monkeypatch):
-    monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 6000)
+    monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 6000)
     batches, _ = data(images, Settings(start=200, batch_size=6))
     timesteps = np.concatenate([batches[i][0][2] for i in range(len(batches))])
     assert timesteps.dtype == np.int32
@@ -103,7 +103,7 @@ def test_averaged_weights_look_back_on_a_twentieth():
 
 
 def test_training_lowers_the_loss_and_keeps_averaged_weights(images, monkeypatch):
-    monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 180)
+    monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 180)
     monkeypatch.setattr("methods.diffusion.training.VALIDATIONS", 4)
     settings = Settings(start=250, batch_size=6, epochs=8, learning_rate=5e-3)
     network, state = run(images, settings)

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from autoencoder.training import dtype_policy
 from methods.diffusion.presets import PRESETS, architecture
 from methods.diffusion.unet import Architecture, Attention, Sinusoids, unet
+from methods.engine.epochs import dtype_policy
 from processing.errors import UsageError
 
 TINY = Architecture(8, (1, 2), attention=(8,), heads=2, blocks=1, groups=2)

@@ -17,7 +17,7 @@ from processing.data.dataset import scan_category
 SCRIPT = """
 import sys, numpy as np
 from pathlib import Path
-from methods.storage import load_model
+from methods.detector.model_file import load_model
 detector, _ = load_model(Path(sys.argv[1]))
 np.save(sys.argv[3], detector.method.anomaly_map(np.load(sys.argv[2])))
 """
@@ -38,7 +38,7 @@ def test_jax_gives_the_maps_of_tensorflow(samples, short_epochs, rng, tmp_path):
     subprocess.run(
         [sys.executable, "-c", SCRIPT, *paths],
         check=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env={**os.environ, "KERAS_BACKEND": "jax"},
     )
     maps = np.load(tmp_path / "maps.npy")

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from autoencoder.architectures import ARCHITECTURES
-from autoencoder.training import InOrder, Settings, train
+from methods.cae.training import train
+from methods.engine.batches import InOrder
 from methods.engine.devices import Filled, share
+from methods.engine.settings import Settings
 
 JAX = keras.backend.backend() == "jax"
 on_jax = pytest.mark.skipif(not JAX, reason="Keras shares batches with JAX alone")

@@ -111,7 +111,7 @@ def test_rotations_need_square_images():
 @pytest.fixture(scope="module")
 def trained(category):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoencoder.training.EPOCH_IMAGES", 8)
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 8)
         return fitted(category, shots=2, train=True, epochs=2)
 
 

@@ -30,7 +30,7 @@ def known(category):
 
 def make(monkeypatch, figures):
     """Return an unfitted method, of which the shares have these figures."""
-    monkeypatch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+    monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
     method = Unified(**SMALL, **QUICK)
     monkeypatch.setattr(method, "_separation", lambda _, share: figures[share])
     return method

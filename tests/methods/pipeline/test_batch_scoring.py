@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import test as script
+from methods.detector import decisions
 from methods.pipeline import batch_scoring, finetuning, testing
 from methods.pipeline.batch_scoring import score
 from methods.pipeline.testing import Options
@@ -84,7 +85,7 @@ def test_scores_of_two_decisions_do_not_mix(model, images, tmp_path):
     job = batch_scoring.Job(path, options, Source(str(images)), folder)
 
     def decision():
-        finetuned = finetuning.load_decided(path, *options.decided)[-1]
+        finetuned = decisions.load_decided(path, *options.decided)[-1]
         return Decision.of_result(finetuned)
 
     assert sum(map(count, batch_scoring._planned(job, decision()))) == 16

@@ -7,7 +7,7 @@ from methods.pipeline.run_folder import asked
 from methods.pipeline.testing import RESULT, Options
 from processing.errors import UserError
 from processing.files import write_json
-from processing.report.pages import FIGURES
+from processing.metrics.names import FIGURES
 
 RUN = "mvtec/bottle/mvtecCAE/a/b/01-02-2026_00-00-00_2"
 RECORD = {"run": RUN, "training": {"seconds": 5.0}}

@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from methods.detector.decisions import read_results
 from methods.detector.model_file import load_model, read_record
 from methods.pipeline import testing
 from methods.pipeline.few_shot_transfer import VIEWS, adapt
-from methods.pipeline.finetuning import Options, read_results
+from methods.pipeline.finetuning import Options
 from methods.pipeline.run_folder import TrainingRun
 from methods.pipeline.training import start_run, train_run
 from processing.errors import UsageError, UserError

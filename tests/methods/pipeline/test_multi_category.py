@@ -8,10 +8,11 @@ import finetune
 import methods
 import test as test_script
 import train
+from methods.detector.categories import load_category
 from methods.detector.model_file import read_record
 from methods.pipeline.few_shot_transfer import adapt
 from methods.pipeline.finetuning import Options
-from methods.pipeline.multi_category import load_category, start_several
+from methods.pipeline.multi_category import start_several
 from processing.data.dataset import scan_dataset
 from processing.errors import UsageError
 from processing.samples import write_samples
@@ -34,7 +35,7 @@ def trained(samples):
     root = samples.parent
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
         assert train.main(["-d", str(samples), "-a", "unified", *QUICK]) == 0
         (model,) = root.glob("saved_models/*/several/unified/**/*.hdf5")
         assert finetune.main(["-p", str(model)]) == 0

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from methods.cae.cae import CAE
-from methods.pipeline.finetuning import decision_maps
+from methods.detector.decisions import decision_maps
 from methods.pipeline.reporting import describe, open_gallery, score_threshold
 
 FINETUNED = {"best_threshold": 12, "dtype": "uint8", "good_level": 4.0}

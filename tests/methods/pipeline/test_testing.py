@@ -1,9 +1,10 @@
 import pytest
 
 from methods.cae.cae import CAE
+from methods.detector.decisions import decision_maps
 from methods.padim.padim import PaDiM
-from methods.pipeline.finetuning import choose_maps, decision_maps
-from methods.pipeline.testing import picture_names
+from methods.pipeline.finetuning import choose_maps
+from methods.pipeline.judging import picture_names
 from processing.errors import UsageError
 
 

@@ -11,7 +11,8 @@ from methods.cnn.cnn import CNN
 from methods.pipeline import testing
 from methods.pipeline.finetuning import Options as FinetuningOptions
 from methods.pipeline.finetuning import finetune
-from methods.pipeline.training import known_defects, start_run, train_run
+from methods.pipeline.splitting import known_defects
+from methods.pipeline.training import start_run, train_run
 from processing.data.dataset import scan_category
 from processing.decision.calibration import Rule
 from processing.errors import UsageError, UserError
@@ -75,7 +76,7 @@ def trained(samples, tmp_path_factory):
     """Return a folder with a CNN trained as train.py does it, and its model file."""
     folder = tmp_path_factory.mktemp("cnn")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoencoder.training.EPOCH_IMAGES", 1)
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
         run, record = start_run(samples / "washer", "CNN", OPTIONS, root=folder)
         return folder, train_run(run, record), record
 

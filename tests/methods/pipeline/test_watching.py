@@ -15,7 +15,7 @@ from methods.pipeline.testing import Options
 from methods.pipeline.watching import Scores, watch
 from processing.errors import UsageError
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

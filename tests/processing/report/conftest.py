@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from processing.metrics.names import FIGURES
 from processing.report.gallery import ColourScale, Gallery
-from processing.report.pages import FIGURES
 
 FLAGS = (
     "--headless=new",

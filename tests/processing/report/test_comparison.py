@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from processing.metrics.names import FIGURES
 from processing.report.comparison import (
     Mean,
     best_models,
@@ -9,7 +10,6 @@ from processing.report.comparison import (
     newest,
     write_summary,
 )
-from processing.report.pages import FIGURES
 
 
 def row(

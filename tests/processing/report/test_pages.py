@@ -1,8 +1,10 @@
 import jinja2
 import pytest
 
+from processing.metrics.names import FIGURES
 from processing.report import pages
-from processing.report.pages import FIGURES, count, duration, figure, number, render
+from processing.report.pages import render
+from processing.wording import count, duration, figure, number
 
 
 def test_numbers_as_people_read_them():

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import cv2
 import pytest
 
-from processing.report.pages import FIGURES
+from processing.metrics.names import FIGURES
 from processing.report.report import verdict, write_report
 
 CASES = [

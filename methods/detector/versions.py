@@ -1,0 +1,17 @@
+"""The versions of what results depend on."""
+
+import importlib.metadata
+import platform
+
+PACKAGES = ("keras", "tensorflow", "numpy", "scikit-image", "opencv-python-headless")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

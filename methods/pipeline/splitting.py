@@ -1,0 +1,59 @@
+"""Which images are fitted, validated, remembered and learned from."""
+
+from pathlib import Path
+
+from methods.base import Method
+from methods.fewshot.few_shot_method import ShotMethod
+from processing.data.dataset import Category
+from processing.data.image_set import ANOMALOUS, ImageSet
+from processing.data.splits import split_finetuning, split_validation
+from processing.decoding.medical import file_of
+from processing.errors import UserError
+
+
+def split(method: Method, good: ImageSet, folder: Path) -> dict[str, list[str]]:
+    """Return the names of the good images to fit, to validate and to remember."""
+    if len(good) < 2:
+        raise UserError(
+            f"{folder}/train/good needs at least 2 images, one to fit and one to "
+            f"validate. Received: {len(good)}"
+        )
+    seed = method.get_config()["seed"]
+    fit, validation = split_validation(len(good), seed=seed, groups=good.groups)
+    parts = {"fit": fit, "validation": validation}
+    if isinstance(method, ShotMethod):
+        parts["shots"] = fit[method.support(len(fit))]
+    return {key: [good.names[i] for i in part] for key, part in parts.items()}
+
+
+def known_defects(category: Category, seed: int) -> ImageSet:
+    """Return the defective images that a supervised method may learn from.
+
+    They are those beside train/good, or else those that `finetune.py` draws from the
+    test set with the same seed, which `test.py` leaves out.
+    """
+    if len(category.defective):
+        return category.defective
+    test = category.test
+    chosen, _ = split_finetuning(
+        test.labels, test.classes, seed=seed, groups=test.groups
+    )
+    return test.subset(chosen[test.labels[chosen] == ANOMALOUS])
+
+
+def named(images: ImageSet, names: list[str]) -> ImageSet:
+    """Return the good images with these names; a `UserError` for one that is gone.
+
+    An absolute path names an image that is none of `images`.
+    """
+    known = set(images.names)
+    outside = [Path(name) for name in names if name not in known]
+    missing = [x for x in outside if not (x.is_absolute() and file_of(x).exists())]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of the images that the model was made with are gone, such "
+            f"as {missing[0]}"
+        )
+    images = images.with_good(outside)
+    index = {name: i for i, name in enumerate(images.names)}
+    return images.subset([index[name] for name in names])

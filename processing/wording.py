@@ -1,0 +1,28 @@
+"""Numbers and durations as people read them."""
+
+NONE = "–"
+
+
+def figure(value: float | None) -> str:
+    """Return a figure of merit as people read it, 3 decimals."""
+    return NONE if value is None else f"{value:.3f}"
+
+
+def number(value: float | None) -> str:
+    """Return a score or threshold, 4 significant digits."""
+    return NONE if value is None else f"{value:#.4g}".rstrip(".")
+
+
+def count(value: int, singular: str, plural: str | None = None) -> str:
+    """Return "1 defect", "0 defects" or "5,000 defects"."""
+    return f"{value:,} {singular if value == 1 else plural or singular + 's'}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return "1 h 02 min", "3 min 20 s" or "45 s"."""
+    if seconds is None:
+        return NONE
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
