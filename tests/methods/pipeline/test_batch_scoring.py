@@ -106,7 +106,7 @@ def test_tables_and_unreadable_images(model, images, tmp_path, monkeypatch):
     def started(work, items, address, memory):
         return 1, ((item, work(item)) for item in items)
 
-    monkeypatch.setattr(batch_scoring, "cluster", SimpleNamespace(started=started))
+    monkeypatch.setattr(batch_scoring, "ray_tasks", SimpleNamespace(started=started))
     monkeypatch.setattr(batch_scoring, "FETCHED", 2)
     path, results = model
     files = [images / "good" / name for name in ("000.png", "001.png", "broken.png")]
