@@ -26,7 +26,7 @@ def main(arguments: Arguments) -> None:
         method.fit(images, images.subset([0]))
 
     def judge(images: ImageSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        return map(method.judge_batch, images.batches(16))
+        return map(method.judge, images.batches(16))
 
     measure(arguments, "ours", fit, judge)
 

@@ -76,7 +76,7 @@ def measured(
     else:
         method.fit(fit, good.subset(validation[:1]))
     seconds = perf_counter() - started
-    judged = [method.judge_batch(batch) for batch in test.batches(16)]
+    judged = [method.judge(batch) for batch in test.batches(16)]
     maps, scores = map(np.concatenate, zip(*judged, strict=True))
     masks = np.stack([test.mask(i) for i in range(len(test))])
     image = rank(test.labels == ANOMALOUS, scores)

@@ -1,16 +1,19 @@
 """What every method does: fit on good images, then map and score any image."""
 
+import functools
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from processing.data.image_set import CACHE_BYTES, ImageSet
 from processing.errors import UsageError, UserError
-from processing.maps.residuals import smooth
 
-SCORE_SIGMA = 4.0  # pixels; blur before the maximum of a map is its image's score
+BATCH = 8  # images that are judged at once
+HEADROOM = 3.0  # the top of a uint8 map, in maxima of good images
+EDGE = 1e-3  # that rounding may take an image beyond [0, 1]
 
 
 class NotFittedError(RuntimeError):
@@ -42,21 +45,46 @@ class Method(ABC):
     """One anomaly detection method.
 
     Subclasses take their settings as keyword arguments, keep each under its own name
-    and return them all from `get_config`. After `fit`, `networks` and `arrays` hold
-    everything learned.
+    and pass the three that all have to this constructor. After `fit`, `networks` and
+    `arrays` hold everything learned, `history` a row an epoch, and `trained` what a
+    person wants to know of the training, JSON-able.
+
+    Args:
+        name: what the registry calls the method.
+        image_shape: (h, w, c) of the images.
+        seed: of everything random.
+        variant: what run folders are sorted by, such as the loss or the backbone.
     """
 
     size: int = 256  # default side of the images, in pixels
-    image_shape: tuple[int, int, int]
-    networks: dict[str, Any]
-    arrays: dict[str, np.ndarray]
-    history: list[dict[str, float]]  # one row an epoch
-    variant: str  # what run folders are sorted by, such as loss or backbone
+    map_kinds: tuple[str, ...] = ("distance",)  # kinds of maps, the default first
     file_suffix: str = ""  # of the model file's name
-    map_kinds: tuple[str, ...]  # what `map_kind` can be
-    map_kind: str  # which maps `anomaly_map` gives
     updatable: bool = False  # whether good images can be added later
     cache_bytes: int = CACHE_BYTES  # of training images that are worth keeping
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        image_shape: tuple[int, int, int],
+        seed: int,
+        variant: str = "default",
+    ):
+        height, width, channels = image_shape
+        self.name = name
+        self.image_shape = (height, width, channels)
+        self.seed = seed
+        self.variant = variant
+        self.networks: dict[str, Any] = {}
+        self.arrays: dict[str, np.ndarray] = {}
+        self.history: list[dict[str, float]] = []
+        self.trained: dict[str, Any] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let every `judge` check its arguments, whoever wrote it."""
+        super().__init_subclass__(**options)
+        if "judge" in vars(cls):
+            cls.judge = checked(cls.judge)  # type: ignore[method-assign]
 
     @classmethod
     def color(cls, options: Mapping[str, Any]) -> str:
@@ -75,6 +103,31 @@ class Method(ABC):
             run: where to keep logs and intermediate states; None keeps nothing.
         """
 
+    @abstractmethod
+    def build(self) -> None:
+        """Create `networks` with the shapes they have once fitted.
+
+        On loading, `arrays` are there already.
+        """
+
+    @abstractmethod
+    def judge(
+        self, images: np.ndarray, kind: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return anomaly maps (n, h, w) and image scores (n,), higher = more anomalous.
+
+        Both are float32, and no image changes another one's. What is wrong with the
+        arguments is found before a subclass sees them.
+
+        Args:
+            images: floats (n, h, w, c) in [0, 1].
+            kind: one of `map_kinds`; None, which subclasses never see, for the default.
+
+        Raises:
+            NotFittedError: before `fit`.
+            UsageError: images of another type, range or shape, or an unknown kind.
+        """
+
     def update(
         self, train: ImageSet, validation: ImageSet, run: Run | None = None
     ) -> "Method":
@@ -89,33 +142,43 @@ class Method(ABC):
             f"{type(self).__name__} cannot take in images later: train it anew"
         )
 
-    @abstractmethod
-    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 maps (n, h, w), higher = more anomalous.
-
-        Takes images (n, h, w, c) in [0, 1]; no image changes another one's map.
-        Raises `NotFittedError` before `fit`.
-        """
-
-    @abstractmethod
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's keyword arguments, JSON-able."""
-
-    @abstractmethod
-    def build(self) -> None:
-        """Create `networks` with the shapes they have once fitted.
-
-        On loading, `arrays` are there already.
-        """
+        """Return the constructor's arguments, which are attributes, JSON-able."""
+        names = inspect.signature(type(self)).parameters
+        values = {name: getattr(self, name) for name in names}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+        }
 
     def check(self) -> None:
         """Raise a `UserError` where `fit` could not succeed, before work starts."""
         self.build()
 
+    def check_fitted(self) -> None:
+        """Raise `NotFittedError` unless fitted or loaded."""
+        if not self.networks and not self.arrays:
+            raise NotFittedError(
+                f"{type(self).__name__} is not fitted: call `fit`, or load a model"
+            )
+
     @property
-    @abstractmethod
-    def highest(self) -> float:
-        """The map value that a map rounded to uint8 shows as 255."""
+    def default_kind(self) -> str:
+        """The kind of maps that is judged by unless another one is asked for."""
+        return self.map_kinds[0]
+
+    def calibrate(self, good: ImageSet) -> None:
+        """Learn from good images how high their maps are."""
+        highest = [self.judge(batch)[0].max() for batch in good.batches(BATCH)]
+        self.arrays["good_maximum"] = np.array(max(highest))
+
+    def highest(self, kind: str) -> float:
+        """Return the map value that a map rounded to uint8 shows as 255."""
+        return HEADROOM * float(self.arrays["good_maximum"])
+
+    def anomaly_map(self, images: np.ndarray, kind: str | None = None) -> np.ndarray:
+        """Return the maps of `judge` alone, float32 (n, h, w)."""
+        return self.judge(images, kind)[0]
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray | None:
         """Return the good version of images (n, h, w, c) that the method has in mind.
@@ -124,35 +187,48 @@ class Method(ABC):
         """
         return None
 
-    def inference_model(self) -> Any | None:
+    def inference_model(self, kind: str | None = None) -> Any | None:
         """Return a Keras model from images to [maps, scores], to be exported.
 
         None where the two do not come from one network.
         """
         return None
 
-    def summary(self) -> dict[str, Any]:
-        """Return what a person wants to know of the training, JSON-able."""
-        return {}
 
-    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
-        """Return one float32 score an image (n,): the maximum of its blurred map."""
-        return smooth(maps, SCORE_SIGMA).max(axis=(1, 2))
+def checked(judge: Callable) -> Callable:
+    """Return a method's `judge` behind a check of its state and its arguments."""
 
-    def judge_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return maps (n, h, w) and scores (n,) of images (n, h, w, c).
-
-        For a method that finds both at once to override.
-        """
-        maps = self.anomaly_map(images)
-        return maps, self.score(images, maps)
-
-    def check_fitted(self) -> None:
-        """Raise `NotFittedError` unless fitted or loaded."""
-        if not self.networks and not self.arrays:
-            raise NotFittedError(
-                f"{type(self).__name__} has no weights yet: call `fit`, or load a model"
+    @functools.wraps(judge)
+    def wrapper(
+        self: Method, images: np.ndarray, kind: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        self.check_fitted()
+        if kind not in (None, *self.map_kinds):
+            raise UsageError(
+                f"{type(self).__name__} has no {kind} maps, expected one of "
+                f"{', '.join(self.map_kinds)}"
             )
+        check_images(images, self.image_shape)
+        return judge(self, images, kind or self.default_kind)
+
+    return wrapper
+
+
+def check_images(images: np.ndarray, image_shape: tuple[int, int, int]) -> None:
+    """Raise `UsageError` unless images are floats (n, h, w, c) in [0, 1]."""
+    dtype, shape = getattr(images, "dtype", type(images).__name__), np.shape(images)
+    if not np.issubdtype(getattr(images, "dtype", object), np.floating):
+        received = f"{dtype}"
+    elif shape[1:] != image_shape:
+        received = f"{shape}"
+    elif images.size and not (images.min() >= -EDGE and images.max() <= 1 + EDGE):
+        received = f"values from {images.min():g} to {images.max():g}"
+    else:
+        return
+    raise UsageError(
+        f"expected float images (n, {', '.join(map(str, image_shape))}) in [0, 1]. "
+        f"Received: {received}"
+    )
 
 
 class SupervisedMethod(Method):

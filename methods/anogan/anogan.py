@@ -46,7 +46,7 @@ class AnoGAN(ReconstructionMethod):
     """
 
     size = 64
-    residuals = {"l1": l1_residual}  # noqa: RUF012
+    standardised = ("l1",)
     map_kinds = ("l1", "raw-l1")
 
     def __init__(
@@ -65,8 +65,12 @@ class AnoGAN(ReconstructionMethod):
         sigma: float = 2.0,
         seed: int = 42,
     ):
-        self.name = name
-        self.image_shape = (image_shape[0], image_shape[1], image_shape[2])
+        super().__init__(
+            name=name,
+            image_shape=image_shape,
+            seed=seed,
+            variant="encoder" if encoder else "search",
+        )
         self.latent = latent
         self.width = width
         self.encoder = encoder
@@ -76,28 +80,6 @@ class AnoGAN(ReconstructionMethod):
         self.learning_rate = learning_rate
         self.precision = precision
         self.sigma = sigma
-        self.seed = seed
-        self.map_kind = "l1"
-        self.networks: dict[str, Any] = {}
-        self.arrays: dict[str, np.ndarray] = {}
-        self.history: list[dict[str, float]] = []
-        self.variant = "encoder" if encoder else "search"
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "image_shape": list(self.image_shape),
-            "latent": self.latent,
-            "width": self.width,
-            "encoder": self.encoder,
-            "steps": self.steps,
-            "batch_size": self.batch_size,
-            "epochs": self.epochs,
-            "learning_rate": self.learning_rate,
-            "precision": self.precision,
-            "sigma": self.sigma,
-            "seed": self.seed,
-        }
 
     def build(self) -> None:
         networks.check_shape(self.image_shape)
@@ -141,7 +123,7 @@ class AnoGAN(ReconstructionMethod):
         self._use(made)
         self.history = state["history"]
         self.file_suffix = f"_b{self.batch_size}_e{state['epochs']}"
-        self._trained = {
+        self.trained = {
             "precision": policy,
             "epochs": state["epochs"],
             "seconds": sum(row["seconds"] for row in self.history),
@@ -149,9 +131,6 @@ class AnoGAN(ReconstructionMethod):
         count = min(CALIBRATING, len(train))
         self.calibrate(train.subset(np.linspace(0, len(train) - 1, count, dtype=int)))
         return self
-
-    def summary(self) -> dict[str, Any]:
-        return self._trained
 
     def _nearest(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the nearest good images in [0, 1], and the scores (n,)."""
@@ -181,17 +160,14 @@ class AnoGAN(ReconstructionMethod):
         scores = scores + mean_squares(features(wanted), features(found))
         return (found + 1) / 2, scores
 
-    def _maps(self, images: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-        if self.map_kind == "raw-l1":
-            return l1_residual(images, nearest)
-        return self.standardised(images, nearest)
+    def residual(
+        self, images: np.ndarray, reconstructions: np.ndarray, kind: str
+    ) -> np.ndarray:
+        return l1_residual(images, reconstructions)
 
-    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
-        return self._maps(images, self.reconstruct(images))
-
-    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
-        return self._nearest(images)[1]
-
-    def judge_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def judge(
+        self, images: np.ndarray, kind: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        assert kind
         nearest, scores = self._nearest(images)
-        return self._maps(images, nearest), scores
+        return self.maps(images, nearest, kind), scores

@@ -36,7 +36,7 @@ class CAE(ReconstructionMethod):
         seed: of everything random.
     """
 
-    residuals = RESIDUALS
+    standardised = tuple(RESIDUALS)
     map_kinds = ("ssim", "l2", "legacy-ssim", "legacy-l2")
 
     def __init__(
@@ -53,8 +53,7 @@ class CAE(ReconstructionMethod):
         sigma: float = 4.0,
         seed: int = 42,
     ):
-        self.name = name
-        self.image_shape = (image_shape[0], image_shape[1], image_shape[2])
+        super().__init__(name=name, image_shape=image_shape, seed=seed, variant=loss)
         self.loss = loss
         self.latent = latent
         self.batch_size = batch_size
@@ -62,30 +61,14 @@ class CAE(ReconstructionMethod):
         self.learning_rate = learning_rate
         self.precision = precision
         self.sigma = sigma
-        self.seed = seed
-        self.map_kind = "l2" if loss == "l2" else "ssim"
-        self.networks: dict[str, Any] = {}
-        self.arrays: dict[str, np.ndarray] = {}
-        self.history: list[dict[str, float]] = []
-        self.variant = loss
+
+    @property
+    def default_kind(self) -> str:
+        return "l2" if self.loss == "l2" else "ssim"
 
     @classmethod
     def color(cls, options: Mapping[str, Any]) -> str:
         return "rgb" if options.get("loss") == "mssim" else "grayscale"
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "image_shape": list(self.image_shape),
-            "loss": self.loss,
-            "latent": self.latent,
-            "batch_size": self.batch_size,
-            "epochs": self.epochs,
-            "learning_rate": self.learning_rate,
-            "precision": self.precision,
-            "sigma": self.sigma,
-            "seed": self.seed,
-        }
 
     def build(self) -> None:
         self._use(self._network())
@@ -125,7 +108,7 @@ class CAE(ReconstructionMethod):
         self._use(network)
         self.history = state["history"]
         self.file_suffix = f"_b{self.batch_size}_e{state['best_epoch']}"
-        self._trained = {
+        self.trained = {
             "precision": policy,
             "learning_rate": self.history[0]["learning_rate"],
             "epochs": state["epochs"],
@@ -137,9 +120,6 @@ class CAE(ReconstructionMethod):
         self.calibrate(train)
         return self
 
-    def summary(self) -> dict[str, Any]:
-        return self._trained
-
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
         """Return float32 reconstructions of images, both (n, h, w, c) in [0, 1]."""
         self.check_fitted()
@@ -148,15 +128,13 @@ class CAE(ReconstructionMethod):
     def graph(self, images: Any) -> tuple[Any, None]:
         return self.networks["autoencoder"](images), None
 
-    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
-        reconstructions = self.reconstruct(images)
-        kind = self.map_kind.removeprefix("legacy-")
-        if kind != self.map_kind:
-            return legacy_residual(images, reconstructions, kind)
-        return self.standardised(images, reconstructions)
-
-    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
-        return maps.max(axis=(1, 2))  # the maps are blurred already
+    def residual(
+        self, images: np.ndarray, reconstructions: np.ndarray, kind: str
+    ) -> np.ndarray:
+        original = kind.removeprefix("legacy-")
+        if original != kind:
+            return legacy_residual(images, reconstructions, original)
+        return RESIDUALS[kind](images, reconstructions)
 
 
 class AE(CAE):

@@ -53,36 +53,21 @@ class CNN(SupervisedMethod):
         precision: str = "auto",
         seed: int = 42,
     ):
-        self.name = name
-        self.image_shape = (image_shape[0], image_shape[1], image_shape[2])
+        super().__init__(
+            name=name,
+            image_shape=image_shape,
+            seed=seed,
+            variant="synthetic" if synthetic else "supervised",
+        )
         self.synthetic = synthetic
         self.needs_defects = not synthetic
         self.batch_size = batch_size
         self.epochs = epochs
         self.learning_rate = learning_rate
         self.precision = precision
-        self.seed = seed
-        self.map_kind = "cam"
-        self.networks: dict[str, Any] = {}
-        self.arrays: dict[str, np.ndarray] = {}
-        self.history: list[dict[str, float]] = []
-        self.variant = "synthetic" if synthetic else "supervised"
 
-    @property
-    def highest(self) -> float:
+    def highest(self, kind: str) -> float:
         return HIGHEST
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "image_shape": list(self.image_shape),
-            "synthetic": self.synthetic,
-            "batch_size": self.batch_size,
-            "epochs": self.epochs,
-            "learning_rate": self.learning_rate,
-            "precision": self.precision,
-            "seed": self.seed,
-        }
 
     def build(self) -> None:
         classifier.check_shape(self.image_shape)
@@ -120,7 +105,7 @@ class CNN(SupervisedMethod):
         self._use(network)
         self.history = state["history"]
         self.file_suffix = f"_b{self.batch_size}_e{state['epochs']}"
-        self._trained = {
+        self.trained = {
             "supervised": not self.synthetic,
             "learned_from": learned,
             "precision": policy,
@@ -139,20 +124,12 @@ class CNN(SupervisedMethod):
             seed=self.seed,
         )
 
-    def summary(self) -> dict[str, Any]:
-        return self._trained
-
-    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
-        return self.judge_batch(images)[0]
-
-    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
-        return maps.max(axis=(1, 2))
-
-    def judge_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self.check_fitted()
+    def judge(
+        self, images: np.ndarray, kind: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         maps, scores = self._verdict.predict_on_batch(images)
         return np.asarray(maps), np.asarray(scores)
 
-    def inference_model(self) -> Any:
+    def inference_model(self, kind: str | None = None) -> Any:
         self.check_fitted()
         return self._verdict

@@ -3,17 +3,13 @@
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from methods import backbones
 from methods.backbones import weights as weight_files
-from methods.base import Method
-from processing.data.image_set import ImageSet
+from methods.base import BATCH, Method
 from processing.errors import UsageError
 
-BATCH = 8  # images that a backbone takes at once
-HEADROOM = 3.0  # the top of a uint8 map, in maxima of good images
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
 
 
@@ -31,8 +27,6 @@ class FeatureMethod(Method):
         seed: of everything random.
     """
 
-    map_kinds = ("distance",)
-    map_kind = "distance"
     strides: tuple[int, int]  # lowest and highest of the levels taken by default
     from_scratch: bool = False  # whether the backbone itself is trained
     cache_bytes = 2**26  # the images are seen once
@@ -48,32 +42,13 @@ class FeatureMethod(Method):
         sigma: float,
         seed: int,
     ):
-        self.name = name
-        self.image_shape = (image_shape[0], image_shape[1], image_shape[2])
+        super().__init__(
+            name=name, image_shape=image_shape, seed=seed, variant=backbone
+        )
         self.backbone = backbone
         self.weights = weights
         self.levels = levels
         self.sigma = sigma
-        self.seed = seed
-        self.networks: dict[str, Any] = {}
-        self.arrays: dict[str, np.ndarray] = {}
-        self.history: list[dict[str, float]] = []
-        self.variant = backbone
-        self._trained: dict[str, Any] = {}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "image_shape": list(self.image_shape),
-            "backbone": self.backbone,
-            "weights": self.weights,
-            "levels": self.levels,
-            "sigma": self.sigma,
-            "seed": self.seed,
-        }
-
-    def summary(self) -> dict[str, Any]:
-        return self._trained
 
     def check(self) -> None:
         self.build()
@@ -116,15 +91,6 @@ class FeatureMethod(Method):
         self.build_backbone()
         network = self.networks["backbone"]
         return backbones.load_weights(network, self.backbone, self.weights)
-
-    @property
-    def highest(self) -> float:
-        return HEADROOM * float(self.arrays["good_maximum"])
-
-    def calibrate(self, validation: ImageSet) -> None:
-        """Keep the highest map value of good images."""
-        highest = [self.judge_batch(b)[0].max() for b in validation.batches(BATCH)]
-        self.arrays["good_maximum"] = np.array(max(highest))
 
     def backbone_bytes(self) -> int:
         """Return about how much memory the backbone takes while it works."""

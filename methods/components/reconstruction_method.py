@@ -1,6 +1,6 @@
 """What methods share that compare images with their reconstructions."""
 
-from collections.abc import Callable
+from abc import abstractmethod
 from typing import Any
 
 import keras
@@ -15,45 +15,79 @@ from processing.maps.residuals import smooth
 
 from .enlarge import Enlarge
 
+AT_ONCE = 16  # images that are reconstructed together
+NAMES = ("mean", "deviation")
+
 
 class ReconstructionMethod(Method):
-    """A method whose maps are residuals between image and reconstruction.
+    """A method whose maps are residuals between images and their reconstructions.
 
-    They are blurred and measured in standard deviations of the good images' residuals
-    at the same pixel. What a network never gets right, such as sharp edges, so does
-    not count as anomalous.
+    Those of the kinds `standardised` are blurred and measured in standard deviations of
+    the good images' residuals at the same pixel. What a network never gets right, such
+    as sharp edges, so does not count as anomalous.
 
-    Subclasses have a `sigma`, the blur in pixels, and name their `residuals`: by kind
-    of map, functions from images and reconstructions (n, h, w, c) to maps (n, h, w).
+    Subclasses have a `sigma`, the blur in pixels, and `reconstruct`.
     """
 
-    residuals: dict[str, Callable]
-    sigma: float
+    standardised: tuple[str, ...]  # of `map_kinds`
+    statistic = "{kind}_{name}"  # how `arrays` calls a kind's mean and deviation
+    sigma: Any
 
     @property
-    def highest(self) -> float:
-        return HIGHEST if self.map_kind in self.residuals else 1.0
+    def blur(self) -> float:
+        """The standard deviation of the maps' blur, in pixels."""
+        return float(self.sigma)
+
+    @abstractmethod
+    def residual(
+        self, images: np.ndarray, reconstructions: np.ndarray, kind: str
+    ) -> np.ndarray:
+        """Return float32 maps (n, h, w) of two batches (n, h, w, c) in [0, 1].
+
+        They are not blurred yet, if the kind is one of `standardised`.
+        """
+
+    def highest(self, kind: str) -> float:
+        return HIGHEST if kind in self.standardised else 1.0
 
     def calibrate(self, good: ImageSet) -> None:
         """Learn mean and deviation of every pixel's residual on good images."""
-        found = {kind: PixelStatistics(self.image_shape[:2]) for kind in self.residuals}
-        for images in good.batches(16):
+        found = {
+            kind: PixelStatistics(self.image_shape[:2]) for kind in self.standardised
+        }
+        for images in good.batches(AT_ONCE):
             reconstructions = self.reconstruct(images)
-            for kind, residual in self.residuals.items():
-                maps = smooth(residual(images, reconstructions), self.sigma)
-                found[kind].add(maps)
+            for kind, statistics in found.items():
+                maps = self.residual(images, reconstructions, kind)
+                statistics.add(smooth(maps, self.blur))
         for kind, statistics in found.items():
-            mean, deviation = statistics.result(self.sigma)
-            self.arrays |= {f"{kind}_mean": mean, f"{kind}_deviation": deviation}
+            names = (self.statistic.format(kind=kind, name=name) for name in NAMES)
+            self.arrays |= dict(zip(names, statistics.result(self.blur), strict=True))
 
-    def standardised(
-        self, images: np.ndarray, reconstructions: np.ndarray
+    def _statistics(self, kind: str) -> list[np.ndarray]:
+        """Return mean and deviation (h, w) of a kind."""
+        return [self.arrays[self.statistic.format(kind=kind, name=x)] for x in NAMES]
+
+    def maps(
+        self, images: np.ndarray, reconstructions: np.ndarray, kind: str
     ) -> np.ndarray:
-        """Return the maps (n, h, w) of the calibrated kind `map_kind`."""
-        kind = self.map_kind
-        maps = smooth(self.residuals[kind](images, reconstructions), self.sigma)
-        mean, deviation = (self.arrays[f"{kind}_{x}"] for x in ("mean", "deviation"))
-        return (maps - mean) / deviation
+        """Return the maps (n, h, w) of images and their reconstructions."""
+        maps = self.residual(images, reconstructions, kind)
+        if kind not in self.standardised:
+            return maps
+        mean, deviation = self._statistics(kind)
+        return (smooth(maps, self.blur) - mean) / deviation
+
+    def judge(
+        self, images: np.ndarray, kind: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        assert kind
+        maps = self.maps(images, self.reconstruct(images), kind)
+        return maps, maps.max(axis=(1, 2))  # they are blurred already
+
+    @abstractmethod
+    def reconstruct(self, images: np.ndarray) -> np.ndarray:
+        """Return the good version of images, both float32 (n, h, w, c) in [0, 1]."""
 
     def graph(self, images: Any) -> tuple[Any, Any | None] | None:
         """Return symbolic reconstructions of symbolic images, and perhaps scores.
@@ -62,17 +96,17 @@ class ReconstructionMethod(Method):
         """
         return None
 
-    def inference_model(self) -> Any | None:
+    def inference_model(self, kind: str | None = None) -> Any | None:
         self.check_fitted()
+        kind = kind or self.default_kind
         images = keras.Input(self.image_shape, name="images")
-        found = self.graph(images) if self.map_kind in self.residuals else None
-        if found is None:
+        outputs = self.graph(images) if kind in self.standardised else None
+        if outputs is None:
             return None
-        reconstructions, scores = found
-        maps = Residual(self.map_kind)(images, reconstructions)
-        maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
-        arrays = (self.arrays[f"{self.map_kind}_{x}"] for x in ("mean", "deviation"))
-        maps = Standardise(*arrays)(maps)
+        reconstructions, scores = outputs
+        maps = Residual(kind)(images, reconstructions)
+        maps = Enlarge(self.image_shape[:2], self.blur)(maps)
+        maps = Standardise(*self._statistics(kind))(maps)
         if scores is None:
             scores = ops.max(maps, axis=(1, 2))
         return keras.Model(images, [maps, scores], name="reconstruction")

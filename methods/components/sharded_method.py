@@ -16,13 +16,13 @@ import keras
 import numpy as np
 
 import methods
-from methods.base import Run
+from methods.base import BATCH, Run
 from methods.engine.progress_bar import tracked
 from methods.jobs import ray_tasks
 from processing.data.image_set import ImageSet
 from processing.errors import UsageError, UserError
 
-from .feature_method import BATCH, FeatureMethod
+from .feature_method import FeatureMethod
 
 SHARDS = 256  # at most: sums are large, and all go to one machine
 SMALLEST = 256  # images a shard

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from methods.base import NotFittedError, Run
+from methods.base import BATCH, NotFittedError, Run
 from methods.components.enlarge import Enlarge, on_grid
-from methods.components.feature_method import BATCH, FeatureMethod
+from methods.components.feature_method import FeatureMethod
 from methods.components.map_blend import separation
 from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_defects
@@ -54,7 +54,6 @@ class Contrastive(FeatureMethod):
     """
 
     map_kinds = ("separation",)
-    map_kind = "separation"
     strides = (8, 32)
     from_scratch = True
 
@@ -87,15 +86,6 @@ class Contrastive(FeatureMethod):
         self.epochs = epochs
         self.learning_rate = learning_rate
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "cluster": self.cluster,
-            "batch_size": self.batch_size,
-            "epochs": self.epochs,
-            "learning_rate": self.learning_rate,
-        }
-
     def build(self) -> None:
         self.build_backbone()
         self._use()
@@ -112,13 +102,13 @@ class Contrastive(FeatureMethod):
         self, train: ImageSet, validation: ImageSet, run: Run | None = None
     ) -> "Contrastive":
         started = time.perf_counter()
-        self._trained = {"weights_sha256": self.load_backbone()}
+        self.trained = {"weights_sha256": self.load_backbone()}
         self._use()
         self._know(train, validation)
         if self.epochs:
             self._learn(train, validation, run)
         self.calibrate(validation)
-        self._trained["seconds"] = time.perf_counter() - started
+        self.trained["seconds"] = time.perf_counter() - started
         return self
 
     def _learn(self, train: ImageSet, validation: ImageSet, run: Run | None) -> None:
@@ -139,7 +129,7 @@ class Contrastive(FeatureMethod):
         if learned < frozen:
             self._embedder.set_weights(before)
             self.arrays = arrays
-        self._trained |= {
+        self.trained |= {
             "best_epoch": state["best_epoch"],
             "separation_before": frozen,
             "separation_after": learned,
@@ -181,15 +171,14 @@ class Contrastive(FeatureMethod):
         if "centres" not in self.arrays:
             raise NotFittedError("contrastive is not fitted: call `fit`, or load one")
 
-    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
-        self.check_fitted()
+    def judge(
+        self, images: np.ndarray, kind: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         good = GoodPixels(self.arrays["centres"], float(self.arrays["reach"]))
         away = [
             from_good(pixels, CLUSTERINGS[self.cluster](pixels, self.seed), good)
             for pixels in self._of_batch(images)
         ]
         maps = np.stack(away).reshape(-1, *self.grid)
-        return np.asarray(self._enlarge(maps)) / self.arrays["level"]
-
-    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
-        return maps.max(axis=(1, 2))  # the maps are blurred already
+        maps = np.asarray(self._enlarge(maps)) / self.arrays["level"]
+        return maps, maps.max(axis=(1, 2))  # they are blurred already

@@ -17,22 +17,23 @@ from .detector import Detector
 RESULT = "finetuning_result.json"
 
 
-def decision_maps(method: Method, maps: np.ndarray, dtype: str) -> np.ndarray:
-    """Return maps as the decision sees them."""
-    return quantise(maps, method.highest) if dtype == "uint8" else maps
+def decision_maps(
+    method: Method, kind: str, maps: np.ndarray, dtype: str
+) -> np.ndarray:
+    """Return maps of a kind as the decision sees them."""
+    return quantise(maps, method.highest(kind)) if dtype == "uint8" else maps
 
 
 def load_decided(
     model: Path, folder: Path | None, results: Path, kind: str | None, dtype: str | None
 ) -> tuple[Detector, dict[str, Any], dict[str, Any]]:
-    """Return a detector, set to the maps of its newest matching decision.
+    """Return a detector, and its newest matching decision.
 
     With it the model's record, and that finetuning result. The arguments are those of
     `load_category` and `read_results`.
     """
     detector, record = load_category(model, folder)
     _, finetuned = read_results(record, results, kind, dtype)[-1]
-    detector.method.map_kind = finetuned["method"]
     return detector, record, finetuned
 
 

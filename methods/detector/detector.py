@@ -13,7 +13,7 @@ from methods.base import Method
 from processing.data.dataset import Category, scan_category, scan_images
 from processing.data.image_set import CACHE_BYTES, ImageSet
 from processing.data.listing import some
-from processing.data.prepared import Mask, Prepared, lowered
+from processing.data.prepared import Prepared
 from processing.data.tiling import TileSet
 from processing.decoding.decode import to_float
 from processing.preprocessing.preparation import Preparation
@@ -26,7 +26,8 @@ class Judged(NamedTuple):
         views: the images as prepared.
         maps: (n, h, w), higher = more anomalous, over the whole images. What the
             method does not see or judge has the lowest value of its image.
-        scores: (n,), one an image.
+        scores: (n,), one an image: the method's own, of its worst tile; the map's
+            maximum where a part of images may be left out (`Preparation.partial`).
     """
 
     views: Sequence[Prepared]
@@ -73,17 +74,22 @@ class Detector:
         tiling = self.preparation.tiling
         return TileSet(images, tiling) if len(tiling) > 1 else images
 
-    def judge(self, images: ImageSet, batch_size: int = 16) -> Iterator[Judged]:
-        """Yield prepared images, maps and scores batch by batch, in order.
+    def judge(
+        self, images: ImageSet, kind: str | None = None, batch_size: int = 16
+    ) -> Iterator[Judged]:
+        """Yield prepared images, maps of a kind and scores batch by batch, in order.
 
         Images that cannot be registered are judged as they are, and named in a warning
         at the end.
         """
         views = images.views(self._at_once(batch_size))
-        return self._judge_all(views, images.names, batch_size)
+        return self._judge_all(views, images.names, kind, batch_size)
 
     def judge_arrays(
-        self, images: Sequence[np.ndarray], batch_size: int = 16
+        self,
+        images: Sequence[np.ndarray],
+        kind: str | None = None,
+        batch_size: int = 16,
     ) -> Iterator[Judged]:
         """As `judge`, of images in memory; see `array_pixels` for what they can be."""
         size = self._at_once(batch_size)
@@ -92,18 +98,22 @@ class Detector:
             for start in range(0, len(images), size)
         )
         names = [f"image {i}" for i in range(len(images))]
-        return self._judge_all(views, names, batch_size)
+        return self._judge_all(views, names, kind, batch_size)
 
     def _at_once(self, batch_size: int) -> int:
         """Return how many images to judge at once, of perhaps many tiles each."""
         return max(1, batch_size // len(self.preparation.tiling))
 
     def _judge_all(
-        self, batches: Iterable[list[Prepared]], names: Sequence[str], batch_size: int
+        self,
+        batches: Iterable[list[Prepared]],
+        names: Sequence[str],
+        kind: str | None,
+        batch_size: int,
     ) -> Iterator[Judged]:
         done, lost = 0, []
         for views in batches:
-            yield self._judge(views, batch_size)
+            yield self._judge(views, kind, batch_size)
             for row, view in enumerate(views):
                 if view.placement.registered is False:
                     lost.append(names[done + row])
@@ -129,52 +139,32 @@ class Detector:
             tiles.append(good[0])
         return view.placement.restore(tiling.stitch(tiles))
 
-    def _judge(self, views: Sequence[Prepared], batch_size: int) -> Judged:
+    def _judge(
+        self, views: Sequence[Prepared], kind: str | None, batch_size: int
+    ) -> Judged:
         tiling, maps, scores = self.preparation.tiling, [], []
-        tiles = self._judge_tiles(views, batch_size)
+        tiles = self._judge_tiles(views, kind, batch_size)
         for view in views:
-            found = list(islice(tiles, len(tiling)))
-            stitched = tiling.stitch([anomaly_map for anomaly_map, _ in found])
+            of_tiles = list(islice(tiles, len(tiling)))
+            stitched = tiling.stitch([anomaly_map for anomaly_map, _ in of_tiles])
             maps.append(view.placement.restore_map(stitched))
-            score = max(score for _, score in found)
-            scores.append(score if np.isfinite(score) else stitched.min())
+            # What is not judged is at the map's lowest value, but in the scores that
+            # methods find by themselves.
+            partial = self.preparation.partial
+            highest = maps[-1].max() if partial else max(score for _, score in of_tiles)
+            scores.append(highest)
         return Judged(views, np.stack(maps), np.array(scores, np.float32))
 
     def _judge_tiles(
-        self, views: Sequence[Prepared], batch_size: int
+        self, views: Sequence[Prepared], kind: str | None, batch_size: int
     ) -> Iterator[tuple[np.ndarray, np.floating]]:
-        """Yield the map and score of every tile of every image, in order.
-
-        The score of a tile without a pixel to judge is minus infinity.
-        """
+        """Yield the map and score of every tile of every image, in order."""
         tiling = self.preparation.tiling
-        masks = [view.placement.judged for view in views]
         pairs = list(product(range(len(views)), range(len(tiling))))
         for start in range(0, len(pairs), batch_size):
-            batch = [
-                (i, tiling.window(k)) for i, k in pairs[start : start + batch_size]
-            ]
-            pixels = np.stack([to_float(views[i].pixels[at]) for i, at in batch])
-            maps, scores = self.method.judge_batch(pixels)
-            judged = [None if (m := masks[i]) is None else m[at] for i, at in batch]
-            scores = self._masked_scores(pixels, maps, scores, judged)
-            yield from zip(maps, scores, strict=True)
-
-    def _masked_scores(
-        self,
-        pixels: np.ndarray,
-        maps: np.ndarray,
-        scores: np.ndarray,
-        judged: Sequence[Mask | None],
-    ) -> np.ndarray:
-        """Return the scores (n,) with what is not judged left out."""
-        if all(mask is None for mask in judged):
-            return scores
-        masks = np.stack(
-            [np.ones(maps.shape[1:], bool) if m is None else m for m in judged]
-        )
-        scores = self.method.score(pixels, np.stack(list(map(lowered, maps, masks))))
-        return np.where(masks.any(axis=(1, 2)), scores, -np.inf)
+            batch = pairs[start : start + batch_size]
+            pixels = [to_float(views[i].pixels[tiling.window(k)]) for i, k in batch]
+            yield from zip(*self.method.judge(np.stack(pixels), kind), strict=True)
 
 
 def registration(view: Prepared) -> dict[str, bool]:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 def export(
     model: Path,
-    kind: str,
+    graph: str,
     target: Path | None = None,
     *,
     results: Path = Path("results"),
@@ -52,7 +52,7 @@ def export(
 
     Args:
         model: the model file.
-        kind: "onnx", "openvino", "saved_model" or "litert".
+        graph: "onnx", "openvino", "saved_model" or "litert".
         target: where to; default: beside the model. OpenVINO adds a .bin file, and a
             SavedModel is a folder. LiteRT takes one image at a time.
         results: where `finetune.py` put its decisions.
@@ -64,7 +64,7 @@ def export(
     Raises:
         UserError: the method has no such graph, or the graph differs from it.
     """
-    suffix = SUFFIXES[kind]
+    suffix = SUFFIXES[graph]
     target = target or model.with_name(model.stem + suffix)
     if not target.name.endswith(suffix):
         raise UsageError(f"expected a name that ends in {suffix}. Received: {target}")
@@ -77,36 +77,39 @@ def export(
     method = detector.method
     try:
         finetuned = read_results(record, results, None, "float64")[-1][1]
-        method.map_kind = finetuned["method"]
     except UserError as error:
         finetuned = {}
         log.warning("without a decision: %s", error)
-    network = method.inference_model()
+    kind = finetuned.get("method", method.default_kind)
+    network = method.inference_model(kind)
     if network is None:
         raise UserError(
             f"{type(method).__name__} cannot be exported: its maps come from no network"
         )
-    if importlib.util.find_spec(PACKAGES[kind]) is None:
-        raise UserError(f"{kind} needs the package {PACKAGES[kind]}: {INSTALL}")
+    if importlib.util.find_spec(PACKAGES[graph]) is None:
+        raise UserError(f"{graph} needs the package {PACKAGES[graph]}: {INSTALL}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as folder:
         written = Path(folder) / target.name
-        _convert(network, written, kind)
-        difference = _difference(method, RUNNERS[kind](written))
+        _convert(network, written, graph)
+        difference = _difference(method, kind, RUNNERS[graph](written))
         if not difference <= TOLERANCE:
             raise UserError(
-                f"the {kind} graph of {model} differs by {difference:.1e} of the "
+                f"the {graph} graph of {model} differs by {difference:.1e} of the "
                 f"largest map value, expected at most {TOLERANCE:.0e}: not written"
             )
         about = written.with_name(written.name + ".json")
-        write_json(about, _description(detector, finetuned, difference))
+        write_json(about, _description(detector, kind, finetuned, difference))
         for path in sorted(Path(folder).iterdir()):  # the weights (.bin) first
             path.replace(target.parent / path.name)
     return target, difference
 
 
 def _description(
-    detector: "Detector", finetuned: Mapping[str, Any], difference: float
+    detector: "Detector",
+    kind: str,
+    finetuned: Mapping[str, Any],
+    difference: float,
 ) -> dict[str, Any]:
     """Return what a program has to know to use the graph."""
     height, width, channels = detector.image_shape
@@ -117,30 +120,30 @@ def _description(
     return {
         "input": f"float32 (n, {height}, {width}, {channels}) in [0, 1], prepared",
         "outputs": [f"maps float32 (n, {height}, {width})", "scores float32 (n,)"],
-        "map": detector.method.map_kind,
+        "map": kind,
         "decision": found or None,
         "preparation": detector.preparation.config(),
         "largest_difference": difference,
     }
 
 
-def _convert(network: Any, path: Path, kind: str) -> None:
+def _convert(network: Any, path: Path, graph: str) -> None:
     """Let Keras write the graph; one `UserError` for whatever goes wrong."""
     import keras
 
     network(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras asks for it
     logging.getLogger("tf2onnx").setLevel(logging.WARNING)
     one = [keras.InputSpec(shape=(1, *network.input_shape[1:]), dtype="float32")]
-    options = {"input_signature": one} if kind == "litert" else {}
+    options = {"input_signature": one} if graph == "litert" else {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of converters about their own code
             network.export(
-                str(path), format=NAMES.get(kind, kind), verbose=False, **options
+                str(path), format=NAMES.get(graph, graph), verbose=False, **options
             )
     except Exception as error:  # of whichever converter
         reason = " ".join(str(error).split())[:300]
-        raise UserError(f"this model has no {kind} graph: {reason}") from error
+        raise UserError(f"this model has no {graph} graph: {reason}") from error
 
 
 def _run_onnx(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
@@ -187,7 +190,9 @@ RUNNERS = {
 }
 
 
-def _difference(method: Any, run: Callable[[np.ndarray], list[np.ndarray]]) -> float:
+def _difference(
+    method: Any, kind: str, run: Callable[[np.ndarray], list[np.ndarray]]
+) -> float:
     """Return how far the graph's maps and scores are off, in parts of the largest.
 
     In batches of three and of one: the graph takes any number of images.
@@ -195,7 +200,7 @@ def _difference(method: Any, run: Callable[[np.ndarray], list[np.ndarray]]) -> f
     worst = 0.0
     images = trial_images(method.image_shape)
     for batch in (images, images[:1]):
-        for ours, theirs in zip(method.judge_batch(batch), run(batch), strict=True):
+        for ours, theirs in zip(method.judge(batch, kind), run(batch), strict=True):
             if ours.shape != theirs.shape:
                 return float("inf")
             largest = float(np.abs(ours).max())

@@ -33,14 +33,22 @@ class Predictor:
     """A detector and its decision.
 
     Args:
-        detector: fitted, its method set to the maps that the decision is for.
+        detector: fitted.
         decision: what makes an image defective.
-        dtype: of the maps that the decision is for: "float64" or "uint8".
+        kind: of the maps that the decision is for; None for the method's default.
+        dtype: of these maps: "float64" or "uint8".
     """
 
-    def __init__(self, detector: Detector, decision: Decision, dtype: str = "float64"):
+    def __init__(
+        self,
+        detector: Detector,
+        decision: Decision,
+        kind: str | None = None,
+        dtype: str = "float64",
+    ):
         self.detector = detector
         self.decision = decision
+        self.kind = kind or detector.method.default_kind
         self.dtype = dtype
 
     @classmethod
@@ -55,7 +63,8 @@ class Predictor:
         """Load a model file and the newest matching decision; see `methods.load`."""
         folder = Path(category) if category else None
         detector, _, finetuned = load_decided(path, folder, results, kind, dtype)
-        return cls(detector, Decision.of_result(finetuned), finetuned["dtype"])
+        decision = Decision.of_result(finetuned)
+        return cls(detector, decision, finetuned["method"], finetuned["dtype"])
 
     def predict(
         self, images: np.ndarray | Sequence[np.ndarray], batch_size: int = 16
@@ -78,10 +87,12 @@ class Predictor:
         scores = np.empty(shape[:1], np.float32)
         maps, masks = np.empty(shape, np.float32), np.empty(shape, bool)
         done = 0
-        for judged in self.detector.judge_arrays(list(images), batch_size):
+        for judged in self.detector.judge_arrays(list(images), self.kind, batch_size):
             part = slice(done, done := done + len(judged.scores))
             scores[part], maps[part] = judged.scores, judged.maps
-            decided = decision_maps(self.detector.method, judged.maps, self.dtype)
+            decided = decision_maps(
+                self.detector.method, self.kind, judged.maps, self.dtype
+            )
             masks[part] = [self.decision.mask(one) for one in decided]
         verdicts = np.array([mask.any() for mask in masks], bool)
         return Prediction(scores, maps, masks, verdicts)

@@ -65,8 +65,7 @@ class AnoDDPM(Diffusion):
         sigma: float | None = None,
         seed: int = 42,
     ):
-        self.name = name
-        self.image_shape = image_shape
+        super().__init__(name=name, image_shape=image_shape, seed=seed, variant=preset)
         self.preset = preset
         self.schedule = schedule
         self.noise_kind = noise_kind
@@ -83,7 +82,6 @@ class AnoDDPM(Diffusion):
         self.learning_rate = learning_rate
         self.precision = precision
         self.sigma = sigma
-        self.seed = seed
         self._begin()
 
     @property

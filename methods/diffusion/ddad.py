@@ -88,8 +88,7 @@ class DDAD(Diffusion):
         sigma: float | None = None,
         seed: int = 42,
     ):
-        self.name = name
-        self.image_shape = image_shape
+        super().__init__(name=name, image_shape=image_shape, seed=seed, variant=preset)
         self.preset = preset
         self.schedule = schedule
         self.w = w
@@ -109,7 +108,6 @@ class DDAD(Diffusion):
         self.learning_rate = learning_rate
         self.precision = precision
         self.sigma = sigma
-        self.seed = seed
         self._begin()
 
     @property
@@ -140,7 +138,7 @@ class DDAD(Diffusion):
         if self.adapt:
             self._adapt(Adapter(network, original, self.adapt_keep), train, run)
         self._scale(train)
-        self._calibrate(train)
+        self.calibrate(train)
         return self
 
     def _adapt(self, adapter: Adapter, good: ImageSet, run: Run | None) -> None:
@@ -153,7 +151,7 @@ class DDAD(Diffusion):
             if run:
                 arrays = {**arrays, "extractor": adapter.network.get_weights()}
                 run.save(arrays, state)
-        self._trained["adaptation_losses"] = state["adaptation_losses"]
+        self.trained["adaptation_losses"] = state["adaptation_losses"]
 
     def _adapted(self, adapter: Adapter, good: ImageSet) -> list[float]:
         """Adapt to pairs of one image's reconstruction and another; return losses."""
@@ -198,6 +196,5 @@ class DDAD(Diffusion):
         scale = self.pixel_weight * self.arrays["pixel_scale"]
         return (features + scale * pixels).astype("float32")
 
-    @property
-    def highest(self) -> float:
-        return 4.0 if self.map_kind == "raw" else super().highest
+    def highest(self, kind: str) -> float:
+        return 4.0 if kind == "raw" else super().highest(kind)

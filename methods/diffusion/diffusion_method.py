@@ -1,19 +1,18 @@
 """What DDAD and AnoDDPM share: training a UNet, reconstructing, and maps."""
 
-import inspect
 from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.base import Method, Run
+from methods.base import Run
+from methods.components.reconstruction_method import ReconstructionMethod
 from methods.engine.batches import images_per_epoch
 from methods.engine.optimizer import predict
 from methods.engine.precision import choose_policy
 from processing.data.image_set import ImageSet
 from processing.errors import UsageError
-from processing.maps.pixel_statistics import HIGHEST, PixelStatistics
 from processing.maps.residuals import smooth
 
 from .noise import Noise
@@ -31,7 +30,7 @@ SIGMA = 4.0  # pixels of blur at a side of 256, in both originals' field
 Images = NDArray[np.float32]  # (n, h, w, c) in [0, 1]
 
 
-class Diffusion(Method):
+class Diffusion(ReconstructionMethod):
     """A method that noises images and lets a UNet take the noise away again.
 
     All images are judged with the same noise, drawn from the seed: no image's score
@@ -44,6 +43,8 @@ class Diffusion(Method):
 
     size = 128
     map_kinds = ("standard", "raw")
+    standardised = ("standard",)
+    statistic = "{name}"
     repeats = 1  # reconstructions that are averaged
     clip: float | None = None  # largest norm of a gradient
     horizon = STEPS  # timesteps of the training are below it
@@ -59,12 +60,9 @@ class Diffusion(Method):
     learning_rate: float
     precision: str
     sigma: float | None
-    seed: int
 
     def _begin(self) -> None:
         """Check what can be checked early and create what depends on the arguments."""
-        height, width, channels = self.image_shape
-        self.image_shape = (height, width, channels)
         if not 1 <= self.steps <= self.start <= self.horizon:
             raise UsageError(
                 f"--steps must be 1 to --start, at most {self.horizon}. Received: "
@@ -72,22 +70,10 @@ class Diffusion(Method):
             )
         self.process = Schedule(self.schedule)
         self.timesteps = reverse_timesteps(self.start, self.steps)
-        self.map_kind = "standard"
-        self.variant = self.preset
-        self.networks: dict[str, Any] = {}
-        self.arrays: dict[str, np.ndarray] = {}
-        self.history: list[dict[str, float]] = []
         self._drawn: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def get_config(self) -> dict[str, Any]:
-        config = {
-            key: getattr(self, key) for key in inspect.signature(type(self)).parameters
-        }
-        return {**config, "image_shape": list(self.image_shape)}
 
     @property
     def blur(self) -> float:
-        """The deviation of the maps' blur in pixels."""
         shorter = min(self.image_shape[:2])
         return SIGMA * shorter / 256 if self.sigma is None else self.sigma
 
@@ -118,7 +104,7 @@ class Diffusion(Method):
         self, train: ImageSet, validation: ImageSet, run: Run | None = None
     ) -> "Diffusion":
         self._train(train, validation, run)
-        self._calibrate(train)
+        self.calibrate(train)
         return self
 
     def _train(self, good: ImageSet, validation: ImageSet, run: Run | None) -> None:
@@ -147,7 +133,7 @@ class Diffusion(Method):
         self._use(network)
         self.history = state["history"]
         self.file_suffix = f"_{self.preset}_e{state['best_epoch']}"
-        self._trained = {
+        self.trained = {
             "precision": policy,
             "parameters": network.count_params(),
             "epochs": state["epochs"],
@@ -156,20 +142,6 @@ class Diffusion(Method):
             "seconds": sum(row["seconds"] for row in self.history),
             "images_per_epoch": images_per_epoch(len(good), self.batch_size),
         }
-
-    def summary(self) -> dict[str, Any]:
-        return self._trained
-
-    def _calibrate(self, good: ImageSet) -> None:
-        """Learn mean and deviation of every pixel's map on good images."""
-        statistics = PixelStatistics(self.image_shape[:2])
-        for images in good.batches(BATCH):
-            statistics.add(self._blurred(images))
-        mean, deviation = statistics.result(self.blur)
-        self.arrays |= {"mean": mean, "deviation": deviation}
-
-    def _blurred(self, images: Images) -> np.ndarray:
-        return smooth(self.raw_maps(images, self.reconstruct(images)), self.blur)
 
     def reconstruct(self, images: Images) -> Images:
         """Return the mean of `repeats` reconstructions, clipped to [0, 1]."""
@@ -205,15 +177,8 @@ class Diffusion(Method):
             self._drawn.append((noise[0], noise[1:]))
         return self._drawn[repeat]
 
-    @property
-    def highest(self) -> float:
-        return HIGHEST if self.map_kind == "standard" else 1.0
-
-    def anomaly_map(self, images: Images) -> np.ndarray:
-        maps = self._blurred(images)
-        if self.map_kind == "raw":
-            return maps
-        return (maps - self.arrays["mean"]) / self.arrays["deviation"]
-
-    def score(self, images: Images, maps: np.ndarray) -> np.ndarray:
-        return maps.max(axis=(1, 2))  # the maps are blurred already
+    def residual(
+        self, images: Images, reconstructions: Images, kind: str
+    ) -> np.ndarray:
+        maps = self.raw_maps(images, reconstructions)
+        return maps if kind in self.standardised else smooth(maps, self.blur)

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import Run
-from methods.components.feature_method import BATCH, FeatureMethod
+from methods.base import BATCH, Run
+from methods.components.feature_method import FeatureMethod
 from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
 from processing.data.image_set import ImageSet

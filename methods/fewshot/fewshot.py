@@ -7,9 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import NotFittedError, Run
+from methods.base import BATCH, NotFittedError, Run
 from methods.components.enlarge import Enlarge
-from methods.components.feature_method import BATCH
 from methods.components.map_blend import blended, choose_blend
 from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_defects
@@ -80,17 +79,6 @@ class FewShot(ShotMethod):
         self.epochs = epochs
         self.learning_rate = learning_rate
 
-    def get_config(self) -> dict[str, Any]:
-        own = {
-            "shots": self.shots,
-            "rotations": self.rotations,
-            "train": self.train,
-            "batch_size": self.batch_size,
-            "epochs": self.epochs,
-            "learning_rate": self.learning_rate,
-        }
-        return {**super().get_config(), **own}
-
     def build(self) -> None:
         self.build_backbone()
         if self.train:
@@ -109,7 +97,7 @@ class FewShot(ShotMethod):
     ) -> "FewShot":
         started = time.perf_counter()
         shots = shots or train.subset(self.support(len(train)))
-        self._trained = {"weights_sha256": self.load_backbone()}
+        self.trained = {"weights_sha256": self.load_backbone()}
         self.arrays.pop("blend", None)
         if self.train:
             keras.utils.set_random_seed(self.seed)
@@ -119,7 +107,7 @@ class FewShot(ShotMethod):
             self._learn(without(train, shots), validation, run)
             self.use()
             self.calibrate(validation)
-        self._trained |= {
+        self.trained |= {
             "shots": list(shots.names),
             "seconds": time.perf_counter() - started,
         }
@@ -157,7 +145,7 @@ class FewShot(ShotMethod):
         self.arrays["blend"], found = choose_blend(
             np.moveaxis(np.concatenate(maps), 1, 0), masks
         )
-        self._trained |= {"best_epoch": state["best_epoch"], "blends": found}
+        self.trained |= {"best_epoch": state["best_epoch"], "blends": found}
 
     def _compare(self, images: Any) -> tuple[list[Any], list[Any]]:
         """Compare symbolic images with the memory, level by level.
@@ -193,18 +181,13 @@ class FewShot(ShotMethod):
         if "views" not in self.arrays:
             raise NotFittedError(f"{self.name} is not fitted: call `fit`, or load one")
 
-    def inference_model(self) -> Any:
+    def inference_model(self, kind: str | None = None) -> Any:
         self.check_fitted()
         return self._judge
 
-    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
-        return self.judge_batch(images)[0]
-
-    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
-        return maps.max(axis=(1, 2))  # the maps are blurred already
-
-    def judge_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self.check_fitted()
+    def judge(
+        self, images: np.ndarray, kind: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         maps, scores = self._judge.predict_on_batch(images)
         return np.asarray(maps), np.asarray(scores)
 

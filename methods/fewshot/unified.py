@@ -8,8 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import Run
-from methods.components.feature_method import BATCH
+from methods.base import BATCH, Run
 from methods.components.map_blend import SHARES, best_share, separation
 from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_batches
@@ -82,11 +81,6 @@ class Unified(FewShot):
             seed=seed,
         )
 
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["train"]
-        return config
-
     def build_backbone(self) -> None:
         super().build_backbone()
         for level in self.chosen_levels:
@@ -117,7 +111,7 @@ class Unified(FewShot):
         """
         started = time.perf_counter()
         self.arrays.clear()
-        self._trained = {"weights_sha256": self.load_backbone()}
+        self.trained = {"weights_sha256": self.load_backbone()}
         known = list(categories.values())
         state = self._learn_episodes(known, run)
         self.history = state["history"]
@@ -128,7 +122,7 @@ class Unified(FewShot):
             self.remember(categories[name].shots, categories[name].validation)
             memories |= self._memory(name) if name else {}  # none of `fit`
         self.arrays |= memories
-        self._trained |= {
+        self.trained |= {
             "shots": {name: list(c.shots.names) for name, c in categories.items()},
             "best_epoch": state["best_epoch"],
             "shares": {str(share): figure for share, figure in figures.items()},

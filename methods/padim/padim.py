@@ -9,9 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import NotFittedError, Run
+from methods.base import BATCH, NotFittedError, Run
 from methods.components.enlarge import Enlarge, on_grid
-from methods.components.feature_method import BATCH
 from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
 from processing.data.image_set import ImageSet
@@ -68,9 +67,6 @@ class PaDiM(ShardedMethod):
         )
         self.features = features
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "features": self.features}
-
     @property
     def channels(self) -> int:
         """How many channels are kept of each position."""
@@ -123,7 +119,7 @@ class PaDiM(ShardedMethod):
         height, width = self.grid
         statistics = Statistics(height * width, self.channels, len(train))
         self._take(statistics, train, run)
-        self._trained = {"weights_sha256": digest}
+        self.trained = {"weights_sha256": digest}
         return self._finish(statistics, validation, started)
 
     def update(
@@ -169,7 +165,7 @@ class PaDiM(ShardedMethod):
         self.arrays["count"] = np.array(gaussian.count)
         self._use(Mahalanobis.of(gaussian))
         self.calibrate(validation)
-        self._trained |= {
+        self.trained |= {
             "images": gaussian.count,
             "channels": self.channels,
             "seconds": time.perf_counter() - started,
@@ -199,14 +195,13 @@ class PaDiM(ShardedMethod):
         if "gaussian" not in self.networks:
             raise NotFittedError("PaDiM is not fitted: call `fit`, or load a model")
 
-    def inference_model(self) -> Any:
+    def inference_model(self, kind: str | None = None) -> Any:
         self.check_fitted()
         maps = self._judge.output
         return keras.Model(self._judge.input, [maps, ops.max(maps, axis=(1, 2))])
 
-    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
-        self.check_fitted()
-        return np.asarray(self._judge.predict_on_batch(images))
-
-    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
-        return maps.max(axis=(1, 2))  # the maps are blurred already
+    def judge(
+        self, images: np.ndarray, kind: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        maps = np.asarray(self._judge.predict_on_batch(images))
+        return maps, maps.max(axis=(1, 2))  # they are blurred already

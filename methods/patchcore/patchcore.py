@@ -8,9 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import NotFittedError, Run
+from methods.base import BATCH, NotFittedError, Run
 from methods.components.enlarge import Enlarge, on_grid
-from methods.components.feature_method import BATCH
 from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
@@ -76,10 +75,6 @@ class PatchCore(ShardedMethod):
         self.coreset = coreset
         self.patches = patches
 
-    def get_config(self) -> dict[str, Any]:
-        own = {"coreset": self.coreset, "patches": self.patches}
-        return {**super().get_config(), **own}
-
     def build(self) -> None:
         if not 0 < self.coreset <= 1:
             raise UsageError(
@@ -120,7 +115,7 @@ class PatchCore(ShardedMethod):
         self, train: ImageSet, validation: ImageSet, run: Run | None = None
     ) -> "PatchCore":
         started = time.perf_counter()
-        self._trained = {"weights_sha256": self.load_backbone()}
+        self.trained = {"weights_sha256": self.load_backbone()}
         return self._learn(train, validation, None, started, run)
 
     def update(
@@ -151,7 +146,7 @@ class PatchCore(ShardedMethod):
         self._use(count)
         self.networks["bank"].bank.assign(candidates[chosen])
         self.calibrate(validation)
-        self._trained |= {
+        self.trained |= {
             "images": images,
             "patches": count,
             "seconds": time.perf_counter() - started,
@@ -210,18 +205,13 @@ class PatchCore(ShardedMethod):
         if "bank" not in self.networks:
             raise NotFittedError("PatchCore is not fitted: call `fit`, or load a model")
 
-    def inference_model(self) -> Any:
+    def inference_model(self, kind: str | None = None) -> Any:
         self.check_fitted()
         return self._judge
 
-    def anomaly_map(self, images: np.ndarray) -> np.ndarray:
-        return self.judge_batch(images)[0]
-
-    def score(self, images: np.ndarray, maps: np.ndarray) -> np.ndarray:
-        return self.judge_batch(images)[1]
-
-    def judge_batch(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self.check_fitted()
+    def judge(
+        self, images: np.ndarray, kind: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         maps, scores = self._judge.predict_on_batch(images)
         return np.asarray(maps), np.asarray(scores)
 

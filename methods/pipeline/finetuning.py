@@ -70,29 +70,28 @@ class Options:
 
 
 def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
-    """Set the kind of maps that `method` gives and return its name."""
+    """Return the kind of maps to decide on."""
     if legacy and not any(name.startswith("legacy-") for name in method.map_kinds):
         raise UsageError(
             f"--legacy is for autoencoders. Received: a {type(method).__name__} model"
         )
     if legacy:
-        kind = f"legacy-{kind or method.map_kind}"
-    kind = kind or method.map_kind
+        kind = f"legacy-{kind or method.default_kind}"
+    kind = kind or method.default_kind
     if kind not in method.map_kinds:
         raise UsageError(
             f"{type(method).__name__} has no {kind} maps, expected one of "
             f"{', '.join(method.map_kinds)}"
         )
-    method.map_kind = kind
     return kind
 
 
 def curves(
-    detector: Detector, images: ImageSet, dtype: str, clear_border: bool
+    detector: Detector, images: ImageSet, kind: str, dtype: str, clear_border: bool
 ) -> Iterator[AreaCurve]:
     """Yield the area curve of each image, one batch of maps in memory at a time."""
-    for judged in detector.judge(images):
-        for anomaly_map in decision_maps(detector.method, judged.maps, dtype):
+    for judged in detector.judge(images, kind):
+        for anomaly_map in decision_maps(detector.method, kind, judged.maps, dtype):
             yield area_curve(anomaly_map, clear_border=clear_border)
 
 
@@ -113,11 +112,11 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
             f"Received: {min_area}"
         )
     good = GoodImages.of(
-        curves(detector, validation, options.dtype, clear_border),
+        curves(detector, validation, kind, options.dtype, clear_border),
         max_area=max(min_area, height * width // LARGEST_AREA),
         min_area=min_area,
     )
-    tried = curves(detector, finetuning, options.dtype, clear_border)
+    tried = curves(detector, finetuning, kind, options.dtype, clear_border)
     found = _search(good, tried, finetuning, kind, options)
     log.info(
         "%d validation and %d finetuning images in %.1f s",

@@ -69,8 +69,9 @@ def judged_rows(
     good_scores = finetuned.get("calibration", {}).get("good_scores", ())
     names = picture_names(images.names)
     index = 0
-    for judged in detector.judge(images):
-        decided_on = decision_maps(detector.method, judged.maps, finetuned["dtype"])
+    kind, dtype = finetuned["method"], finetuned["dtype"]
+    for judged in detector.judge(images, kind):
+        decided_on = decision_maps(detector.method, kind, judged.maps, dtype)
         for view, anomaly_map, score, decided in zip(
             judged.views, judged.maps, judged.scores, decided_on, strict=True
         ):

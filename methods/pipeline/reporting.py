@@ -49,7 +49,7 @@ def describe(
         "method": f"{record['method']}, {method.variant}",
         "run": record["run"],
         "score_threshold": score_threshold(
-            result["threshold"], result["dtype"], method.highest
+            result["threshold"], result["dtype"], method.highest(result["method"])
         ),
     }
 

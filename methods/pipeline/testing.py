@@ -113,7 +113,6 @@ def _judge(
     options: Options,
 ) -> Report:
     """Judge `images` and write all files of a report."""
-    detector.method.map_kind = finetuned["method"]
     decision = Decision.of_result(finetuned)
     pixels = pixel_metrics(images, options.exact)
     pictures = folder / "segmentation" if options.save else None

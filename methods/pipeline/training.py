@@ -139,7 +139,7 @@ def train_run(
 def finish(run: TrainingRun, record: Mapping[str, Any], detector: Detector) -> Path:
     """Write the model file and the plots of a training, and end the run."""
     method = detector.method
-    training = {**record.get("training", {}), **method.summary()}
+    training = {**record.get("training", {}), **method.trained}
     record = {**record, "training": training}
     path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
     save_model(path, detector, record)

@@ -107,6 +107,11 @@ class Preparation:
         """The (h, w, c) of what a method sees: a prepared image, or a tile of it."""
         return (self.tile, self.tile, self.channels) if self.tile else self.image_shape
 
+    @property
+    def partial(self) -> bool:
+        """Whether a part of an image may be left out of the maps."""
+        return bool(self.mask or self.register or self.pad)
+
     @cached_property
     def tiling(self) -> Tiling:
         """How prepared images are cut into tiles, perhaps a single one."""

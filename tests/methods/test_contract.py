@@ -1,5 +1,7 @@
 """What every method in the registry has to do."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,8 @@ from methods.base import NotFittedError, SupervisedMethod
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
 from processing.data.dataset import scan_category
+from processing.errors import UsageError
+from processing.preprocessing.preparation import Preparation
 
 NAMES = sorted(methods.METHODS)
 FEATURES = {"image_shape": (64, 64, 3), "weights": "imagenet"}
@@ -81,8 +85,7 @@ def test_maps_and_scores(name, fitted, rng):
     method = fitted(name)
     images = batch_for(method, rng)
     before = images.copy()
-    maps = method.anomaly_map(images)
-    scores = method.score(images, maps)
+    maps, scores = method.judge(images)
     assert maps.shape == images.shape[:3]
     assert maps.dtype == scores.dtype == np.float32
     assert scores.shape == (len(images),)
@@ -109,21 +112,12 @@ def test_a_pasted_square_stands_out(name, fitted, samples):
     images = next(good.subset([0, 1]).batches(2))
     pasted = images.copy()
     pasted[:, 24:36, 20:32] = 1 - pasted[:, 24:36, 20:32].round()
-    maps, scores = method.judge_batch(pasted)
-    assert (scores > method.judge_batch(images)[1].max()).all()
+    maps, scores = method.judge(pasted)
+    assert (scores > method.judge(images)[1].max()).all()
     for anomaly_map in maps:
         row, column = np.unravel_index(anomaly_map.argmax(), anomaly_map.shape)
         assert 20 <= row < 40
         assert 16 <= column < 36
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_judging_at_once_gives_the_same(name, fitted, rng):
-    method = fitted(name)
-    images = batch_for(method, rng)
-    maps, scores = method.judge_batch(images)
-    np.testing.assert_allclose(maps, method.anomaly_map(images), rtol=1e-5)
-    np.testing.assert_allclose(scores, method.score(images, maps), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,13 +140,53 @@ def test_saved_and_loaded_gives_the_same_maps(name, fitted, rng, tmp_path):
 def test_map_kinds_differ(name, fitted, rng):
     method = fitted(name)
     images = batch_for(method, rng, 1)
-    before, maps = method.map_kind, {}
-    for kind in method.map_kinds:
-        method.map_kind = kind
-        maps[kind] = method.anomaly_map(images)
-        assert method.highest > 0
-    method.map_kind = before
-    kinds = list(maps)
-    for i, kind in enumerate(kinds):
-        for other in kinds[i + 1 :]:
-            assert not np.allclose(maps[kind], maps[other])
+    maps = [method.anomaly_map(images, kind) for kind in method.map_kinds]
+    assert all(method.highest(kind) > 0 for kind in method.map_kinds)
+    for one, other in itertools.combinations(maps, 2):
+        assert not np.allclose(one, other)
+    default = method.map_kinds.index(method.default_kind)
+    np.testing.assert_array_equal(method.anomaly_map(images), maps[default])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_images_and_kinds_are_refused(name, fitted, rng):
+    method = fitted(name)
+    images = batch_for(method, rng, 2)
+    height, width, channels = method.image_shape
+    expected = f"expected float images .n, {height}, {width}, {channels}. in .0, 1."
+    for wrong, received in (
+        ((255 * images).astype(np.uint8), "uint8"),
+        (255 * images, "values from"),
+        (images - 0.5, "values from"),
+        (np.where(images > 0.5, np.nan, images), "values from nan"),
+        (images[0], r"\("),
+        (images[:, 1:], r"\("),
+    ):
+        with pytest.raises(UsageError, match=f"{expected}. Received: {received}"):
+            method.judge(wrong)
+    with pytest.raises(UsageError, match="has no depth maps, expected one of"):
+        method.judge(images, "depth")
+
+
+@pytest.mark.parametrize("blank", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_mask_hides_is_not_scored(name, blank, fitted, rng):
+    """Painted into: the score stays that of what is judged; blanked, to the digit."""
+    method = fitted(name)
+    height, width, channels = method.image_shape
+    mask = np.ones((height, width), bool)
+    mask[height // 2 :, width // 2 :] = False
+    left = f"{width // 2},{height // 2},{width // 2},{height // 2}"
+    how = {"mask": left, "blank": blank, "arrays": {"mask": mask}}
+    detector = Detector(method, Preparation((height, width), channels, **how))
+    plain = (255 * batch_for(method, rng, 2)).astype(np.uint8)
+    painted = plain.copy()
+    painted[:, -height // 3 :, -width // 3 :] = (255, 0, 0)[:channels]
+    [before] = detector.judge_arrays(list(plain))
+    [after] = detector.judge_arrays(list(painted))
+    for judged in (before, after):
+        np.testing.assert_array_equal(judged.scores, judged.maps[:, mask].max(axis=1))
+        assert (judged.maps[:, ~mask] <= judged.maps[:, mask].max()).all()
+    if blank:
+        np.testing.assert_array_equal(after.maps, before.maps)
+        np.testing.assert_array_equal(after.scores, before.scores)

@@ -73,13 +73,11 @@ def test_an_encoder_gives_each_image_its_own_start(fitted):
 
 def test_raw_maps_are_absolute_differences(fitted):
     method, images = fitted
-    method.map_kind = "raw-l1"
-    maps, scores = method.judge_batch(images)
-    assert method.highest == 1.0
-    method.map_kind = "l1"
+    maps, scores = method.judge(images, "raw-l1")
+    assert method.highest("raw-l1") == 1.0
     expected = np.abs(images - method.reconstruct(images))[..., 0]
     np.testing.assert_allclose(maps, expected, atol=1e-6)
-    np.testing.assert_allclose(scores, method.score(images, maps), rtol=1e-5)
+    np.testing.assert_allclose(scores, method.judge(images)[1], rtol=1e-5)
 
 
 def test_calibrated_maps_have_the_good_images_mean(fitted, samples):
@@ -105,7 +103,7 @@ def test_history_and_summary(fitted):
     method, _ = fitted
     epochs = [row["epoch"] for row in method.history]
     assert epochs == list(range(1, 81))  # GAN, then encoder
-    assert method.summary()["epochs"] == 80
+    assert method.trained["epochs"] == 80
     assert method.file_suffix == "_b4_e80"
 
 

@@ -31,9 +31,9 @@ def test_a_pasted_square_stands_out(learned):
     images = next(category.test.subset([0, 1]).batches(2))
     pasted = images.copy()
     pasted[:, 24:36, 20:32] = 1 - pasted[:, 24:36, 20:32].round()
-    good, bad = method.anomaly_map(images), method.anomaly_map(pasted)
-    assert (method.score(pasted, bad) > method.score(images, good)).all()
-    for anomaly_map in bad:
+    (_, good), (maps, bad) = method.judge(images), method.judge(pasted)
+    assert (bad > good).all()
+    for anomaly_map in maps:
         row, column = np.unravel_index(anomaly_map.argmax(), anomaly_map.shape)
         assert 20 <= row < 40
         assert 16 <= column < 36
@@ -54,9 +54,7 @@ def test_maps_of_the_fitted_images_are_standardised(learned):
 def test_legacy_maps_are_raw_residuals(learned):
     method, category = learned
     images = next(category.test.subset([0]).batches(1))
-    method.map_kind = "legacy-l2"
-    raw = method.anomaly_map(images)
-    method.map_kind = "ssim"
+    raw = method.anomaly_map(images, "legacy-l2")
     expected = np.square(images - method.reconstruct(images))[..., 0]
     np.testing.assert_allclose(raw, expected, atol=1e-6)
 
@@ -65,7 +63,7 @@ def test_history_and_summary(learned):
     method, _ = learned
     assert [row["epoch"] for row in method.history] == list(range(1, 11))
     assert method.history[-1]["loss"] < 0.7 * method.history[0]["loss"]
-    summary = method.summary()
+    summary = method.trained
     assert summary["precision"] == "float32"
     assert summary["best_val_loss"] == min(row["val_loss"] for row in method.history)
 

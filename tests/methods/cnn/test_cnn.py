@@ -32,8 +32,8 @@ def learned(samples):
 def test_defects_like_the_learned_ones_score_higher(learned):
     method, test = learned
     images = next(test.batches(len(test)))
-    maps = method.anomaly_map(images)
-    assert roc_auc_score(test.labels, method.score(images, maps)) > 0.9
+    maps, scores = method.judge(images)
+    assert roc_auc_score(test.labels, scores) > 0.9
     assert (maps >= 0).all()
 
 
@@ -54,7 +54,7 @@ def test_needs_defective_images(samples):
 
 def test_says_that_it_is_supervised(learned):
     method, _ = learned
-    summary = method.summary()
+    summary = method.trained
     assert summary["supervised"]
     assert summary["learned_from"] == "12 defective images (it is supervised)"
 
@@ -66,8 +66,8 @@ def test_few_real_defects_are_joined_by_synthetic_ones(samples, short_epochs):
     method = CNN(image_shape=(64, 64, 1), epochs=1, precision="float32")
     method.fit(good.subset(range(8)), good.subset([8, 9]), defective=defects)
     expected = "synthetic defects and 2 defective images (it is supervised)"
-    assert method.summary()["learned_from"] == expected
-    assert method.summary()["supervised"]
+    assert method.trained["learned_from"] == expected
+    assert method.trained["supervised"]
 
 
 def test_synthetic_defects_need_no_real_ones(samples, short_epochs, caplog):
@@ -75,6 +75,6 @@ def test_synthetic_defects_need_no_real_ones(samples, short_epochs, caplog):
     method = CNN(image_shape=(64, 64, 1), synthetic=True, epochs=1, precision="float32")
     assert not method.needs_defects
     method.fit(good.subset(range(8)), good.subset([8, 9]))
-    assert not method.summary()["supervised"]
-    assert method.summary()["learned_from"] == "synthetic defects"
+    assert not method.trained["supervised"]
+    assert method.trained["learned_from"] == "synthetic defects"
     assert method.anomaly_map(next(good.batches(2))).shape == (2, 64, 64)

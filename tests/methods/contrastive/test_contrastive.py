@@ -27,17 +27,16 @@ def fitted(category):
 def test_validation_images_come_out_clean(fitted, category):
     maps = fitted.anomaly_map(next(category.train.subset([10, 11]).batches(2)))
     np.testing.assert_allclose(maps.max(), 1, rtol=1e-5)
-    assert fitted.highest == pytest.approx(3, rel=1e-5)
+    assert fitted.highest("separation") == pytest.approx(3, rel=1e-5)
 
 
 def test_scores_are_continuous_and_independent_of_the_batch(fitted, category):
     images = next(category.test.batches(16))
-    maps, scores = fitted.judge_batch(images)
+    maps, scores = fitted.judge(images)
     assert len(np.unique(scores)) == len(scores)
     for size in (1, 3):
         parts = [
-            fitted.judge_batch(images[i : i + size])[1]
-            for i in range(0, len(images), size)
+            fitted.judge(images[i : i + size])[1] for i in range(0, len(images), size)
         ]
         np.testing.assert_allclose(np.concatenate(parts), scores, rtol=1e-3)
 
@@ -74,7 +73,7 @@ def trained(category, monkeypatch):
 
 def test_training_that_is_of_no_use_is_undone(trained, fitted, category):
     method = trained(before=0.9, after=0.8)
-    assert method.summary()["separation_before"] == 0.9
+    assert method.trained["separation_before"] == 0.9
     for mine, frozen in zip(
         method.networks["backbone"].weights,
         fitted.networks["backbone"].weights,

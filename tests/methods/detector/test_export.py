@@ -49,7 +49,7 @@ def models(samples, tmp_path_factory):
         "anogan": AnoGAN(**small, **gan),
     }.items():
         method.build()
-        for kind in method.residuals:
+        for kind in method.standardised:
             for part, value in (("mean", 0.01), ("deviation", 0.1)):
                 method.arrays[f"{kind}_{part}"] = np.full((32, 32), value, "float32")
         save(folder / f"{name}.hdf5", method)
@@ -102,11 +102,10 @@ def test_the_newest_decision_and_its_maps(models, tmp_path):
     expected = {"threshold": 3.5, "min_area": 12, "clear_border": False}
     assert about["decision"] == expected
     method = load_model(models / "cae.hdf5")[0].method
-    method.map_kind = about["map"]
     assert about["map"] == "l2"
     images = trial_images((32, 32, 1))
     maps, _ = module.RUNNERS["onnx"](path)(images)
-    np.testing.assert_allclose(maps, method.anomaly_map(images), atol=1e-3)
+    np.testing.assert_allclose(maps, method.anomaly_map(images, "l2"), atol=1e-3)
 
 
 def test_a_folder_is_not_overwritten(models, tmp_path):

@@ -86,14 +86,14 @@ def test_scores_depend_on_neither_order_nor_batch_size(name, fitted, samples):
 def test_one_seed_one_set_of_scores(name, fitted, samples):
     images = next(good(samples).batches(4))
     methods = fitted(name), fit(make(name), samples)
-    first, second = (m.score(images, m.anomaly_map(images)) for m in methods)
+    first, second = (m.judge(images)[1] for m in methods)
     np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-3)
 
 
 def test_another_seed_gives_other_scores(fitted, samples):
     images = next(good(samples).batches(4))
     methods = fitted("AnoDDPM"), fit(make("AnoDDPM", seed=7), samples)
-    first, second = (m.score(images, m.anomaly_map(images)) for m in methods)
+    first, second = (m.judge(images)[1] for m in methods)
     assert not np.allclose(first, second, rtol=1e-2)
 
 
@@ -102,7 +102,7 @@ def test_good_images_have_standard_maps(name, fitted, samples):
     method = fitted(name)
     maps = method.anomaly_map(next(good(samples).batches(8)))
     np.testing.assert_allclose(maps.mean(axis=0), 0, atol=1e-2)
-    assert method.summary()["epochs"] == 1
+    assert method.trained["epochs"] == 1
     assert method.history[0]["epoch"] == 1
 
 
@@ -125,7 +125,7 @@ def test_pixel_scale_makes_the_ranges_equal(fitted, samples):
     features, pixels = method._distances(images, method.reconstruct(images))
     scale = method.arrays["pixel_scale"]
     assert features.max() == pytest.approx(scale * pixels.max(), rel=1e-3)
-    assert len(method.summary()["adaptation_losses"]) == 4
+    assert len(method.trained["adaptation_losses"]) == 4
 
 
 def test_conditioning_keeps_more_of_the_image(fitted, samples):
@@ -167,5 +167,5 @@ def test_a_resumed_run_does_not_adapt_again(fitted, samples, monkeypatch):
 
     monkeypatch.setattr("methods.diffusion.ddad.run_adaptation", fail)
     resumed = fit(make("DDAD"), samples, fitted.runs["DDAD"])
-    assert resumed.summary() == first.summary()
+    assert resumed.trained == first.trained
     np.testing.assert_array_equal(resumed.arrays["mean"], first.arrays["mean"])

@@ -40,7 +40,7 @@ def test_maps_are_mean_cosine_distances(category):
         cosines = np.einsum("hwd,nkld->hwnkl", features[0], stored)
         nearest = 1 - cosines.max(axis=(2, 3, 4))
         total = total + smooth(cv2.resize(nearest, (64, 64))[None], 4.0)
-    maps, scores = method.judge_batch(image)
+    maps, scores = method.judge(image)
     np.testing.assert_allclose(maps, total / 3, atol=1e-5)
     np.testing.assert_allclose(scores, maps.max(axis=(1, 2)), rtol=1e-6)
 
@@ -74,7 +74,7 @@ def test_more_shots_lie_nearer(category):
 def test_the_draw_is_seeded_and_named(category):
     method = fitted(category, shots=3)
     names = [category.train.names[i] for i in method.support(8)]
-    assert method.summary()["shots"] == names
+    assert method.trained["shots"] == names
     assert (method.support(8) == FewShot(shots=3).support(8)).all()
     draws = {tuple(FewShot(shots=3, seed=seed).support(8)) for seed in range(5)}
     assert len(draws) > 1
@@ -83,10 +83,13 @@ def test_the_draw_is_seeded_and_named(category):
 def test_a_new_product_takes_the_place_of_the_old(category):
     method = fitted(category, shots=2)
     images = category.train.subset([8, 9, 10])
-    before, highest = method.anomaly_map(next(images.batches(3))), method.highest
+    before, highest = (
+        method.anomaly_map(next(images.batches(3))),
+        method.arrays["good_maximum"],
+    )
     method.remember(images, None)
     assert method.anomaly_map(next(images.batches(3))).max() < 1e-5 < before.max()
-    assert method.highest == highest
+    assert method.arrays["good_maximum"] == highest
     assert [bank.count for bank in method.banks] == [3 * 64, 3 * 16, 3 * 4]
 
 
@@ -121,7 +124,7 @@ def test_training_keeps_the_backbone_and_records_itself(trained, category):
         pairs = zip(*(m.networks[name].weights for m in (trained, frozen)), strict=True)
         for mine, other in pairs:
             np.testing.assert_array_equal(np.asarray(mine), np.asarray(other))
-    summary = trained.summary()
+    summary = trained.trained
     assert summary["best_epoch"] in (1, 2)
     assert len(trained.history) == 2
     assert set(summary["blends"]) == {"0.0", "0.25", "0.5", "0.75"}

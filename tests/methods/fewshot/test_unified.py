@@ -51,7 +51,7 @@ def test_training_that_gains_little_is_undone(
     images = next(category.test.batches(4))
     maps, expected = (m.anomaly_map(images) for m in (method, frozen))
     assert np.allclose(maps, expected, atol=1e-5) == (share == 0)
-    assert method.summary()["shares"]["0.5"] == figures[0.5]
+    assert method.trained["shares"]["0.5"] == figures[0.5]
 
 
 def test_a_projection_that_does_nothing_gives_the_same_maps(category, known):
@@ -81,7 +81,7 @@ def test_each_category_has_a_memory_of_its_own(several, known, tmp_path):
         levels = []
         for mine, other in (("one", "two"), ("two", "one")):
             method.choose(mine)
-            levels.append(method.highest)
+            levels.append(method.highest("distance"))
             shots = next(known[mine].shots.batches(2))
             assert method.anomaly_map(shots).max() < 1e-5
             shots = next(known[other].shots.batches(2))

@@ -27,7 +27,7 @@ def test_fitted_patches_score_zero_with_the_whole_bank(category):
     images = next(category.train.subset(range(6)).batches(6))
     assert method.networks["bank"].bank.shape[0] == 6 * 8 * 8
     np.testing.assert_allclose(method.anomaly_map(images), 0, atol=1e-3)
-    assert method.score(images, np.zeros(0)).max() < 1e-3
+    assert method.judge(images)[1].max() < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_fitted_patches_score_zero_with_the_whole_bank(category):
 def test_size_of_the_bank(category, config, kept):
     method = fitted(category, **config)
     assert method.networks["bank"].bank.shape == (kept, 472)
-    assert method.summary()["patches"] == kept
+    assert method.trained["patches"] == kept
 
 
 def test_an_update_extends_the_bank(category):
@@ -74,7 +74,7 @@ def test_scores_are_those_of_the_bank_that_was_chosen(category):
     """The graph is made before the bank is filled; SciPy is the second source."""
     method = fitted(category)
     images = next(category.test.batches(2))
-    scores = method.judge_batch(images)[1]
+    scores = method.judge(images)[1]
     symbolic = keras.Input(method.image_shape)
     embedder = keras.Model(symbolic, method.embed(symbolic))
     bank = np.asarray(method.networks["bank"].bank)

@@ -21,7 +21,6 @@ def test_choice_of_maps():
     method = CAE(image_shape=(32, 32, 1), loss="l2")
     assert choose_maps(method, None, legacy=False) == "l2"
     assert choose_maps(method, "ssim", legacy=True) == "legacy-ssim"
-    assert method.map_kind == "legacy-ssim"
     with pytest.raises(UsageError, match="no depth maps, expected one of ssim"):
         choose_maps(method, "depth", legacy=False)
 
@@ -34,8 +33,7 @@ def test_legacy_maps_of_a_method_without():
 def test_uint8_maps_are_scaled_by_the_kind(rng):
     method = CAE(image_shape=(32, 32, 1))
     maps = rng.random((1, 4, 4))
-    assert decision_maps(method, maps, "float64") is maps
-    standard = decision_maps(method, maps, "uint8")
-    method.map_kind = "legacy-ssim"
-    legacy = decision_maps(method, maps, "uint8")
+    assert decision_maps(method, "ssim", maps, "float64") is maps
+    standard = decision_maps(method, "ssim", maps, "uint8")
+    legacy = decision_maps(method, "legacy-ssim", maps, "uint8")
     assert standard.max() <= 10 < legacy.max()
