@@ -120,16 +120,16 @@ def our_steps(
     """Return a training step and a reconstruction on (images, noise, timesteps)."""
     from methods.diffusion.sampler import Sampler, ddim_plan
     from methods.diffusion.schedule import Schedule, reverse_timesteps
-    from methods.diffusion.training import Denoiser, Settings, compile_denoiser
+    from methods.diffusion.training import Denoiser, DenoisingSettings, compile_denoiser
     from methods.diffusion.unet import unet
-    from methods.engine.epochs import dtype_policy
+    from methods.engine.training import dtype_policy
 
     images, noise, _ = batch
     schedule = Schedule()
     with dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision):
         denoiser = Denoiser(unet(images.shape[1:], plan), schedule)
     denoiser([part[:1] for part in batch])
-    compile_denoiser(denoiser, Settings(start=250), steps=10_000)
+    compile_denoiser(denoiser, DenoisingSettings(start=250), steps=10_000)
     sampler = Sampler(denoiser.network, clip=False)
     rows = ddim_plan(schedule, reverse_timesteps(250, CALLS), 1.0, 2.0)
     fresh = np.zeros((CALLS, *images.shape[1:]), "float32")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.padim_side import Arguments, measure
+from methods.base import TrainingImages
 from methods.engine.backend import load_backend
 from processing.data.image_set import ImageSet
 
@@ -23,7 +24,7 @@ def main(arguments: Arguments) -> None:
     )
 
     def fit(images: ImageSet) -> None:
-        method.fit(images, images.subset([0]))
+        method.fit(TrainingImages(images, images.subset([0])))
 
     def judge(images: ImageSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         return map(method.judge, images.batches(16))

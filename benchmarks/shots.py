@@ -11,6 +11,7 @@ from time import perf_counter
 
 import numpy as np
 
+from methods.base import TrainingImages
 from methods.cli import parser as command
 from methods.engine.backend import load_backend
 from processing.data.dataset import scan_category
@@ -74,7 +75,7 @@ def measured(
         method = args.model
         method.remember(remembered, None)
     else:
-        method.fit(fit, good.subset(validation[:1]))
+        method.fit(TrainingImages(fit, good.subset(validation[:1])))
     seconds = perf_counter() - started
     judged = [method.judge(batch) for batch in test.batches(16)]
     maps, scores = map(np.concatenate, zip(*judged, strict=True))

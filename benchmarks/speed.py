@@ -183,13 +183,13 @@ def our_steps(
 ) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Return a training and an inference step on uint8 images (n, h, w, 1)."""
     from autoencoder.architectures import ARCHITECTURES
-    from autoencoder.training import Trainer
-    from methods.engine.epochs import dtype_policy
+    from methods.cae.training import Reconstructor
     from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine
+    from methods.engine.training import dtype_policy
 
     with dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision):
         network = ARCHITECTURES["mvtecCAE"](images.shape[1:])
-        trainer = Trainer(network, loss, augmentation)
+        trainer = Reconstructor(network, loss, augmentation)
     if not fused:
         trainer.network = network
     compile_trainer(trainer, ShapedAdam(1e-4, cosine(10_000)))

@@ -4,12 +4,13 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from processing.data.image_set import CACHE_BYTES, ImageSet
-from processing.errors import UsageError, UserError
+from processing.errors import UsageError
 
 BATCH = 8  # images that are judged at once
 HEADROOM = 3.0  # the top of a uint8 map, in maxima of good images
@@ -18,6 +19,23 @@ EDGE = 1e-3  # that rounding may take an image beyond [0, 1]
 
 class NotFittedError(RuntimeError):
     """A method was asked for maps before it was fitted or loaded."""
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """What a method learns from.
+
+    Attributes:
+        good: good images to fit.
+        validation: other good images, to stop and to calibrate.
+        shots: those that a few-shot method is to remember; None: drawn from `good`.
+        defective: images that must not be among those that judge the method.
+    """
+
+    good: ImageSet
+    validation: ImageSet
+    shots: ImageSet | None = None
+    defective: ImageSet | None = None
 
 
 class Run(Protocol):
@@ -59,7 +77,9 @@ class Method(ABC):
     size: int = 256  # default side of the images, in pixels
     map_kinds: tuple[str, ...] = ("distance",)  # kinds of maps, the default first
     file_suffix: str = ""  # of the model file's name
+    needs: tuple[str, ...] = ()  # of "shots" and "defective", besides good images
     updatable: bool = False  # whether good images can be added later
+    multi_category: bool = False  # whether one model can learn several categories
     cache_bytes: int = CACHE_BYTES  # of training images that are worth keeping
 
     def __init__(
@@ -92,14 +112,11 @@ class Method(ABC):
         return "rgb"
 
     @abstractmethod
-    def fit(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
-    ) -> "Method":
-        """Learn from good images and return self.
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "Method":
+        """Learn from images and return self.
 
         Args:
-            train: good images to fit.
-            validation: other good images, to stop and to calibrate.
+            images: all that `needs` names, and good ones.
             run: where to keep logs and intermediate states; None keeps nothing.
         """
 
@@ -128,19 +145,37 @@ class Method(ABC):
             UsageError: images of another type, range or shape, or an unknown kind.
         """
 
-    def update(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
-    ) -> "Method":
+    def update(self, images: TrainingImages, run: Run | None = None) -> "Method":
         """Learn from more good images, as if `fit` had seen them, too; return self.
 
         Args:
-            train: good images to add.
-            validation: all validation images, of `fit` and of the added ones.
+            images: good images to add, and all validation images, old and new.
             run: see `fit`.
         """
-        raise UsageError(
-            f"{type(self).__name__} cannot take in images later: train it anew"
-        )
+        raise UsageError(f"{self.name} cannot take in images later: train it anew")
+
+    def support(self, count: int) -> np.ndarray:
+        """Draw which of `count` good images are remembered, sorted indices."""
+        raise UsageError(f"{self.name} remembers no shots")
+
+    def remember(self, shots: ImageSet, validation: ImageSet | None) -> None:
+        """Put good images in the place of what was remembered, and calibrate.
+
+        Args:
+            shots: of any product, any number.
+            validation: other good images of it; None keeps the older calibration.
+        """
+        raise UsageError(f"{self.name} remembers no shots")
+
+    def fit_categories(
+        self, categories: Mapping[str, TrainingImages], run: Run | None = None
+    ) -> "Method":
+        """Learn from several categories, by name; know the first one; return self."""
+        raise UsageError(f"{self.name} learns one category: expected -a unified")
+
+    def choose(self, category: str) -> None:
+        """Know another one of the categories of `fit_categories`."""
+        raise UsageError(f"{self.name} knows one category alone")
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, which are attributes, JSON-able."""
@@ -229,50 +264,3 @@ def check_images(images: np.ndarray, image_shape: tuple[int, int, int]) -> None:
         f"expected float images (n, {', '.join(map(str, image_shape))}) in [0, 1]. "
         f"Received: {received}"
     )
-
-
-class SupervisedMethod(Method):
-    """A method that learns from defective images, too, and only finds their like.
-
-    `needs_defects` is False where it makes its own: then it gets none.
-    """
-
-    needs_defects: bool = True
-
-    @abstractmethod
-    def fit(
-        self,
-        train: ImageSet,
-        validation: ImageSet,
-        run: Run | None = None,
-        *,
-        defective: ImageSet | None = None,
-    ) -> "SupervisedMethod":
-        """Learn from good and from defective images and return self.
-
-        Args:
-            train: good images to fit.
-            validation: other good images, to stop and to calibrate.
-            run: where to keep logs and intermediate states; None keeps nothing.
-            defective: images that must not be among those that judge the method.
-        """
-
-    def check_defective(self, count: int, tiles: int = 1) -> None:
-        """Raise `UserError` unless `count` defective images can be learned from.
-
-        Not if each is cut into `tiles`, for most of them would show no defect. A method
-        that makes its own defects takes anything.
-        """
-        if not self.needs_defects:
-            return
-        if tiles > 1:
-            raise UsageError(
-                f"{type(self).__name__} learns from whole images: leave out --tile, or "
-                "take --synthetic"
-            )
-        if not count:
-            raise UserError(
-                f"{type(self).__name__} is supervised and needs defective images to "
-                "learn from: expected some in train/<kind of defect> or test/<kind of "
-                "defect>, or --synthetic. Received: 0"
-            )

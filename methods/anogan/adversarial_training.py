@@ -6,8 +6,9 @@ import keras
 from keras import ops
 
 from methods.engine.augmentation import Augmentation
+from methods.engine.loss_model import LossModel
 
-from .settings import Settings
+from .networks import GANShape
 
 REAL = 0.9  # target of real images: smoothed on one side (Salimans et al. 2016)
 FOLLOWING = 0.995  # share that the averaged generator keeps at each step, at most
@@ -23,7 +24,7 @@ def to_signed(images: Any) -> Any:
     return ops.cast(images, "float32") / 127.5 - 1
 
 
-class Adversaries(keras.Model):
+class Adversaries(LossModel):
     """A generator and a discriminator that train each other, in one backward pass.
 
     The discriminator judges what is generated twice: once as a constant, to learn from
@@ -34,18 +35,18 @@ class Adversaries(keras.Model):
     2019) and is what training is for.
     """
 
-    def __init__(self, settings: Settings):
+    def __init__(self, shape: GANShape, seed: int):
         super().__init__()
-        made = settings.build()
+        made = shape.build()
         self.generator = made["generator"]
         self.discriminator = made["discriminator"]
         self.average = keras.models.clone_model(self.generator)
         self.average.set_weights(self.generator.get_weights())
         self.average.trainable = False
         self.followed = keras.Variable(0.0, trainable=False, name="followed")
-        self.augmentation = Augmentation(seed=settings.seed)
-        self.latent = settings.latent
-        self.draws = keras.random.SeedGenerator(settings.seed)
+        self.augmentation = Augmentation(seed=seed)
+        self.latent = shape.latent
+        self.draws = keras.random.SeedGenerator(seed)
         self.parts = {
             name: keras.metrics.Mean(name=name)
             for name in ("generator_loss", "discriminator_loss")
@@ -94,16 +95,9 @@ class Adversaries(keras.Model):
         ):
             mean.assign(kept * mean + (1 - kept) * weight)
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
+    def batch_loss(self, targets: Any, outputs: Any) -> Any:
         """Return the sum of both networks' losses, and note each."""
-        real, made, taught = y_pred
+        real, made, taught = outputs
         discriminator = cross_entropy(real, REAL) + cross_entropy(made, 0.0)
         generator = cross_entropy(taught, 1.0)
         self.parts["generator_loss"].update_state(generator)

@@ -5,17 +5,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from methods.base import Run
+from methods.base import Run, TrainingImages
 from methods.components.reconstruction_method import ReconstructionMethod
-from methods.engine.precision import choose_policy
-from processing.data.image_set import ImageSet
+from methods.engine.settings import EPOCHS, Settings
+from methods.engine.training import resumed, summary
 from processing.maps.residuals import l1_residual
 
 from . import networks, training
 from .latent_search import LatentSearch, mean_squares
-from .settings import Settings
 
-EPOCHS = 60
 STEPS = 500
 CALIBRATING = 64  # good images that a search is worth its time for
 
@@ -83,21 +81,11 @@ class AnoGAN(ReconstructionMethod):
 
     def build(self) -> None:
         networks.check_shape(self.image_shape)
-        self._use(self._settings("float32").build())
+        self._use(self._shape.build(self.encoder))
 
-    def _settings(self, policy: str) -> Settings:
-        epochs = self.epochs or EPOCHS
-        return Settings(
-            image_shape=self.image_shape,
-            latent=self.latent,
-            width=self.width,
-            batch_size=self.batch_size,
-            epochs=epochs,
-            encoder_epochs=epochs if self.encoder else 0,
-            learning_rate=self.learning_rate,
-            policy=policy,
-            seed=self.seed,
-        )
+    @property
+    def _shape(self) -> networks.GANShape:
+        return networks.GANShape(self.image_shape, self.latent, self.width)
 
     def _use(self, made: dict[str, Any]) -> None:
         self.networks = made
@@ -108,28 +96,26 @@ class AnoGAN(ReconstructionMethod):
             made["generator"], made["discriminator"], steps, squared=self.encoder
         )
 
-    def fit(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
-    ) -> "AnoGAN":
-        saved = run.saved() if run else None
-        policy = saved[1]["policy"] if saved else choose_policy(self.precision)
-        made, state = training.train(
-            (train.load, len(train)),
-            (validation.load, len(validation)),
-            self._settings(policy),
-            hooks=run,
-            saved=saved,
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "AnoGAN":
+        saved, policy = resumed(run, self.precision)
+        epochs = self.epochs or EPOCHS
+        settings = Settings(
+            batch_size=self.batch_size,
+            epochs=2 * epochs if self.encoder else epochs,
+            learning_rate=self.learning_rate,
+            policy=policy,
+            seed=self.seed,
+            patience=None,
         )
-        self._use(made)
+        trained, state = training.train(
+            self._shape, images, self.encoder, settings, run, saved
+        )
+        self._use(trained)
         self.history = state["history"]
         self.file_suffix = f"_b{self.batch_size}_e{state['epochs']}"
-        self.trained = {
-            "precision": policy,
-            "epochs": state["epochs"],
-            "seconds": sum(row["seconds"] for row in self.history),
-        }
-        count = min(CALIBRATING, len(train))
-        self.calibrate(train.subset(np.linspace(0, len(train) - 1, count, dtype=int)))
+        self.trained = summary(state)
+        good, count = images.good, min(CALIBRATING, len(images.good))
+        self.calibrate(good.subset(np.linspace(0, len(good) - 1, count, dtype=int)))
         return self
 
     def _nearest(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

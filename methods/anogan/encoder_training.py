@@ -6,24 +6,24 @@ import keras
 from keras import ops
 
 from methods.engine.augmentation import Augmentation
+from methods.engine.loss_model import LossModel
 
 from .adversarial_training import to_signed
-from .networks import FEATURES
-from .settings import Settings
+from .networks import FEATURES, GANShape
 
 KAPPA = 1.0  # weight of the features in the loss
 
 
-class Encoding(keras.Model):
+class Encoding(LossModel):
     """An encoder that inverts a trained generator (f-AnoGAN's izi_f).
 
     Schlegl et al. 2019, Medical Image Analysis 54: the mean squared difference between
     image and G(E(image)), plus kappa times that of the discriminator's features.
     """
 
-    def __init__(self, settings: Settings, trained: dict[str, Any]):
+    def __init__(self, shape: GANShape, trained: dict[str, Any], seed: int):
         super().__init__()
-        made = settings.build()
+        made = shape.build(encoder=True)
         for name, network in trained.items():
             made[name].set_weights(network.get_weights())
             made[name].trainable = False
@@ -32,7 +32,7 @@ class Encoding(keras.Model):
         layer = self.discriminator.get_layer(FEATURES)
         self.features = keras.Model(self.discriminator.input, layer.output)
         self.features.trainable = False
-        self.augmentation = Augmentation(seed=settings.seed)
+        self.augmentation = Augmentation(seed=seed)
 
     def call(self, images: Any, training: bool = False) -> Any:
         """Return the (augmented) images and their reconstructions, in [-1, 1]."""
@@ -42,17 +42,10 @@ class Encoding(keras.Model):
             self.encoder(images, training=training), training=False
         )
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
+    def batch_loss(self, targets: Any, outputs: Any) -> Any:
         """Return the mean squared differences of images and of features."""
-        images, found = y_pred
-        features = (self.features(batch, training=False) for batch in y_pred)
+        images, found = outputs
+        features = (self.features(batch, training=False) for batch in outputs)
         wanted, got = (ops.cast(batch, "float32") for batch in features)
         return ops.mean(ops.square(images - found)) + KAPPA * ops.mean(
             ops.square(wanted - got)

@@ -6,6 +6,7 @@ of layers without branches, so that `pullback` can differentiate them.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -128,3 +129,29 @@ def feature_layers(network: Any) -> list[Any]:
     """Return the layers of a discriminator from the image to the compared features."""
     names = [layer.name for layer in network.layers]
     return network.layers[1 : names.index(FEATURES) + 1]
+
+
+@dataclass(frozen=True)
+class GANShape:
+    """What the networks of a GAN are like.
+
+    Attributes:
+        image_shape: (h, w, c).
+        latent: values of z.
+        width: filters before the generator's last layer.
+    """
+
+    image_shape: Shape
+    latent: int = LATENT
+    width: int = WIDTH
+
+    def build(self, encoder: bool = False) -> dict[str, Any]:
+        """Return new networks by name."""
+        networks = {
+            "generator": generator(self.image_shape, self.latent, self.width),
+            "discriminator": discriminator(self.image_shape, self.width),
+        }
+        if encoder:
+            shape = self.image_shape, self.latent, self.width
+            networks["encoder"] = globals()["encoder"](*shape)
+        return networks

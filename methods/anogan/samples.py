@@ -6,18 +6,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from .settings import Settings
-
 SHOWN = 8  # rows and columns of the grid
 
 
 class Samples(keras.callbacks.Callback):
     """Give `write(name, pixels)` a grid of generated images after every epoch."""
 
-    def __init__(self, settings: Settings, write: Callable):
+    def __init__(self, latent: int, seed: int, write: Callable):
         super().__init__()
-        draws = np.random.default_rng(settings.seed)
-        self.latents = draws.standard_normal((SHOWN**2, settings.latent), "float32")
+        draws = np.random.default_rng(seed)
+        self.latents = draws.standard_normal((SHOWN**2, latent), "float32")
         self.write = write
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

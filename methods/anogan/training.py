@@ -5,26 +5,27 @@ from typing import Any
 
 import keras
 
+from methods.base import Run, TrainingImages
 from methods.engine.batches import Batches, InOrder
-from methods.engine.epochs import dtype_policy, run_epochs
 from methods.engine.optimizer import compile_trainer
-from methods.engine.training_state import Progress
+from methods.engine.settings import Settings
+from methods.engine.training import Saved, build_trainer, fit
 
 from .adversarial_training import Adversaries
 from .encoder_training import Encoding
+from .networks import GANShape
 from .samples import Samples
-from .settings import Settings
 
 BETA = 0.5  # of Adam (Radford et al. 2016)
 
 
 def train(
-    fit_set: tuple[Callable, int],
-    validation_set: tuple[Callable, int],
+    shape: GANShape,
+    images: TrainingImages,
+    encoder: bool,
     settings: Settings,
-    *,
-    hooks: Any = None,
-    saved: tuple[dict, dict] | None = None,
+    run: Run | None = None,
+    saved: Saved | None = None,
 ) -> tuple[dict[str, Any], dict]:
     """Train the networks; return them by name, in float32, and the training's state.
 
@@ -32,62 +33,48 @@ def train(
     the history.
 
     Args:
-        fit_set: `load(indices)` -> uint8 images (n, h, w, c), and how many there are.
-        validation_set: the same for other good images, whose losses are recorded.
-        settings: how to train.
-        hooks: a `methods.base.Run`, to report to.
-        saved: the (arrays, state) of an interrupted run with the same settings.
+        shape: of the networks.
+        images: good ones to fit, and others whose losses are recorded.
+        encoder: train an encoder, too, in the second half of the epochs.
+        settings: how to train; its epochs are those of all networks.
+        run: where to keep logs and states.
+        saved: the arrays and state of an interrupted run with the same settings.
     """
+    good, validation = images.good, images.validation
     data = (
-        Batches(*fit_set, settings.batch_size, settings.seed),
-        InOrder(*validation_set, settings.batch_size),
+        Batches(good.load, len(good), settings.batch_size, settings.seed),
+        InOrder(validation.load, len(validation), settings.batch_size),
     )
-    made, state = settings.build(), saved[1] if saved else {}
-    trained = {name: made[name] for name in ("generator", "discriminator")}
+    networks, state = shape.build(encoder), saved[1] if saved else {}
+    trained = {name: networks[name] for name in ("generator", "discriminator")}
     if state.get("stage") != Encoding.__name__:
-        adversaries = _built(Adversaries, settings)
-        state = _run(adversaries, data, settings, settings.epochs, hooks, saved)
+        adversaries = _built(lambda: Adversaries(shape, settings.seed), settings)
+        samples = [Samples(shape.latent, settings.seed, run.picture)] if run else []
+        state = fit(
+            adversaries,
+            *data,
+            settings,
+            run,
+            saved=saved,
+            state={"stage": Adversaries.__name__},
+            until=settings.planned // 2 if encoder else None,
+            callbacks=samples,
+        )
         trained, saved = adversaries.networks(), None
-    if settings.encoder_epochs:
-        encoding = _built(lambda s: Encoding(s, trained), settings)
-        before = saved or ({}, state)
-        state = _run(encoding, data, settings, settings.planned, hooks, before)
+    if encoder:
+        encoding = _built(lambda: Encoding(shape, trained, settings.seed), settings)
+        begun = {key: state[key] for key in ("epochs", "history")}
+        begun["stage"] = Encoding.__name__
+        state = fit(encoding, *data, settings, run, saved=saved, state=begun)
         trained = encoding.networks()
     for name, network in trained.items():
-        made[name].set_weights(network.get_weights())
-    return made, state
+        networks[name].set_weights(network.get_weights())
+    return networks, state
 
 
-def _built(kind: Callable, settings: Settings) -> keras.Model:
-    """Return a trainer under the dtype policy, with the seed's weights."""
-    keras.utils.set_random_seed(settings.seed)
-    with dtype_policy(settings.policy):
-        trainer = kind(settings)
-    rate, betas = settings.learning_rate, {"beta_1": BETA, "beta_2": 0.999}
-    compile_trainer(trainer, keras.optimizers.Adam(rate, **betas))
+def _built(make: Callable, settings: Settings) -> Any:
+    """Return a compiled trainer under the dtype policy, with the seed's weights."""
+    trainer = build_trainer(make, settings)
+    betas = {"beta_1": BETA, "beta_2": 0.999}
+    compile_trainer(trainer, keras.optimizers.Adam(settings.peak, **betas))
     return trainer
-
-
-def _run(
-    trainer: keras.Model,
-    data: tuple[Batches, InOrder],
-    settings: Settings,
-    epochs: int,
-    hooks: Any,
-    before: tuple[dict, dict] | None,
-) -> dict:
-    """Train up to `epochs` from `before`, (arrays, state); return the new state.
-
-    No arrays: a trainer that begins after the epochs of the one before it.
-    """
-    progress = Progress(None, save=hooks.save if hooks else None)
-    if before and before[0]:
-        progress.restore(trainer, *before)
-    elif before:
-        progress.state.update({key: before[1][key] for key in ("epochs", "history")})
-    progress.state.update(policy=settings.policy, stage=type(trainer).__name__)
-    callbacks = hooks.callbacks(settings) if hooks else []
-    if hooks and isinstance(trainer, Adversaries):
-        callbacks.append(Samples(settings, hooks.picture))
-    run_epochs(trainer, *data, epochs, progress, callbacks)
-    return progress.state

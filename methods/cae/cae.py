@@ -8,16 +8,15 @@ import numpy as np
 from autoencoder.architectures import ARCHITECTURES
 from autoencoder.fusion import fuse_upsampling
 from autoencoder.losses import check_sides
-from methods.base import Run
+from methods.base import Run, TrainingImages
 from methods.components.reconstruction_method import ReconstructionMethod
 from methods.engine.batches import images_per_epoch
-from methods.engine.precision import choose_policy
 from methods.engine.settings import Settings
-from processing.data.image_set import ImageSet
+from methods.engine.training import resumed, summary
 from processing.errors import UsageError
 from processing.maps.residuals import RESIDUALS, legacy_residual
 
-from .training import train as train_network
+from . import training
 
 
 class CAE(ReconstructionMethod):
@@ -84,40 +83,29 @@ class CAE(ReconstructionMethod):
         self.networks = {"autoencoder": network}
         self._fused = fuse_upsampling(network)
 
-    def fit(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
-    ) -> "CAE":
-        saved = run.saved() if run else None
-        policy = saved[1]["policy"] if saved else choose_policy(self.precision)
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "CAE":
+        saved, policy = resumed(run, self.precision)
         settings = Settings(
-            loss=self.loss,
             batch_size=self.batch_size,
             epochs=self.epochs,
             learning_rate=self.learning_rate,
             policy=policy,
             seed=self.seed,
         )
-        network, state = train_network(
-            self._network,
-            (train.load, len(train)),
-            (validation.load, len(validation)),
-            settings,
-            hooks=run,
-            saved=saved,
+        network, state = training.train(
+            self._network, images, self.loss, settings, run, saved
         )
         self._use(network)
         self.history = state["history"]
         self.file_suffix = f"_b{self.batch_size}_e{state['best_epoch']}"
         self.trained = {
-            "precision": policy,
+            **summary(state),
             "learning_rate": self.history[0]["learning_rate"],
-            "epochs": state["epochs"],
             "best_epoch": state["best_epoch"],
             "best_val_loss": state["best"],
-            "seconds": sum(row["seconds"] for row in self.history),
-            "images_per_epoch": images_per_epoch(len(train), self.batch_size),
+            "images_per_epoch": images_per_epoch(len(images.good), self.batch_size),
         }
-        self.calibrate(train)
+        self.calibrate(images.good)
         return self
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:

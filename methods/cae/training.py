@@ -1,41 +1,49 @@
-"""Train an autoencoder on good images."""
+"""Train an autoencoder to reconstruct good images."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any
 
 import keras
+from keras import ops
 
-from autoencoder.training import Trainer
+from autoencoder.fusion import fuse_upsampling
+from autoencoder.losses import LOSSES
+from methods.base import Run, TrainingImages
 from methods.engine.augmentation import Augmentation
 from methods.engine.batches import Batches, InOrder
-from methods.engine.epochs import dtype_policy, run_epochs
-from methods.engine.learning_rate import FALLBACK, Sweep, find_learning_rate
+from methods.engine.learning_rate import find_learning_rate
+from methods.engine.loss_model import LossModel
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
 from methods.engine.settings import Settings
-from methods.engine.training_state import Progress
+from methods.engine.training import Saved, build_trainer, fit
 
 
-class Hooks(Protocol):
-    """What a training reports to, as it goes."""
+class Reconstructor(LossModel):
+    """An autoencoder, the augmentation in front of it, and its loss."""
 
-    def swept(self, sweep: Sweep) -> None:
-        """Take the result of the learning rate search."""
+    def __init__(self, network: keras.Model, loss: str, augmentation: Any):
+        super().__init__()
+        self.network = fuse_upsampling(network)
+        self.reconstruction_loss = LOSSES[loss]
+        self.augmentation = augmentation
 
-    def callbacks(self, settings: Settings) -> list[keras.callbacks.Callback]:
-        """Return displays and logs for `fit`."""
+    def call(self, images: Any, training: bool = False) -> tuple[Any, Any]:
+        """Return the (augmented) uint8 images in [0, 1] and their reconstructions."""
+        targets = ops.cast(images, "float32") / 255
+        targets = self.augmentation(targets, training=training)
+        return targets, self.network(targets, training=training)
 
-    def save(self, arrays: dict, state: dict) -> None:
-        """Store what a resumed run needs, after every epoch."""
+    def batch_loss(self, targets: Any, outputs: Any) -> Any:
+        return ops.mean(self.reconstruction_loss(*outputs))
 
 
 def train(
     build: Callable[[], keras.Model],
-    fit_set: tuple[Callable, int],
-    validation_set: tuple[Callable, int],
+    images: TrainingImages,
+    loss: str,
     settings: Settings,
-    *,
-    hooks: Hooks | None = None,
-    saved: tuple[dict, dict] | None = None,
+    run: Run | None = None,
+    saved: Saved | None = None,
 ) -> tuple[keras.Model, dict]:
     """Train the network that `build()` gives; return it and the training's state.
 
@@ -44,34 +52,27 @@ def train(
 
     Args:
         build: returns a new network.
-        fit_set: `load(indices)` -> uint8 images (n, h, w, c), and how many there are.
-        validation_set: the same for the good images that decide when to stop.
-        settings: how to train.
-        hooks: what to report to.
-        saved: the (arrays, state) of an interrupted run with the same settings.
+        images: good ones to fit, and to stop by.
+        loss: a key of `LOSSES`.
+        settings: how to train; without a learning rate it is searched for.
+        run: where to keep logs and states.
+        saved: the arrays and state of an interrupted run with the same settings.
     """
-    keras.utils.set_random_seed(settings.seed)
-    with dtype_policy(settings.policy):
-        trainer = Trainer(build(), settings.loss, Augmentation(seed=settings.seed))
-    batches = Batches(*fit_set, settings.batch_size, settings.seed)
+    trainer = build_trainer(
+        lambda: Reconstructor(build(), loss, Augmentation(seed=settings.seed)), settings
+    )
+    good, validation = images.good, images.validation
+    batches = Batches(good.load, len(good), settings.batch_size, settings.seed)
     create(trainer, batches[0][:1])
-    rate = settings.learning_rate or FALLBACK  # a saved state brings its own
+    rate = settings.peak  # a saved state brings its own
     if settings.learning_rate is None and not saved:
         sweep = find_learning_rate(trainer, batches)
         rate = sweep.chosen
-        if hooks:
-            hooks.swept(sweep)
+        if run:
+            run.swept(sweep)
     compile_trainer(trainer, ShapedAdam(rate, cosine(len(batches) * settings.planned)))
-
-    progress = Progress(
-        settings.patience, settings.plateau, hooks.save if hooks else None
-    )
-    progress.state["policy"] = settings.policy
-    if saved:
-        progress.restore(trainer, *saved)
-    validation = InOrder(*validation_set, settings.batch_size)
-    callbacks = hooks.callbacks(settings) if hooks else []
-    run_epochs(trainer, batches, validation, settings.planned, progress, callbacks)
+    checks = InOrder(validation.load, len(validation), settings.batch_size)
+    state = fit(trainer, batches, checks, settings, run, saved=saved)
     network = build()
-    network.set_weights(progress.best_weights)
-    return network, progress.state
+    network.set_weights(trainer.network.get_weights())
+    return network, state

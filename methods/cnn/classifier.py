@@ -1,19 +1,20 @@
 """The network of the supervised CNN, its training, and where it looks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from methods.base import Run
 from methods.components.synthetic_batches import SOURCES, draw_defects
 from methods.engine.augmentation import Augmentation
 from methods.engine.batches import WORKERS, Batches, InOrder
-from methods.engine.epochs import dtype_policy, run_epochs
+from methods.engine.loss_model import LossModel
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine
-from methods.engine.training_state import Progress
+from methods.engine.settings import Settings
+from methods.engine.training import Saved, build_trainer, fit
 from processing.data.image_set import ANOMALOUS, GOOD
 from processing.errors import UsageError
 from processing.synthetic import KINDS
@@ -23,25 +24,8 @@ ROTATION = 180.0  # degrees either way: few defects have to stand for many
 FEW = 100  # real defects that synthetic ones are added to
 REAL = 0.5  # weight of all real defects then, in that of the synthetic ones
 
-# load(indices) -> (uint8 images, labels, weights); and how many images there are.
+# load(indices) -> (uint8 images, (labels, weights)); and how many images there are.
 LabelledSet = tuple[Callable, int]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train; all that a resumed run has to know."""
-
-    image_shape: tuple[int, int, int]
-    batch_size: int
-    epochs: int
-    learning_rate: float
-    policy: str
-    seed: int
-
-    @property
-    def planned(self) -> int:
-        """The number of epochs."""
-        return self.epochs
 
 
 def check_shape(image_shape: tuple[int, int, int]) -> None:
@@ -71,13 +55,13 @@ def classifier(image_shape: tuple[int, int, int]) -> Any:
     return keras.Model(images, layers.Dense(2, dtype="float32")(x), name="CNN")
 
 
-class Trainer(keras.Model):
+class Classifier(LossModel):
     """The network, the augmentation in front of it, and the cross-entropy."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, image_shape: tuple[int, int, int], seed: int):
         super().__init__()
-        self.network = classifier(settings.image_shape)
-        self.augmentation = Augmentation(ROTATION, seed=settings.seed)
+        self.network = classifier(image_shape)
+        self.augmentation = Augmentation(ROTATION, seed=seed)
 
     def call(self, images: Any, training: bool = False) -> Any:
         """Return logits (n, 2) of uint8 images."""
@@ -85,16 +69,10 @@ class Trainer(keras.Model):
         images = self.augmentation(images, training=training)
         return self.network(images, training=training)
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the mean weighted cross-entropy."""
-        return ops.mean(sample_weight * cross_entropy(y, y_pred))
+    def batch_loss(self, targets: Any, outputs: Any) -> Any:
+        """Return the mean weighted cross-entropy; targets are labels and weights."""
+        labels, weights = targets
+        return ops.mean(weights * cross_entropy(labels, outputs))
 
 
 def cross_entropy(labels: Any, logits: Any) -> Any:
@@ -124,7 +102,7 @@ def labelled(good: Any, defective: Any, drawn: bool = False) -> LabelledSet:
         images[labels == GOOD] = good.load(indices[labels == GOOD])
         rest = indices[labels == ANOMALOUS] - len(good)
         images[labels == ANOMALOUS] = defective.load(rest)
-        return images, labels, weights[labels]
+        return images, (labels, weights[labels])
 
     return load, int(total)
 
@@ -140,7 +118,7 @@ def drawing(good: Any, seed: int) -> Callable:
     sources = good.load(np.sort(chosen))
 
     def draw(batch: Any, seeds: Any, start: int) -> tuple[Any, ...]:
-        images, labels, weights = batch
+        images, (labels, weights) = batch
         drawn, masks = draw_defects(
             images, seeds, start, sources=sources, share=0.5, kinds=tuple(KINDS)
         )
@@ -148,19 +126,20 @@ def drawing(good: Any, seed: int) -> Callable:
         drawn = np.rint(255 * drawn).astype("uint8")
         drawn[real] = images[real]
         labels = np.where(real | masks.any(axis=(1, 2)), ANOMALOUS, GOOD)
-        return drawn, labels, weights
+        return drawn, (labels, weights)
 
     return draw
 
 
 def train(
+    image_shape: tuple[int, int, int],
     fit_set: LabelledSet,
     validation_set: LabelledSet,
     settings: Settings,
+    run: Run | None = None,
     *,
     draw: Callable | None = None,
-    hooks: Any = None,
-    saved: tuple[dict, dict] | None = None,
+    saved: Saved | None = None,
 ) -> tuple[keras.Model, dict]:
     """Train the classifier; return it, in float32, and the training's state.
 
@@ -168,9 +147,7 @@ def train(
     of good images alone, and the last epoch's weights are kept. `draw` is a `drawing`,
     for defects that are made.
     """
-    keras.utils.set_random_seed(settings.seed)
-    with dtype_policy(settings.policy):
-        trainer = Trainer(settings)
+    trainer = build_trainer(lambda: Classifier(image_shape, settings.seed), settings)
     batches = Batches(
         *fit_set,
         settings.batch_size,
@@ -178,20 +155,10 @@ def train(
         transform=draw,
         workers=WORKERS if draw else 1,
     )
-    steps = settings.epochs * len(batches)
-    compile_trainer(trainer, ShapedAdam(settings.learning_rate, cosine(steps)))
-    progress = Progress(None, save=hooks.save if hooks else None)
-    progress.state["policy"] = settings.policy
-    if saved:
-        progress.restore(trainer, *saved)
-    run_epochs(
-        trainer,
-        batches,
-        InOrder(*validation_set, settings.batch_size),
-        settings.epochs,
-        progress,
-        hooks.callbacks(settings) if hooks else [],
-    )
-    network = classifier(settings.image_shape)
+    shape = cosine(settings.planned * len(batches))
+    compile_trainer(trainer, ShapedAdam(settings.peak, shape))
+    checks = InOrder(*validation_set, settings.batch_size)
+    state = fit(trainer, batches, checks, settings, run, saved=saved)
+    network = classifier(image_shape)
     network.set_weights(trainer.network.get_weights())
-    return network, progress.state
+    return network, state

@@ -5,19 +5,24 @@ from typing import Any
 
 import numpy as np
 
-from methods.base import Run, SupervisedMethod
-from methods.engine.precision import choose_policy
-from processing.data.image_set import ImageSet
+from methods.base import Method, Run, TrainingImages
+from methods.engine.settings import Settings
+from methods.engine.training import resumed, summary
+from processing.errors import UserError
 
 from . import classifier, hirescam
 
 EPOCHS = 20
 HIGHEST = 25.5  # nats; the top of a uint8 map
+MISSING = (
+    "CNN is supervised and needs defective images to learn from: expected some in "
+    "train/<kind of defect> or test/<kind of defect>, or --synthetic. Received: 0"
+)
 
 log = logging.getLogger(__name__)
 
 
-class CNN(SupervisedMethod):
+class CNN(Method):
     """A small classifier trained on good and on defective images.
 
     It is supervised, unless all defects are synthetic. Where there are few real ones,
@@ -60,7 +65,6 @@ class CNN(SupervisedMethod):
             variant="synthetic" if synthetic else "supervised",
         )
         self.synthetic = synthetic
-        self.needs_defects = not synthetic
         self.batch_size = batch_size
         self.epochs = epochs
         self.learning_rate = learning_rate
@@ -77,51 +81,48 @@ class CNN(SupervisedMethod):
         self.networks = {"classifier": network}
         self._verdict = hirescam.verdict_model(network)
 
-    def fit(
-        self,
-        train: ImageSet,
-        validation: ImageSet,
-        run: Run | None = None,
-        *,
-        defective: ImageSet | None = None,
-    ) -> "CNN":
-        defective = train.subset([]) if defective is None else defective
-        self.check_defective(len(defective))
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return () if self.synthetic else ("defective",)
+
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "CNN":
+        good = images.good
+        defective = images.defective or good.subset([])
+        if self.needs and not len(defective):
+            raise UserError(MISSING)
         learned = f"{len(defective)} defective images (it is supervised)"
         drawn = self.synthetic or len(defective) < classifier.FEW
         if drawn:
             learned = "synthetic defects" + f" and {learned}" * (not self.synthetic)
         log.info("CNN learns from %s and may miss other kinds of defects", learned)
-        saved = run.saved() if run else None
-        policy = saved[1]["policy"] if saved else choose_policy(self.precision)
+        saved, policy = resumed(run, self.precision)
         network, state = classifier.train(
-            classifier.labelled(train, defective, drawn),
-            classifier.labelled(validation, train.subset([])),
+            self.image_shape,
+            classifier.labelled(good, defective, drawn),
+            classifier.labelled(images.validation, good.subset([])),
             self._settings(policy),
-            draw=classifier.drawing(train, self.seed) if drawn else None,
-            hooks=run,
+            run,
+            draw=classifier.drawing(good, self.seed) if drawn else None,
             saved=saved,
         )
         self._use(network)
         self.history = state["history"]
         self.file_suffix = f"_b{self.batch_size}_e{state['epochs']}"
         self.trained = {
+            **summary(state),
             "supervised": not self.synthetic,
             "learned_from": learned,
-            "precision": policy,
-            "epochs": state["epochs"],
-            "seconds": sum(row["seconds"] for row in self.history),
         }
         return self
 
-    def _settings(self, policy: str) -> classifier.Settings:
-        return classifier.Settings(
-            image_shape=self.image_shape,
+    def _settings(self, policy: str) -> Settings:
+        return Settings(
             batch_size=self.batch_size,
             epochs=self.epochs or EPOCHS,
             learning_rate=self.learning_rate,
             policy=policy,
             seed=self.seed,
+            patience=None,
         )
 
     def judge(

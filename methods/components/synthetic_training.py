@@ -6,11 +6,9 @@ import keras
 
 from methods.base import Run
 from methods.engine.batches import Epochs
-from methods.engine.epochs import run_epochs
-from methods.engine.learning_rate import FALLBACK
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
 from methods.engine.settings import Settings
-from methods.engine.training_state import Progress
+from methods.engine.training import fit
 from processing.data.image_set import ImageSet
 
 from .synthetic_batches import training_batches, validation_batches
@@ -30,11 +28,11 @@ def fit_to_defects(
         train: good images to fit.
         validation: good images; the same defects on them every time tell the best
             epoch, and when to stop.
-        settings: how to train; `loss` and `policy` do not count.
+        settings: how to train; `policy` does not count.
         run: where to keep logs and states, and to go on from.
 
     Returns:
-        The state of `methods.engine.training_state.Progress`.
+        The state of the training.
     """
     batches = training_batches(train, settings.batch_size, settings.seed)
     checks = validation_batches(validation, settings.batch_size, settings.seed)
@@ -51,13 +49,6 @@ def fit_to_batches(
     """Train on batches (images, masks), and check on others; see `fit_to_defects`."""
     create(trainer, batches[0][0][:1])
     shape = cosine(len(batches) * settings.planned)
-    rate = settings.learning_rate or FALLBACK
-    compile_trainer(trainer, ShapedAdam(rate, shape))
-    progress = Progress(settings.patience, settings.plateau, run.save if run else None)
+    compile_trainer(trainer, ShapedAdam(settings.peak, shape))
     saved = run.saved() if run else None
-    if saved:
-        progress.restore(trainer, *saved)
-    callbacks = run.callbacks(settings) if run else []
-    run_epochs(trainer, batches, checks, settings.planned, progress, callbacks)
-    trainer.set_weights(progress.best_weights)
-    return progress.state
+    return fit(trainer, batches, checks, settings, run, saved=saved)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from methods.base import BATCH, NotFittedError, Run
+from methods.base import BATCH, NotFittedError, Run, TrainingImages
 from methods.components.enlarge import Enlarge, on_grid
 from methods.components.feature_method import FeatureMethod
 from methods.components.map_blend import separation
@@ -98,20 +98,18 @@ class Contrastive(FeatureMethod):
         self._embedder = keras.Model(images, features, name="pixels")
         self._enlarge = Enlarge(self.image_shape[:2], self.sigma)
 
-    def fit(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
-    ) -> "Contrastive":
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "Contrastive":
         started = time.perf_counter()
         self.trained = {"weights_sha256": self.load_backbone()}
         self._use()
-        self._know(train, validation)
+        self._know(images)
         if self.epochs:
-            self._learn(train, validation, run)
-        self.calibrate(validation)
+            self._learn(images, run)
+        self.calibrate(images.validation)
         self.trained["seconds"] = time.perf_counter() - started
         return self
 
-    def _learn(self, train: ImageSet, validation: ImageSet, run: Run | None) -> None:
+    def _learn(self, images: TrainingImages, run: Run | None) -> None:
         """Train the encoder, and take that back if it was of no use."""
         settings = Settings(
             batch_size=self.batch_size,
@@ -120,12 +118,12 @@ class Contrastive(FeatureMethod):
             seed=self.seed,
         )
         before, arrays = self._embedder.get_weights(), dict(self.arrays)
-        frozen = self._separation(validation)
+        frozen = self._separation(images.validation)
         trainer = PixelContrast(self._embedder, self.seed)
-        state = fit_to_defects(trainer, train, validation, settings, run)
+        state = fit_to_defects(trainer, images.good, images.validation, settings, run)
         self.history = state["history"]
-        self._know(train, validation)
-        learned = self._separation(validation)
+        self._know(images)
+        learned = self._separation(images.validation)
         if learned < frozen:
             self._embedder.set_weights(before)
             self.arrays = arrays
@@ -135,19 +133,19 @@ class Contrastive(FeatureMethod):
             "separation_after": learned,
         }
 
-    def _know(self, train: ImageSet, validation: ImageSet) -> None:
+    def _know(self, images: TrainingImages) -> None:
         """Learn what pixels and clusters of good images are like."""
         rng, drawn = np.random.default_rng(self.seed), []
-        for pixels in self._pixels(train):
+        for pixels in self._pixels(images.good):
             drawn.append(rng.permutation(pixels)[:DRAWN])
         centres = typical(np.concatenate(drawn), CENTRES, self.seed)
         reach = 0.0
-        for pixels in self._pixels(validation):
+        for pixels in self._pixels(images.validation):
             means = centroids(pixels, CLUSTERINGS[self.cluster](pixels, self.seed))
             reach = max(reach, float(distances(means, centres).max()))
         self.arrays |= {"centres": centres, "reach": np.array(reach, np.float32)}
         self.arrays["level"] = np.array(1.0, np.float32)
-        highest = [self.anomaly_map(b).max() for b in validation.batches(BATCH)]
+        highest = [self.anomaly_map(b).max() for b in images.validation.batches(BATCH)]
         self.arrays["level"] = np.array(max(highest), np.float32)
 
     def _pixels(self, images: ImageSet) -> Any:

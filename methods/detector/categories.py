@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from methods.fewshot.unified import Unified
 from processing.errors import UsageError
 
 from .detector import Detector
@@ -43,7 +42,6 @@ def load_category(
         only = next(iter(record[KNOWN])) if len(record[KNOWN]) == 1 else ""
         name = folder.name if folder else only
         record = _record_of(record, name)
-        assert isinstance(detector.method, Unified)
         detector.method.choose(name)
         log.info("category: %s", name)
         folder = folder if folder and folder.is_dir() else None

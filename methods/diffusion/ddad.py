@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from methods import backbones
-from methods.base import Run
+from methods.base import Run, TrainingImages
 from methods.engine.optimizer import predict
 from processing.data.image_set import ImageSet
 
@@ -125,20 +125,18 @@ class DDAD(Diffusion):
         self.networks["extractor"] = network
         self.distance = FeatureDistance(network, self.image_shape[:2])
 
-    def fit(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
-    ) -> "DDAD":
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "DDAD":
         keras.utils.set_random_seed(self.seed)
         network = extractor(self.backbone, self.image_shape)
         backbones.load_weights(network, self.backbone, self.weights)
         original = extractor(self.backbone, self.image_shape)
         original.set_weights(network.get_weights())
-        self._train(train, validation, run)
+        self._train(images, run)
         self._use_extractor(network)
         if self.adapt:
-            self._adapt(Adapter(network, original, self.adapt_keep), train, run)
-        self._scale(train)
-        self.calibrate(train)
+            self._adapt(Adapter(network, original, self.adapt_keep), images.good, run)
+        self._scale(images.good)
+        self.calibrate(images.good)
         return self
 
     def _adapt(self, adapter: Adapter, good: ImageSet, run: Run | None) -> None:

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from methods.base import Run
+from methods.base import Run, TrainingImages
 from methods.components.reconstruction_method import ReconstructionMethod
 from methods.engine.batches import images_per_epoch
 from methods.engine.optimizer import predict
-from methods.engine.precision import choose_policy
-from processing.data.image_set import ImageSet
+from methods.engine.training import resumed, summary
 from processing.errors import UsageError
 from processing.maps.residuals import smooth
 
@@ -20,7 +19,7 @@ from .presets import architecture
 from .process import noised
 from .sampler import Plan, Sampler
 from .schedule import STEPS, Schedule, reverse_timesteps
-from .training import FixedBatches, NoisyBatches, Settings, train
+from .training import DenoisingSettings, FixedBatches, NoisyBatches, train
 from .unet import unet
 
 BATCH = 16  # images that are reconstructed together
@@ -100,18 +99,16 @@ class Diffusion(ReconstructionMethod):
         self.networks["unet"] = network
         self.sampler = Sampler(network, self.bounded)
 
-    def fit(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
-    ) -> "Diffusion":
-        self._train(train, validation, run)
-        self.calibrate(train)
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "Diffusion":
+        self._train(images, run)
+        self.calibrate(images.good)
         return self
 
-    def _train(self, good: ImageSet, validation: ImageSet, run: Run | None) -> None:
+    def _train(self, images: TrainingImages, run: Run | None) -> None:
         """Train the UNet, or go on with it."""
-        saved = run.saved() if run else None
-        policy = saved[1]["policy"] if saved else choose_policy(self.precision)
-        settings = Settings(
+        good, validation = images.good, images.validation
+        saved, policy = resumed(run, self.precision)
+        settings = DenoisingSettings(
             start=self.start,
             batch_size=self.batch_size,
             accumulate=self.accumulate,
@@ -127,19 +124,17 @@ class Diffusion(ReconstructionMethod):
             NoisyBatches(good.load, len(good), settings, self.noise, self.horizon),
             FixedBatches(validation.load, len(validation), settings, self.noise),
             settings,
-            hooks=run,
-            saved=saved,
+            run,
+            saved,
         )
         self._use(network)
         self.history = state["history"]
         self.file_suffix = f"_{self.preset}_e{state['best_epoch']}"
         self.trained = {
-            "precision": policy,
+            **summary(state),
             "parameters": network.count_params(),
-            "epochs": state["epochs"],
             "best_epoch": state["best_epoch"],
             "best_val_loss": state["best"],
-            "seconds": sum(row["seconds"] for row in self.history),
             "images_per_epoch": images_per_epoch(len(good), self.batch_size),
         }
 

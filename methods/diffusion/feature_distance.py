@@ -9,6 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from methods import backbones
+from methods.engine.loss_model import LossModel
 from methods.engine.optimizer import compile_trainer
 
 SIDE = 256  # pixels that smaller images are enlarged to: what backbones were trained on
@@ -112,7 +113,7 @@ def _flat(features: Any) -> Any:
     return ops.reshape(features, (-1, math.prod(features.shape[1:])))
 
 
-class Adapter(keras.Model):
+class Adapter(LossModel):
     """An extractor that learns to overlook what reconstructions cannot keep.
 
     Batch normalisation stays frozen, statistics and scales.
@@ -142,16 +143,9 @@ class Adapter(keras.Model):
             found.append(list(zip(*features, strict=True)))
         return found[0], found[1]
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
+    def batch_loss(self, targets: Any, outputs: Any) -> Any:
         """Return the mean loss of the adaptation."""
-        adapted, original = y_pred
+        adapted, original = outputs
         return ops.mean(adaptation_losses(adapted, original, self.weight))
 
 

@@ -9,15 +9,16 @@ import keras
 import numpy as np
 from keras import ops
 
+from methods.base import Run
 from methods.engine.batches import WORKERS, Batches
-from methods.engine.epochs import dtype_policy, run_epochs
+from methods.engine.loss_model import LossModel
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
-from methods.engine.training_state import Progress
+from methods.engine.settings import Settings
+from methods.engine.training import Saved, build_trainer, fit
 
 from .process import noised
 from .schedule import Schedule
 
-EPOCHS = 60  # planned where no number is given
 FOCUS = 0.5  # share of the training's timesteps that lie where reconstructions begin
 VALIDATIONS = 96  # at least so many validation images a time, repeats included
 GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples modulo 1 are spread evenly
@@ -28,37 +29,18 @@ Noise = Callable[[np.random.Generator, tuple], np.ndarray]  # draws, (n, h, w, c
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to train; all that a resumed run has to know.
+class DenoisingSettings(Settings):
+    """How to train a UNet to predict noise.
 
     Attributes:
         start: reconstructions begin at this many steps of noise.
-        batch_size: images a step.
         accumulate: steps whose gradients are averaged before the weights change.
-        epochs: the largest number of epochs, or None for `EPOCHS`.
-        learning_rate: the peak rate.
         clip: largest norm of the gradient, or None.
-        policy: Keras dtype policy of the training, such as "mixed_bfloat16".
-        seed: of weights, order, noise and timesteps.
-        patience: epochs without improvement until the end.
-        plateau: epochs without improvement until the learning rate is halved.
     """
 
-    start: int
-    batch_size: int = 16
+    start: int = 250
     accumulate: int = 1
-    epochs: int | None = None
-    learning_rate: float = 3e-4
     clip: float | None = None
-    policy: str = "float32"
-    seed: int = 42
-    patience: int = 12
-    plateau: int = 6
-
-    @property
-    def planned(self) -> int:
-        """The number of epochs that the learning rate is planned for."""
-        return self.epochs or EPOCHS
 
 
 class NoisyBatches(Batches):
@@ -71,7 +53,7 @@ class NoisyBatches(Batches):
         self,
         load: Callable,
         count: int,
-        settings: Settings,
+        settings: DenoisingSettings,
         noise: Noise,
         horizon: int,
     ) -> None:
@@ -100,7 +82,7 @@ class FixedBatches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, load: Callable, count: int, settings: Settings, noise: Noise
+        self, load: Callable, count: int, settings: DenoisingSettings, noise: Noise
     ) -> None:
         super().__init__()
         self.load = load
@@ -122,7 +104,7 @@ class FixedBatches(keras.utils.PyDataset):
         return ((images, self.noise(draws, images.shape), self.timesteps[part]),)
 
 
-class Denoiser(keras.Model):
+class Denoiser(LossModel):
     """A UNet, the noise in front of it, and its loss.
 
     The loss is the mean squared error of the noise, a pixel and a channel; DDAD's
@@ -153,16 +135,9 @@ class Denoiser(keras.Model):
         timesteps = ops.cast(timesteps, "float32")
         return noise, self.network((noisy, timesteps), training=training)
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
+    def batch_loss(self, targets: Any, outputs: Any) -> Any:
         """Return the mean squared error of the noise."""
-        noise, predicted = y_pred
+        noise, predicted = outputs
         return ops.mean(ops.square(noise - ops.cast(predicted, "float32")))
 
 
@@ -174,7 +149,9 @@ def average_decay(steps: int) -> float:
     return min(SLOWEST, 1 - 1 / max(AVERAGED * steps, 1.0))
 
 
-def compile_denoiser(denoiser: Denoiser, settings: Settings, steps: int) -> None:
+def compile_denoiser(
+    denoiser: Denoiser, settings: DenoisingSettings, steps: int
+) -> None:
     """Compile with Adam and averaged weights for `steps` batches in all.
 
     AdamW without decay, as in AnoDDPM, is the same; DDAD's L2 penalty of 0.05 on the
@@ -182,7 +159,7 @@ def compile_denoiser(denoiser: Denoiser, settings: Settings, steps: int) -> None
     """
     several = settings.accumulate if settings.accumulate > 1 else None
     optimizer = ShapedAdam(
-        settings.learning_rate,
+        settings.peak,
         cosine(steps // settings.accumulate),
         global_clipnorm=settings.clip,
         use_ema=True,
@@ -197,10 +174,9 @@ def train(
     schedule: Schedule,
     batches: NoisyBatches,
     validation: FixedBatches,
-    settings: Settings,
-    *,
-    hooks: Any = None,
-    saved: tuple[dict, dict] | None = None,
+    settings: DenoisingSettings,
+    run: Run | None = None,
+    saved: Saved | None = None,
 ) -> tuple[keras.Model, dict]:
     """Train the network that `build()` gives; return it and the training's state.
 
@@ -212,23 +188,16 @@ def train(
         batches: to learn from.
         validation: to stop by.
         settings: how to train.
-        hooks: what to report to, as in `autoencoder.training`.
-        saved: the (arrays, state) of an interrupted run with the same settings.
+        run: where to keep logs and states.
+        saved: the arrays and state of an interrupted run with the same settings.
     """
-    keras.utils.set_random_seed(settings.seed)
-    with dtype_policy(settings.policy):
-        denoiser = Denoiser(build(), schedule)
+    denoiser = build_trainer(lambda: Denoiser(build(), schedule), settings)
     create(denoiser, [part[:1] for part in batches[0][0]])
     compile_denoiser(denoiser, settings, len(batches) * settings.planned)
-    progress = Progress(
-        settings.patience, settings.plateau, hooks.save if hooks else None
+    averaged = [keras.callbacks.SwapEMAWeights()]
+    state = fit(
+        denoiser, batches, validation, settings, run, saved=saved, callbacks=averaged
     )
-    progress.state["policy"] = settings.policy
-    if saved:
-        progress.restore(denoiser, *saved)
-    callbacks = [keras.callbacks.SwapEMAWeights()]
-    callbacks += hooks.callbacks(settings) if hooks else []
-    run_epochs(denoiser, batches, validation, settings.planned, progress, callbacks)
     network = build()
-    network.set_weights(progress.best_weights)
-    return network, progress.state
+    network.set_weights(denoiser.network.get_weights())
+    return network, state

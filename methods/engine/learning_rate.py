@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from .optimizer import ShapedAdam, compile_trainer, sweep
+from .settings import FALLBACK
 
 STEPS = 200
 START = 1e-5
@@ -16,7 +17,6 @@ SMOOTHING = 0.95
 DIVERGED = 6.0  # times the best smoothed loss
 DROP = 0.85  # share of the whole fall of the loss that marks the rate
 PEAK = 1.5  # times the marked rate: still below that of the lowest loss
-FALLBACK = 1e-3
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,6 @@
 """Episodes: a few good images to remember, and others, some defective, to tell."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -10,20 +9,6 @@ from methods.components.synthetic_batches import Draw, drawing
 from methods.engine.batches import WORKERS, images_per_epoch
 from processing.data.image_set import ImageSet
 from processing.decoding.decode import to_float
-
-
-class Known(NamedTuple):
-    """The good images of one category.
-
-    Attributes:
-        train: to fit.
-        validation: others.
-        shots: to remember.
-    """
-
-    train: ImageSet
-    validation: ImageSet
-    shots: ImageSet
 
 
 class Episodes(keras.utils.PyDataset):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import BATCH, Run
+from methods.base import BATCH, TrainingImages
 from methods.components.feature_method import FeatureMethod
 from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
@@ -25,30 +25,12 @@ class ShotMethod(FeatureMethod):
     distance. Subclasses make the network that judges from `networks`, in `use`.
     """
 
+    needs = ("shots",)
     shots: int
     rotations: bool
     width: int = 1  # numbers remembered for each of a feature's
 
-    @abstractmethod
-    def fit(
-        self,
-        train: ImageSet,
-        validation: ImageSet,
-        run: Run | None = None,
-        *,
-        shots: ImageSet | None = None,
-    ) -> "ShotMethod":
-        """Remember the shots and return self.
-
-        Args:
-            train: good images.
-            validation: see `Method.fit`.
-            run: see `Method.fit`.
-            shots: images to remember; by default drawn from `train`.
-        """
-
     def support(self, count: int) -> np.ndarray:
-        """Draw which of `count` images to fit are remembered, sorted indices."""
         if count < self.shots:
             raise UserError(
                 f"--shots {self.shots} needs as many good images to fit. "
@@ -65,13 +47,11 @@ class ShotMethod(FeatureMethod):
             )
         super().check()
 
-    def remember(self, shots: ImageSet, validation: ImageSet | None) -> None:
-        """Put good images in the place of what was remembered, and calibrate.
+    def shots_of(self, images: TrainingImages) -> ImageSet:
+        """Return the images to remember, drawn from the good ones if none are given."""
+        return images.shots or images.good.subset(self.support(len(images.good)))
 
-        Args:
-            shots: of any product, any number.
-            validation: other good images of it; None keeps the older calibration.
-        """
+    def remember(self, shots: ImageSet, validation: ImageSet | None) -> None:
         views = len(shots) * (TURNS if self.rotations else 1)
         self._check_room(views)
         self.arrays["views"] = np.array(views)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import BATCH, NotFittedError, Run
+from methods.base import BATCH, NotFittedError, Run, TrainingImages
 from methods.components.enlarge import Enlarge
 from methods.components.map_blend import blended, choose_blend
 from methods.components.synthetic_batches import validation_batches
@@ -87,26 +87,18 @@ class FewShot(ShotMethod):
             self.add_banks(int(self.arrays["views"]))
             self.use()
 
-    def fit(
-        self,
-        train: ImageSet,
-        validation: ImageSet,
-        run: Run | None = None,
-        *,
-        shots: ImageSet | None = None,
-    ) -> "FewShot":
-        started = time.perf_counter()
-        shots = shots or train.subset(self.support(len(train)))
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "FewShot":
+        started, shots = time.perf_counter(), self.shots_of(images)
         self.trained = {"weights_sha256": self.load_backbone()}
         self.arrays.pop("blend", None)
         if self.train:
             keras.utils.set_random_seed(self.seed)
             self._add_head()
-        self.remember(shots, None if self.train else validation)
+        self.remember(shots, None if self.train else images.validation)
         if self.train:
-            self._learn(without(train, shots), validation, run)
+            self._learn(without(images.good, shots), images.validation, run)
             self.use()
-            self.calibrate(validation)
+            self.calibrate(images.validation)
         self.trained |= {
             "shots": list(shots.names),
             "seconds": time.perf_counter() - started,

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from methods.components.info_nce import TEMPERATURE, drawn, on_cells
+from methods.engine.loss_model import LossModel
 
 
 def projection(size: int, name: str) -> keras.Model:
@@ -43,7 +44,7 @@ def memory_nce(closeness: Any, against: Any, good: Any, defective: Any) -> Any:
     return mean * ops.cast(ops.sum(defective) > 0, mean.dtype)
 
 
-class EpisodeContrast(keras.Model):
+class EpisodeContrast(LossModel):
     """Projections of a backbone's features, and their loss in an episode.
 
     Args:
@@ -74,16 +75,9 @@ class EpisodeContrast(keras.Model):
         maps = maps if isinstance(maps, (list, tuple)) else [maps]
         return [p(m) for p, m in zip(self.projections, maps, strict=True)]
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the mean over the levels; `y` are masks (n, h, w)."""
-        losses = [self._of_level(maps, y[self.shots :]) for maps in y_pred]
+    def batch_loss(self, targets: Any, outputs: Any) -> Any:
+        """Return the mean over the levels; `targets` are masks (n, h, w)."""
+        losses = [self._of_level(maps, targets[self.shots :]) for maps in outputs]
         return sum(losses) / len(losses)
 
     def _of_level(self, maps: Any, masks: Any) -> Any:

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from methods.components.enlarge import enlarged
+from methods.engine.loss_model import LossModel
 
 from .mask_losses import dice_loss, focal_loss
 
@@ -69,7 +70,7 @@ def relative_head(shapes: Sequence[tuple[int, int, int]]) -> keras.Model:
     return keras.Model(inputs, result, name="relative_head")
 
 
-class HeadTrainer(keras.Model):
+class HeadTrainer(LossModel):
     """A head on deviations that stay as they are, and its loss: focal plus Dice.
 
     Args:
@@ -89,14 +90,7 @@ class HeadTrainer(keras.Model):
         """Return the log odds (n, h, w) of images (n, h, w, c)."""
         return self.enlarge(self.head(self.deviations(images), training=training))
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return the mean over the images; `y` are masks (n, h, w)."""
-        masks = ops.cast(y, "float32")
-        return ops.mean(focal_loss(masks, y_pred) + dice_loss(masks, y_pred))
+    def batch_loss(self, targets: Any, outputs: Any) -> Any:
+        """Return the mean over the images; `targets` are masks (n, h, w)."""
+        masks = ops.cast(targets, "float32")
+        return ops.mean(focal_loss(masks, outputs) + dice_loss(masks, outputs))

@@ -8,14 +8,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import BATCH, Run
+from methods.base import BATCH, Run, TrainingImages
 from methods.components.map_blend import SHARES, best_share, separation
 from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_batches
 from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
 
-from .episodes import Episodes, Known
+from .episodes import Episodes
 from .fewshot import FewShot
 from .projection import EpisodeContrast, projection
 
@@ -49,6 +49,7 @@ class Unified(FewShot):
     """
 
     width = 2
+    multi_category = True
 
     def __init__(
         self,
@@ -87,28 +88,12 @@ class Unified(FewShot):
             name = f"projection_{level.name}"
             self.networks[name] = projection(level.channels, name)
 
-    def fit(
-        self,
-        train: ImageSet,
-        validation: ImageSet,
-        run: Run | None = None,
-        *,
-        shots: ImageSet | None = None,
-    ) -> "Unified":
-        shots = shots or train.subset(self.support(len(train)))
-        return self.fit_categories({"": Known(train, validation, shots)}, run)
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "Unified":
+        return self.fit_categories({"": images}, run)
 
     def fit_categories(
-        self, categories: Mapping[str, Known], run: Run | None = None
+        self, categories: Mapping[str, TrainingImages], run: Run | None = None
     ) -> "Unified":
-        """Learn from the good images of some categories, and return self.
-
-        The first is known afterwards; `choose` changes that.
-
-        Args:
-            categories: the images, by name.
-            run: see `Method.fit`.
-        """
         started = time.perf_counter()
         self.arrays.clear()
         self.trained = {"weights_sha256": self.load_backbone()}
@@ -119,11 +104,13 @@ class Unified(FewShot):
         self.arrays["share"] = np.array(best_share(figures), np.float32)
         memories: dict[str, np.ndarray] = {}
         for name in reversed(list(categories)):
-            self.remember(categories[name].shots, categories[name].validation)
+            self.remember(self.shots_of(categories[name]), categories[name].validation)
             memories |= self._memory(name) if name else {}  # none of `fit`
         self.arrays |= memories
         self.trained |= {
-            "shots": {name: list(c.shots.names) for name, c in categories.items()},
+            "shots": {
+                name: list(self.shots_of(c).names) for name, c in categories.items()
+            },
             "best_epoch": state["best_epoch"],
             "shares": {str(share): figure for share, figure in figures.items()},
             "seconds": time.perf_counter() - started,
@@ -135,11 +122,10 @@ class Unified(FewShot):
             del self.arrays[name]
         super().remember(shots, validation)
 
-    def choose(self, name: str) -> None:
-        """Know another one of the categories that `fit_categories` was given."""
+    def choose(self, category: str) -> None:
         for bank in self.banks:
-            bank.bank.assign(self.arrays[f"{bank.name}@{name}"])
-        self.arrays["good_maximum"] = self.arrays[f"good_maximum@{name}"]
+            bank.bank.assign(self.arrays[f"{bank.name}@{category}"])
+        self.arrays["good_maximum"] = self.arrays[f"good_maximum@{category}"]
 
     def _memory(self, name: str) -> dict[str, np.ndarray]:
         memory = {f"{b.name}@{name}": np.asarray(b.bank) for b in self.banks}
@@ -162,7 +148,9 @@ class Unified(FewShot):
     def _projections(self) -> list[keras.Model]:
         return [self.networks[f"projection_{x.name}"] for x in self.chosen_levels]
 
-    def _learn_episodes(self, known: list[Known], run: Run | None) -> dict[str, Any]:
+    def _learn_episodes(
+        self, known: list[TrainingImages], run: Run | None
+    ) -> dict[str, Any]:
         """Train the projections and return the state of the training."""
         settings = Settings(
             batch_size=self.batch_size,
@@ -175,12 +163,14 @@ class Unified(FewShot):
         shots = max(1, min(self.shots, self.batch_size // 2))
         trainer = EpisodeContrast(features, self._projections, shots, self.seed)
         draw = (shots, max(self.batch_size, 2), self.seed)
-        batches = Episodes([(c.train, c.train) for c in known], *draw)
+        batches = Episodes([(c.good, c.good) for c in known], *draw)
         steps = sum(-(-len(c.validation) // (draw[1] - shots)) for c in known)
-        checks = Episodes([(c.shots, c.validation) for c in known], *draw, steps)
+        checks = Episodes(
+            [(self.shots_of(c), c.validation) for c in known], *draw, steps
+        )
         return fit_to_batches(trainer, batches, checks, settings, run)
 
-    def _separation(self, known: list[Known], share: float) -> float:
+    def _separation(self, known: list[TrainingImages], share: float) -> float:
         """Return how well maps tell synthetic defects, the mean of the categories.
 
         Every validation image is judged as it is and with a defect.
@@ -188,7 +178,7 @@ class Unified(FewShot):
         self.arrays["share"] = np.array(share, np.float32)
         figures = []
         for category in known:
-            self.remember(category.shots, None)
+            self.remember(self.shots_of(category), None)
             maps, masks = [], []
             for part in (0.0, 1.0):
                 draw = category.validation, BATCH, self.seed

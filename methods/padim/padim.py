@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import BATCH, NotFittedError, Run
+from methods.base import BATCH, NotFittedError, Run, TrainingImages
 from methods.components.enlarge import Enlarge, on_grid
 from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
@@ -109,29 +109,25 @@ class PaDiM(ShardedMethod):
         self.networks["gaussian"] = layer
         self._judge = keras.Model(images, maps, name="padim")
 
-    def fit(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
-    ) -> "PaDiM":
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "PaDiM":
         started = time.perf_counter()
-        self._check_memory(len(train))
+        self._check_memory(len(images.good))
         digest = self.load_backbone()
         self.arrays["index"] = self._draw()
         height, width = self.grid
-        statistics = Statistics(height * width, self.channels, len(train))
-        self._take(statistics, train, run)
+        statistics = Statistics(height * width, self.channels, len(images.good))
+        self._take(statistics, images.good, run)
         self.trained = {"weights_sha256": digest}
-        return self._finish(statistics, validation, started)
+        return self._finish(statistics, images.validation, started)
 
-    def update(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
-    ) -> "PaDiM":
+    def update(self, images: TrainingImages, run: Run | None = None) -> "PaDiM":
         self.check_fitted()
         started = time.perf_counter()
-        total = self.networks["gaussian"].count + len(train)
+        total = self.networks["gaussian"].count + len(images.good)
         self._check_memory(total)
-        statistics = Statistics.extending(self._gaussian(), len(train))
-        self._take(statistics, train, run)
-        return self._finish(statistics, validation, started)
+        statistics = Statistics.extending(self._gaussian(), len(images.good))
+        self._take(statistics, images.good, run)
+        return self._finish(statistics, images.validation, started)
 
     def _take(self, statistics: Statistics, images: ImageSet, run: Run | None) -> None:
         """Add the features of all images to `statistics`."""

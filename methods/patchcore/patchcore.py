@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import BATCH, NotFittedError, Run
+from methods.base import BATCH, NotFittedError, Run, TrainingImages
 from methods.components.enlarge import Enlarge, on_grid
 from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
@@ -111,44 +111,39 @@ class PatchCore(ShardedMethod):
         maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
         self._judge = keras.Model(images, [maps, scores], name="patchcore")
 
-    def fit(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
-    ) -> "PatchCore":
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "PatchCore":
         started = time.perf_counter()
         self.trained = {"weights_sha256": self.load_backbone()}
-        return self._learn(train, validation, None, started, run)
+        return self._learn(images, None, started, run)
 
-    def update(
-        self, train: ImageSet, validation: ImageSet, run: Run | None = None
-    ) -> "PatchCore":
+    def update(self, images: TrainingImages, run: Run | None = None) -> "PatchCore":
         self.check_fitted()
         bank = np.asarray(self.networks.pop("bank").bank)
-        return self._learn(train, validation, bank, time.perf_counter(), run)
+        return self._learn(images, bank, time.perf_counter(), run)
 
     def _learn(
         self,
-        train: ImageSet,
-        validation: ImageSet,
+        images: TrainingImages,
         bank: np.ndarray | None,
         started: float,
         run: Run | None,
     ) -> "PatchCore":
-        """Choose the bank from an older `bank` and the patches of `train`."""
-        images = len(train) + int(self.arrays.get("images", 0))
-        candidates = self._candidates(train, bank, run)
-        offered = min(images * self.grid[0] * self.grid[1], CANDIDATES)
+        """Choose the bank from an older `bank` and the patches of good images."""
+        count = len(images.good) + int(self.arrays.get("images", 0))
+        candidates = self._candidates(images.good, bank, run)
+        offered = min(count * self.grid[0] * self.grid[1], CANDIDATES)
         wanted = self.patches or round(self.coreset * offered)
-        count = max(1, min(wanted, len(candidates)))
+        kept = max(1, min(wanted, len(candidates)))
         first = int(np.random.default_rng(self.seed).integers(len(candidates)))
-        picks = greedy_coreset(candidates, count, first)
-        chosen = np.array(list(tracked(picks, count, "coreset")))
-        self.arrays |= {"images": np.array(images), "kept": np.array(count)}
-        self._use(count)
+        picks = greedy_coreset(candidates, kept, first)
+        chosen = np.array(list(tracked(picks, kept, "coreset")))
+        self.arrays |= {"images": np.array(count), "kept": np.array(kept)}
+        self._use(kept)
         self.networks["bank"].bank.assign(candidates[chosen])
-        self.calibrate(validation)
+        self.calibrate(images.validation)
         self.trained |= {
-            "images": images,
-            "patches": count,
+            "images": count,
+            "patches": kept,
             "seconds": time.perf_counter() - started,
         }
         return self

@@ -11,7 +11,6 @@ from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
 from methods.detector.versions import versions
 from methods.engine.augmentation import Augmentation
-from methods.fewshot.few_shot_method import ShotMethod
 from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
 from processing.decision.calibration import Rule
@@ -47,8 +46,8 @@ def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
     """
     detector, record = load_model(model)
     method = detector.method
-    if not isinstance(method, ShotMethod):
-        raise UsageError(f"--shots-from: {record['method']} remembers no shots")
+    if "shots" not in method.needs:
+        raise UsageError(f"--shots-from: {method.name} remembers no shots")
     category = detector.category(folder, cache_bytes=0)
     good = check_readable(category.train, options.skip_unreadable)
     drawn = set(method.support(len(good)).tolist())
@@ -56,7 +55,7 @@ def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
     if detector.preparation.span and not others:
         raise UserError(
             f"{folder}/train/good: a model with --range needs other images than the "
-            f"{method.shots} shots, to decide from. Received: {len(good)}"
+            f"{len(drawn)} shots, to decide from. Received: {len(good)}"
         )
     shots, validation = good.subset(sorted(drawn)), good.subset(others)
     record.pop(KNOWN, None)  # other categories were forgotten
@@ -90,7 +89,7 @@ def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
 
 def moved_views(folder: Path, shots: ImageSet, detector: Detector) -> list[Path]:
     """Write each shot rotated, shifted and brightened a little; return the files."""
-    move = Augmentation(seed=detector.method.get_config()["seed"])
+    move = Augmentation(seed=detector.method.seed)
     paths: list[Path] = []
     for path in shots.paths:
         picture = to_float(detector.preparation.picture(path))

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import methods
+from methods.base import TrainingImages
 from methods.detector.categories import KNOWN
 from methods.detector.detector import Detector
 from methods.detector.versions import versions
-from methods.fewshot.episodes import Known
-from methods.fewshot.unified import Unified
 from processing.data.dataset import category_names, check_readable, scan_category
 from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
@@ -42,7 +41,7 @@ def start_several(
     method, preparation = detector.method, detector.preparation
     names = [category_names(folder) for folder in folders]
     found = ", ".join(name for _, name in names)
-    if not isinstance(method, Unified):
+    if not method.multi_category:
         raise UsageError(
             f"{method_name} learns one category: expected -a unified, or -d with one "
             f"of {found}"
@@ -80,14 +79,13 @@ def train_several(
     if inspect:
         raise UsageError("-i is for a run of one category")
     method = methods.get(record["method"])(**record["config"])
-    assert isinstance(method, Unified)
     detector = Detector(method, Preparation(**record["preparation"]))
     known = {}
     for name, category in record[KNOWN].items():
         folder, splits = Path(category["folder"]), category["splits"]
         good = detector.category(folder, method.cache_bytes).train
         parts = (named(good, splits[key]) for key in ("fit", "validation", "shots"))
-        known[name] = Known(*map(detector.seen, parts))
+        known[name] = TrainingImages(*map(detector.seen, parts))
     log.info("%d categories: %s", len(known), ", ".join(known))
     log.info("run folder: %s", run.folder)
     method.fit_categories(known, run)

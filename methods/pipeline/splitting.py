@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from methods.base import Method
-from methods.fewshot.few_shot_method import ShotMethod
 from processing.data.dataset import Category
 from processing.data.image_set import ANOMALOUS, ImageSet
 from processing.data.splits import split_finetuning, split_validation
 from processing.decoding.medical import file_of
-from processing.errors import UserError
+from processing.errors import UsageError, UserError
 
 
 def split(method: Method, good: ImageSet, folder: Path) -> dict[str, list[str]]:
@@ -18,12 +17,28 @@ def split(method: Method, good: ImageSet, folder: Path) -> dict[str, list[str]]:
             f"{folder}/train/good needs at least 2 images, one to fit and one to "
             f"validate. Received: {len(good)}"
         )
-    seed = method.get_config()["seed"]
-    fit, validation = split_validation(len(good), seed=seed, groups=good.groups)
+    fit, validation = split_validation(len(good), seed=method.seed, groups=good.groups)
     parts = {"fit": fit, "validation": validation}
-    if isinstance(method, ShotMethod):
+    if "shots" in method.needs:
         parts["shots"] = fit[method.support(len(fit))]
     return {key: [good.names[i] for i in part] for key, part in parts.items()}
+
+
+def check_defective(name: str, count: int, tiles: int) -> None:
+    """Raise `UserError` unless `count` defective images can be learned from.
+
+    Not if each is cut into `tiles`, for most of them would show no defect.
+    """
+    if tiles > 1:
+        raise UsageError(
+            f"{name} learns from whole images: leave out --tile, or take --synthetic"
+        )
+    if not count:
+        raise UserError(
+            f"{name} is supervised and needs defective images to learn from: expected "
+            "some in train/<kind of defect> or test/<kind of defect>, or --synthetic. "
+            "Received: 0"
+        )
 
 
 def known_defects(category: Category, seed: int) -> ImageSet:

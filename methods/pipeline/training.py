@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 import methods
-from methods.base import SupervisedMethod
+from methods.base import TrainingImages
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
 from methods.detector.versions import versions
-from methods.fewshot.few_shot_method import ShotMethod
 from processing.data.dataset import Category, check_readable, scan_category
 from processing.data.image_set import ImageSet
 from processing.data.listing import bare_name
@@ -25,7 +24,7 @@ from processing.preprocessing.reference import learn, registrable
 from processing.report import plots
 
 from .run_folder import TrainingRun
-from .splitting import known_defects, named, split
+from .splitting import check_defective, known_defects, named, split
 
 PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays"}
 
@@ -79,10 +78,10 @@ def start_run(
     good = check_readable(category.train, skip_unreadable)
     preparation = learn(detector.preparation, good)
     splits = split(method, registrable(good, preparation), folder)
-    if isinstance(method, SupervisedMethod) and method.needs_defects:
-        seed = method.get_config()["seed"]
-        defective = check_readable(known_defects(category, seed), skip_unreadable)
-        method.check_defective(len(defective), tiles=len(preparation.tiling))
+    if "defective" in method.needs:
+        defective = known_defects(category, method.seed)
+        defective = check_readable(defective, skip_unreadable)
+        check_defective(method.name, len(defective), len(preparation.tiling))
         splits["defective"] = list(defective.names)
     record = {
         "method": method_name,
@@ -119,21 +118,26 @@ def train_run(
     if base:
         detector, _ = load_model(Path(base))
         method = detector.method
-    seen = detector.seen(fit), detector.seen(validation)
-    more: dict[str, ImageSet] = {}
-    if isinstance(method, SupervisedMethod) and method.needs_defects:
-        source = category.defective if len(category.defective) else category.test
-        defective = named(source, record["splits"]["defective"])
-        more["defective"] = detector.seen(defective)
-    if isinstance(method, ShotMethod):
-        shots = named(category.train, record["splits"]["shots"])
-        more["shots"] = detector.seen(shots)
-    take_in: Callable = method.update if base else method.fit
-    take_in(*seen, run, **more)
+    images = TrainingImages(
+        detector.seen(fit),
+        detector.seen(validation),
+        **{
+            need: detector.seen(named(_source(category, need), record["splits"][need]))
+            for need in method.needs
+        },
+    )
+    (method.update if base else method.fit)(images, run)
     path = finish(run, record, detector)
     if inspect:
         write_inspections(run.folder, detector, validation, category)
     return path
+
+
+def _source(category: Category, need: str) -> ImageSet:
+    """Return the images among which those are that a method needs."""
+    if need == "shots":
+        return category.train
+    return category.defective if len(category.defective) else category.test
 
 
 def finish(run: TrainingRun, record: Mapping[str, Any], detector: Detector) -> Path:

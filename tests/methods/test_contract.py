@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import methods
-from methods.base import NotFittedError, SupervisedMethod
+from methods.base import NotFittedError, TrainingImages
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
 from processing.data.dataset import scan_category
@@ -56,14 +56,15 @@ def fitted(samples):
         if name not in made:
             method = make(name)
             category = scan_category(samples / "washer", image_shape=method.image_shape)
-            good, test, more = category.train, category.test, {}
-            if isinstance(method, SupervisedMethod):
-                more["defective"] = test.subset(np.flatnonzero(test.labels == 1))
+            good, test = category.train, category.test
+            images = TrainingImages(
+                good.subset(range(8)),
+                good.subset([8, 9]),
+                defective=test.subset(np.flatnonzero(test.labels == 1)),
+            )
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
-                made[name] = method.fit(
-                    good.subset(range(8)), good.subset([8, 9]), **more
-                )
+                made[name] = method.fit(images)
         return made[name]
 
     return get

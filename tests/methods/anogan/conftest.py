@@ -2,7 +2,7 @@
 
 import pytest
 
-from methods.anogan.settings import Settings
+from methods.engine.settings import Settings
 
 
 @pytest.fixture
@@ -10,18 +10,8 @@ def settings():
     """Return a function from changes to settings of a training of seconds."""
 
     def make(**changes):
-        options = {
-            "image_shape": (32, 32, 1),
-            "latent": 4,
-            "width": 2,
-            "batch_size": 4,
-            "epochs": 2,
-            "encoder_epochs": 0,
-            "learning_rate": 2e-3,
-            "policy": "float32",
-            "seed": 3,
-        }
-        return Settings(**{**options, **changes})
+        options = {"batch_size": 4, "epochs": 2, "learning_rate": 2e-3, "seed": 3}
+        return Settings(**{**options, "patience": None, **changes})
 
     return make
 

@@ -4,6 +4,7 @@ import pytest
 
 from methods.anogan import adversarial_training
 from methods.anogan.adversarial_training import Adversaries, cross_entropy
+from methods.anogan.networks import GANShape
 
 
 def test_cross_entropy_by_hand():
@@ -30,23 +31,21 @@ def gradients(model, images):
 
 
 @pytest.mark.parametrize("trained", [0, 1])
-def test_each_loss_reaches_its_own_network_alone(
-    images, settings, trained, monkeypatch
-):
+def test_each_loss_reaches_its_own_network_alone(images, trained, monkeypatch):
     def one_of(logits, target):
         generators = target == 1.0
         kept = generators == (trained == 0)
         return keras.ops.mean(keras.ops.softplus(-logits)) * float(kept)
 
     monkeypatch.setattr(adversarial_training, "cross_entropy", one_of)
-    steps = gradients(Adversaries(settings()), images)
+    steps = gradients(Adversaries(GANShape((32, 32, 1), 4, 2), seed=3), images)
     assert steps[trained] > 0
     assert steps[1 - trained] == 0
 
 
-def test_averages_follow_the_generator(images, settings, monkeypatch):
+def test_averages_follow_the_generator(images, monkeypatch):
     monkeypatch.setattr(adversarial_training, "FOLLOWING", 0.05)
-    model = Adversaries(settings())
+    model = Adversaries(GANShape((32, 32, 1), 4, 2), seed=3)
     before = [np.array(w) for w in model.average.weights]
     for old, weight in zip(before, model.generator.weights, strict=True):
         np.testing.assert_array_equal(old, np.array(weight))

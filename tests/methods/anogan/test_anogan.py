@@ -3,6 +3,7 @@ import pytest
 
 from methods.anogan import networks
 from methods.anogan.anogan import AnoGAN
+from methods.base import TrainingImages
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
 
@@ -29,7 +30,7 @@ def fitted(samples):
     good = scan_category(samples / "washer", image_shape=method.image_shape).train
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
-        method.fit(good.subset(range(8)), good.subset([8, 9]))
+        method.fit(TrainingImages(good.subset(range(8)), good.subset([8, 9])))
     return method, next(good.batches(4))
 
 

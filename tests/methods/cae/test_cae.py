@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from methods.base import TrainingImages
 from methods.cae.cae import CAE
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
@@ -20,9 +21,9 @@ def learned(samples):
     category = scan_category(samples / "washer", image_shape=method.image_shape)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 256)
-        method.fit(
-            category.train.subset(range(10)), category.train.subset(range(10, 12))
-        )
+        good = category.train
+        images = TrainingImages(good.subset(range(10)), good.subset([10, 11]))
+        method.fit(images)
     return method, category
 
 

@@ -45,7 +45,7 @@ def test_cross_entropy_is_that_of_keras(rng):
 def test_both_classes_weigh_the_same():
     load, count = classifier.labelled(Images(10, 11, 12), Images(90))
     assert count == 4
-    images, labels, weights = load(np.array([3, 0, 2, 1]))
+    images, (labels, weights) = load(np.array([3, 0, 2, 1]))
     assert images.ravel().tolist() == [90, 10, 12, 11]
     assert labels.tolist() == [1, 0, 0, 0]
     assert weights[labels == 1].sum() == pytest.approx(2)
@@ -55,14 +55,14 @@ def test_both_classes_weigh_the_same():
 def test_without_defective_images_all_weigh_one():
     load, count = classifier.labelled(Images(1, 2), Images())
     assert count == 2
-    assert load(np.arange(2))[2].tolist() == [1, 1]
+    assert load(np.arange(2))[1][1].tolist() == [1, 1]
 
 
 def test_real_defects_weigh_half_as_much_as_drawn_ones():
     load, _ = classifier.labelled(Images(*range(8)), Images(90, 91), drawn=True)
-    assert load(np.arange(10))[2].tolist() == [1] * 8 + [1, 1]  # 4 drawn, 2 real
+    assert load(np.arange(10))[1][1].tolist() == [1] * 8 + [1, 1]  # 4 drawn, 2 real
     load, _ = classifier.labelled(Images(*range(8)), Images(90), drawn=True)
-    assert load(np.array([8]))[2].tolist() == [2]
+    assert load(np.array([8]))[1][1].tolist() == [2]
 
 
 def test_every_second_image_gets_a_defect(samples):
@@ -70,7 +70,7 @@ def test_every_second_image_gets_a_defect(samples):
     load, count = classifier.labelled(good, good.subset([]))
     before = load(np.arange(4))
     draw = classifier.drawing(good, 3)
-    images, labels, weights = draw(before, (3, 0), 0)
+    images, (labels, weights) = draw(before, (3, 0), 0)
     assert images.dtype == np.uint8
     assert labels.tolist() == [0, 1, 0, 1]
     assert weights.tolist() == [1, 1, 1, 1]
@@ -85,7 +85,8 @@ def test_real_defects_stay_as_they_are(samples):
     real = category.test.subset(np.flatnonzero(category.test.labels == 1)[:2])
     load, _ = classifier.labelled(category.train, real, drawn=True)
     before = load(len(category.train) + np.array([0, 1]))
-    images, labels, _ = classifier.drawing(category.train, 3)(before, (3, 0), 0)
+    draw = classifier.drawing(category.train, 3)
+    images, (labels, _) = draw(before, (3, 0), 0)
     np.testing.assert_array_equal(images, before[0])
     assert labels.tolist() == [1, 1]
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from methods.base import TrainingImages
 from methods.cnn.cnn import CNN
 from processing.data.dataset import scan_category
 from processing.errors import UserError
@@ -21,11 +22,9 @@ def learned(samples):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 512)
         patch.setattr("methods.cnn.classifier.FEW", 1)  # no synthetic ones
-        method.fit(
-            category.train.subset(range(10)),
-            category.train.subset([10, 11]),
-            defective=category.test.subset(defects),
-        )
+        good, defective = category.train, category.test.subset(defects)
+        images = good.subset(range(10)), good.subset([10, 11])
+        method.fit(TrainingImages(*images, defective=defective))
     return method, category.test
 
 
@@ -49,7 +48,9 @@ def test_a_flipped_image_has_the_flipped_map(learned):
 def test_needs_defective_images(samples):
     good = scan_category(samples / "washer", image_shape=(64, 64, 1)).train
     with pytest.raises(UserError, match="CNN is supervised and needs defective images"):
-        CNN(image_shape=(64, 64, 1)).fit(good.subset([0]), good.subset([1]))
+        CNN(image_shape=(64, 64, 1)).fit(
+            TrainingImages(good.subset([0]), good.subset([1]))
+        )
 
 
 def test_says_that_it_is_supervised(learned):
@@ -64,7 +65,9 @@ def test_few_real_defects_are_joined_by_synthetic_ones(samples, short_epochs):
     defects = category.test.subset(np.flatnonzero(category.test.labels == 1)[:2])
     good = category.train
     method = CNN(image_shape=(64, 64, 1), epochs=1, precision="float32")
-    method.fit(good.subset(range(8)), good.subset([8, 9]), defective=defects)
+    method.fit(
+        TrainingImages(good.subset(range(8)), good.subset([8, 9]), defective=defects)
+    )
     expected = "synthetic defects and 2 defective images (it is supervised)"
     assert method.trained["learned_from"] == expected
     assert method.trained["supervised"]
@@ -73,8 +76,8 @@ def test_few_real_defects_are_joined_by_synthetic_ones(samples, short_epochs):
 def test_synthetic_defects_need_no_real_ones(samples, short_epochs, caplog):
     good = scan_category(samples / "washer", image_shape=(64, 64, 1)).train
     method = CNN(image_shape=(64, 64, 1), synthetic=True, epochs=1, precision="float32")
-    assert not method.needs_defects
-    method.fit(good.subset(range(8)), good.subset([8, 9]))
+    assert not method.needs
+    method.fit(TrainingImages(good.subset(range(8)), good.subset([8, 9])))
     assert not method.trained["supervised"]
     assert method.trained["learned_from"] == "synthetic defects"
     assert method.anomaly_map(next(good.batches(2))).shape == (2, 64, 64)

@@ -4,11 +4,13 @@ Nodes are calls in this process here; those of test_ray_tasks.py are real.
 """
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import train as script
+from methods.base import TrainingImages
 from methods.components import sharded_method as module
 from methods.jobs import ray_tasks
 from methods.padim.padim import PaDiM
@@ -57,7 +59,7 @@ def here(monkeypatch):
             return ray_tasks.Lost(error)
 
     proxy = type("cluster", (), {"started": started, "Lost": ray_tasks.Lost})
-    monkeypatch.setattr(module, "cluster", proxy)
+    monkeypatch.setattr(module, "ray_tasks", proxy)
     return made
 
 
@@ -65,39 +67,40 @@ PARTS = [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]
 
 
 def test_sums(good, run, here):
-    parts = good.subset(range(10)), good.subset([10, 11])
-    alone = PaDiM(**OPTIONS, features=3).fit(*parts)
-    shared = PaDiM(**OPTIONS, features=3).fit(*parts, run)
+    images = TrainingImages(good.subset(range(10)), good.subset([10, 11]))
+    alone = PaDiM(**OPTIONS, features=3).fit(images)
+    shared = PaDiM(**OPTIONS, features=3).fit(images, run)
     assert here == PARTS
-    images = next(good.batches(3))
-    expected = alone.anomaly_map(images)
-    np.testing.assert_allclose(shared.anomaly_map(images), expected, rtol=1e-4)
+    batch = next(good.batches(3))
+    expected = alone.anomaly_map(batch)
+    np.testing.assert_allclose(shared.anomaly_map(batch), expected, rtol=1e-4)
 
 
 def test_patches_of_a_fit_and_of_an_update(good, run, here):
-    parts = good.subset(range(10)), good.subset([10, 11])
+    images = TrainingImages(good.subset(range(10)), good.subset([10, 11]))
     alone, shared = (PatchCore(**OPTIONS, patches=20) for _ in range(2))
     for made in (PARTS, [*PARTS, (0, 1), (1, 3)]):
         for method, where in ((alone, None), (shared, run)):
             if made is PARTS:
-                method.fit(*parts, where)
+                method.fit(images, where)
             else:
-                method.update(good.subset([9, 10, 11]), parts[1], where)
+                method.update(replace(images, good=good.subset([9, 10, 11])), where)
         assert here == made
         banks = [method.networks["bank"].bank for method in (shared, alone)]
         np.testing.assert_allclose(*banks, rtol=1e-3, atol=1e-6)
 
 
 def test_too_few_images_to_share(good, run, here):
-    PaDiM(**OPTIONS, features=3).fit(good.subset([0, 1]), good.subset([2]), run)
-    PaDiM(**OPTIONS, features=50).fit(good.subset([0, 1, 3]), good.subset([2]), run)
+    for features, few in ((3, [0, 1]), (50, [0, 1, 3])):
+        images = TrainingImages(good.subset(few), good.subset([2]))
+        PaDiM(**OPTIONS, features=features).fit(images, run)
     assert here == []
 
 
 def test_an_image_that_is_gone(good, run, here, tmp_path):
     gone = good.subset(range(11)).with_good([tmp_path / "gone.png"])
     with pytest.raises(UserError, match="training images 11 to 12: .*gone.png"):
-        PatchCore(**OPTIONS, patches=20).fit(gone, good, run)
+        PatchCore(**OPTIONS, patches=20).fit(TrainingImages(gone, good), run)
 
 
 @pytest.mark.parametrize("name", ["mvtecCAE", "fewshot"])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from methods.base import TrainingImages
 from methods.cli.method_options import CLUSTERINGS as NAMES
 from methods.contrastive.contrastive import Contrastive
 from processing.data.dataset import scan_category
@@ -21,7 +22,7 @@ def category(samples):
 def fitted(category):
     good = category.train
     method = Contrastive(**SMALL, epochs=0)
-    return method.fit(good.subset(range(8)), good.subset([10, 11]))
+    return method.fit(TrainingImages(good.subset(range(8)), good.subset([10, 11])))
 
 
 def test_validation_images_come_out_clean(fitted, category):
@@ -66,7 +67,7 @@ def trained(category, monkeypatch):
         monkeypatch.setattr(Contrastive, "_separation", lambda *_: next(figures))
         good = category.train
         method = Contrastive(**SMALL, epochs=1, batch_size=4)
-        return method.fit(good.subset(range(8)), good.subset([10, 11]))
+        return method.fit(TrainingImages(good.subset(range(8)), good.subset([10, 11])))
 
     return train
 

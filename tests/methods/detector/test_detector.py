@@ -26,7 +26,7 @@ class Bright(Method):
         self.arrays["fitted"] = np.ones(1)
         self.shown = []
 
-    def fit(self, train, validation, run=None):
+    def fit(self, images, run=None):
         return self
 
     def judge(self, images, kind=None):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from methods.anogan.anogan import AnoGAN
+from methods.base import TrainingImages
 from methods.cae.cae import CAE
 from methods.cli.export import main
 from methods.cnn.cnn import CNN
@@ -36,7 +37,7 @@ def models(samples, tmp_path_factory):
         "shots": FewShot(**SMALL),
     }
     for name, method in methods.items():
-        method.fit(good.subset(range(8)), good.subset([8, 9]))
+        method.fit(TrainingImages(good.subset(range(8)), good.subset([8, 9])))
         save(folder / f"{name}.hdf5", method)
     small = {"image_shape": (32, 32, 1)}
     gan = {"width": 4, "latent": 8}

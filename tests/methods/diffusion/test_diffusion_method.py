@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from methods.base import TrainingImages
 from methods.detector.detector import Detector
 from methods.diffusion.anoddpm import AnoDDPM
 from methods.diffusion.ddad import DDAD
@@ -50,11 +51,15 @@ def fit(method, samples, run=None):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
         patch.setattr("methods.diffusion.feature_distance.SIDE", 32)
-        return method.fit(images.subset(range(8)), images.subset([8, 9]), run)
+        return method.fit(
+            TrainingImages(images.subset(range(8)), images.subset([8, 9])), run
+        )
 
 
 def scores(detector, images, batch_size):
-    return np.concatenate([x.scores for x in detector.judge(images, batch_size)])
+    return np.concatenate(
+        [x.scores for x in detector.judge(images, batch_size=batch_size)]
+    )
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from methods.diffusion.noise import Noise
 from methods.diffusion.schedule import Schedule
 from methods.diffusion.training import (
     Denoiser,
+    DenoisingSettings,
     FixedBatches,
     NoisyBatches,
-    Settings,
     average_decay,
     compile_denoiser,
     train,
@@ -45,7 +45,7 @@ def data(images, settings):
     )
 
 
-def run(images, settings, **options):
+def train_on(images, settings, **options):
     keras.utils.clear_session()
     return train(build, SCHEDULE, *data(images, settings), settings, **options)
 
@@ -56,7 +56,7 @@ def short(monkeypatch, short_epochs):
 
 
 def test_batches_depend_on_seed_epoch_and_step_alone(images, short_epochs):
-    settings = Settings(start=250, batch_size=3)
+    settings = DenoisingSettings(start=250, batch_size=3)
     first, second = (data(images, settings)[0] for _ in range(2))
     second[1], second[0]
     for ours, theirs in zip(first[1][0], second[1][0], strict=True):
@@ -68,7 +68,7 @@ def test_batches_depend_on_seed_epoch_and_step_alone(images, short_epochs):
 
 def test_half_of_the_timesteps_lie_where_reconstructions_begin(images, monkeypatch):
     monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 6000)
-    batches, _ = data(images, Settings(start=200, batch_size=6))
+    batches, _ = data(images, DenoisingSettings(start=200, batch_size=6))
     timesteps = np.concatenate([batches[i][0][2] for i in range(len(batches))])
     assert timesteps.dtype == np.int32
     assert 0 <= timesteps.min() < 5
@@ -77,7 +77,7 @@ def test_half_of_the_timesteps_lie_where_reconstructions_begin(images, monkeypat
 
 
 def test_validation_stays_and_is_spread_evenly(images):
-    _, fixed = data(images, Settings(start=100, batch_size=16))
+    _, fixed = data(images, DenoisingSettings(start=100, batch_size=16))
     assert sum(len(fixed[i][0][0]) for i in range(len(fixed))) == 96
     for ours, theirs in zip(fixed[1][0], fixed[1][0], strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -89,7 +89,7 @@ def test_validation_stays_and_is_spread_evenly(images):
 
 def test_loss_of_a_network_that_predicts_no_noise(images):
     denoiser = Denoiser(build(), SCHEDULE)
-    batch = data(images, Settings(start=250))[1][0][0]
+    batch = data(images, DenoisingSettings(start=250))[1][0][0]
     made = denoiser(batch)
     assert float(denoiser.compute_loss(y_pred=made)) == pytest.approx(
         np.mean(batch[1] ** 2), rel=1e-5
@@ -105,8 +105,8 @@ def test_averaged_weights_look_back_on_a_twentieth():
 def test_training_lowers_the_loss_and_keeps_averaged_weights(images, monkeypatch):
     monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 180)
     monkeypatch.setattr("methods.diffusion.training.VALIDATIONS", 4)
-    settings = Settings(start=250, batch_size=6, epochs=8, learning_rate=5e-3)
-    network, state = run(images, settings)
+    settings = DenoisingSettings(start=250, batch_size=6, epochs=8, learning_rate=5e-3)
+    network, state = train_on(images, settings)
     losses = [row["val_loss"] for row in state["history"]]
     assert min(losses) < 0.7 * losses[0]
     denoiser = Denoiser(network, SCHEDULE)
@@ -131,12 +131,12 @@ class Hooks:
 
 
 def test_a_killed_run_resumes_to_the_same_network(images, short):
-    settings = Settings(start=250, batch_size=3, epochs=3, learning_rate=5e-3)
-    straight, state = run(images, settings)
+    settings = DenoisingSettings(start=250, batch_size=3, epochs=3, learning_rate=5e-3)
+    straight, state = train_on(images, settings)
     hooks = Hooks(kill_after=1)
     with pytest.raises(KeyboardInterrupt):
-        run(images, settings, hooks=hooks)
-    resumed, resumed_state = run(images, settings, hooks=Hooks(), saved=hooks.saved)
+        train_on(images, settings, run=hooks)
+    resumed, resumed_state = train_on(images, settings, run=Hooks(), saved=hooks.saved)
     assert resumed_state["epochs"] == 3
     for ours, theirs in zip(resumed_state["history"], state["history"], strict=True):
         assert ours["val_loss"] == pytest.approx(theirs["val_loss"], rel=1e-4)
@@ -146,10 +146,12 @@ def test_a_killed_run_resumes_to_the_same_network(images, short):
 
 def test_accumulated_batches_are_one_large_batch(images):
     """Two batches of three move the weights as one of six does."""
-    batch = data(images, Settings(start=250, batch_size=6))[0][0][0]
+    batch = data(images, DenoisingSettings(start=250, batch_size=6))[0][0][0]
     weights = []
     for accumulate, parts in ((1, [slice(6)]), (2, [slice(3), slice(3, 6)])):
-        settings = Settings(start=250, accumulate=accumulate, learning_rate=1e-2)
+        settings = DenoisingSettings(
+            start=250, accumulate=accumulate, learning_rate=1e-2
+        )
         keras.utils.set_random_seed(0)
         denoiser = Denoiser(build(), SCHEDULE)
         denoiser(batch)

@@ -5,7 +5,7 @@ from keras import ops
 
 from methods.diffusion.presets import PRESETS, architecture
 from methods.diffusion.unet import Architecture, Attention, Sinusoids, unet
-from methods.engine.epochs import dtype_policy
+from methods.engine.training import dtype_policy
 from processing.errors import UsageError
 
 TINY = Architecture(8, (1, 2), attention=(8,), heads=2, blocks=1, groups=2)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from methods.base import TrainingImages
 from methods.cae.cae import CAE
 from methods.detector.detector import Detector
 from methods.detector.model_file import save_model
@@ -30,7 +31,7 @@ def test_jax_gives_the_maps_of_tensorflow(samples, short_epochs, rng, tmp_path):
     shape = (64, 64, 1)
     good = scan_category(samples / "washer", image_shape=shape).train
     method = CAE(image_shape=shape, epochs=2, learning_rate=1e-3, precision="float32")
-    method.fit(good.subset(range(8)), good.subset([8, 9]))
+    method.fit(TrainingImages(good.subset(range(8)), good.subset([8, 9])))
     save_model(tmp_path / "model.hdf5", Detector(method), {"method": "mvtecCAE"})
     images = next(good.batches(2))
     np.save(tmp_path / "images.npy", images)

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from autoencoder.architectures import ARCHITECTURES
+from methods.base import TrainingImages
 from methods.cae.training import train
 from methods.engine.batches import InOrder
 from methods.engine.devices import Filled, share
 from methods.engine.settings import Settings
+from tests.array_images import ArrayImages
 
 JAX = keras.backend.backend() == "jax"
 on_jax = pytest.mark.skipif(not JAX, reason="Keras shares batches with JAX alone")
@@ -42,8 +44,11 @@ def test_two_devices_train_as_one(rng):
             share(["cpu:0", "cpu:1"])
         network, state = train(
             lambda: ARCHITECTURES["mvtecCAE"]((64, 64, 1)),
-            (lambda chosen: images[:8][chosen], 8),
-            (lambda chosen: images[8:][chosen], 3),  # an uneven batch
+            TrainingImages(
+                ArrayImages(images[:8]),
+                ArrayImages(images[8:11]),  # an uneven batch
+            ),
+            "ssim",
             settings,
         )
         losses.append([(row["loss"], row["val_loss"]) for row in state["history"]])

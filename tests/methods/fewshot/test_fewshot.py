@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from methods.base import TrainingImages
 from methods.fewshot.fewshot import FewShot
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
@@ -17,7 +18,7 @@ def category(samples):
 def fitted(category, **config):
     good = category.train
     method = FewShot(**SMALL, **config)
-    return method.fit(good.subset(range(8)), good.subset([10, 11]))
+    return method.fit(TrainingImages(good.subset(range(8)), good.subset([10, 11])))
 
 
 def unit_features(method, images):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from methods.base import TrainingImages
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
-from methods.fewshot.episodes import Known
 from methods.fewshot.fewshot import FewShot
 from methods.fewshot.unified import Unified
 from processing.data.dataset import scan_category
@@ -23,8 +23,8 @@ def known(category):
     good = category.train
     parts = [good.subset(part) for part in (range(5), [5], range(6, 11), [11])]
     return {
-        "one": Known(parts[0], parts[1], parts[0].subset([0, 1])),
-        "two": Known(parts[2], parts[3], parts[2].subset([1, 2])),
+        "one": TrainingImages(parts[0], parts[1], parts[0].subset([0, 1])),
+        "two": TrainingImages(parts[2], parts[3], parts[2].subset([1, 2])),
     }
 
 
@@ -45,9 +45,9 @@ def test_training_that_gains_little_is_undone(
     figures, share, category, known, monkeypatch
 ):
     """Then the maps are those of fewshot, to the last digits."""
-    method = make(monkeypatch, figures).fit(*known["one"][:2], shots=known["one"].shots)
+    method = make(monkeypatch, figures).fit(known["one"])
     assert method.arrays["share"] == share
-    frozen = FewShot(**SMALL).fit(*known["one"][:2], shots=known["one"].shots)
+    frozen = FewShot(**SMALL).fit(known["one"])
     images = next(category.test.batches(4))
     maps, expected = (m.anomaly_map(images) for m in (method, frozen))
     assert np.allclose(maps, expected, atol=1e-5) == (share == 0)
@@ -56,7 +56,7 @@ def test_training_that_gains_little_is_undone(
 
 def test_a_projection_that_does_nothing_gives_the_same_maps(category, known):
     """Whatever its share: the mean of a distance and itself."""
-    frozen = FewShot(**SMALL).fit(*known["one"][:2], shots=known["one"].shots)
+    frozen = FewShot(**SMALL).fit(known["one"])
     method = Unified(**SMALL)
     method.load_backbone()
     images = next(category.test.batches(4))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from methods.base import TrainingImages
 from methods.components.memory_check import size
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
@@ -19,7 +20,7 @@ def category(samples):
 def fitted(category, images, **config):
     method = PaDiM(**SMALL, **config)
     good = category.train
-    return method.fit(good.subset(range(images)), good.subset([10, 11]))
+    return method.fit(TrainingImages(good.subset(range(images)), good.subset([10, 11])))
 
 
 def saved_and_loaded(method, path):
@@ -34,7 +35,7 @@ def test_an_update_equals_a_fit_on_all(category, features, tmp_path):
     method = fitted(category, 6, features=features)
     method = saved_and_loaded(method, tmp_path / "model.hdf5")
     good = category.train
-    method.update(good.subset(range(6, 10)), good.subset([10, 11]))
+    method.update(TrainingImages(good.subset(range(6, 10)), good.subset([10, 11])))
     expected = fitted(category, 10, features=features).anomaly_map(images)
     np.testing.assert_allclose(method.anomaly_map(images), expected, rtol=1e-5)
     again = saved_and_loaded(method, tmp_path / "more.hdf5")
@@ -68,7 +69,7 @@ def test_the_drawn_channels_are_saved(category, tmp_path):
 def test_any_shape_and_grey(samples, shape):
     good = scan_category(samples / "washer", image_shape=shape).train
     method = PaDiM(image_shape=shape, weights="random", features=5)
-    method.fit(good.subset(range(4)), good.subset([4, 5]))
+    method.fit(TrainingImages(good.subset(range(4)), good.subset([4, 5])))
     images = next(good.batches(2))
     assert method.anomaly_map(images).shape == (2, *shape[:2])
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from methods.base import TrainingImages
 from methods.patchcore import patchcore
 from methods.patchcore.patchcore import Levelled, PatchCore
 from processing.data.dataset import scan_category
@@ -19,7 +20,7 @@ def category(samples):
 def fitted(category, images=6, **config):
     good = category.train
     method = PatchCore(**SMALL, **config)
-    return method.fit(good.subset(range(images)), good.subset([10, 11]))
+    return method.fit(TrainingImages(good.subset(range(images)), good.subset([10, 11])))
 
 
 def test_fitted_patches_score_zero_with_the_whole_bank(category):
@@ -44,7 +45,7 @@ def test_an_update_extends_the_bank(category):
     good = category.train
     images = next(good.subset([8, 9]).batches(2))
     before = method.anomaly_map(images)
-    method.update(good.subset(range(6, 10)), good.subset([10, 11]))
+    method.update(TrainingImages(good.subset(range(6, 10)), good.subset([10, 11])))
     assert method.networks["bank"].bank.shape[0] == 320
     assert method.anomaly_map(images).mean() < before.mean()
 

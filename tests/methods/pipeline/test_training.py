@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import methods
-from methods.base import SupervisedMethod
 from methods.cnn.cnn import CNN
 from methods.pipeline import testing
 from methods.pipeline.finetuning import Options as FinetuningOptions
@@ -100,15 +99,17 @@ def test_what_was_learned_is_never_judged(trained, rule):
 
 
 def test_the_registry_knows_what_is_supervised():
-    kinds = {name: methods.get(name) for name in methods.METHODS}
-    supervised = {n for n, kind in kinds.items() if issubclass(kind, SupervisedMethod)}
-    assert supervised == {"CNN"}
+    made = [methods.get(name)(name=name) for name in methods.METHODS]
+    assert [x.name for x in made if "defective" in x.needs] == ["CNN"]
+    shots = {x.name for x in made if "shots" in x.needs}
+    assert shots == {"fewshot", "unified"}
 
 
 def test_the_given_defects_are_what_is_learned(samples, monkeypatch, tmp_path):
     seen = {}
 
-    def fit(self, train, validation, run=None, *, defective=None):
+    def fit(self, images, run=None):
+        defective = images.defective
         seen.update(names=defective.names, images=defective.load([0]))
         raise KeyboardInterrupt
 

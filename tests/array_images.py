@@ -1,0 +1,17 @@
+"""Images in memory, in the place of an `ImageSet`."""
+
+import numpy as np
+
+
+class ArrayImages:
+    """Just what a training needs of a set: uint8 images (n, h, w, c)."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def __len__(self):
+        return len(self.images)
+
+    def load(self, indices):
+        """Return the images at `indices`."""
+        return self.images[np.asarray(indices)]

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from autoencoder.architectures import ARCHITECTURES
+from methods.base import TrainingImages
+from methods.cae.training import train
+from methods.engine.settings import Settings
+from tests.array_images import ArrayImages
+
+
+def build():
+    return ARCHITECTURES["mvtecCAE"]((32, 32, 1))
+
+
+@pytest.fixture
+def images(rng):
+    ramp = np.linspace(0, 255, 32)
+    shifted = [np.roll(ramp, rng.integers(0, 8)) for _ in range(6)]
+    return np.stack([np.tile(row, (32, 1)) for row in shifted])[..., None].astype(
+        "uint8"
+    )
+
+
+def parts(images, fit, validation):
+    chosen = (ArrayImages(images[part]) for part in (fit, validation))
+    return TrainingImages(*chosen)
+
+
+def test_training_lowers_the_loss_and_keeps_the_best_weights(images, short_epochs):
+    settings = Settings(batch_size=2, epochs=30, learning_rate=5e-3)
+    data = parts(images, [0, 1, 2, 3], [4, 5])
+    network, state = train(build, data, "l2", settings)
+    losses = [row["val_loss"] for row in state["history"]]
+    assert min(losses) < 0.7 * losses[0]
+    targets = images[4:].astype("float32") / 255
+    best = np.mean((network.predict(targets, verbose=0) - targets) ** 2)
+    assert best == pytest.approx(min(losses), rel=1e-3)
+    assert state["best_epoch"] == np.argmin(losses) + 1
+
+
+def test_same_seed_same_training(images, short_epochs):
+    settings = Settings(batch_size=2, epochs=2, learning_rate=1e-3, seed=3)
+    data = parts(images, [0, 1], [4])
+    runs = [train(build, data, "l2", settings) for _ in range(2)]
+    losses = [[row["loss"] for row in state["history"]] for _, state in runs]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_network_is_float32_after_mixed_training(images, short_epochs):
+    settings = Settings(epochs=1, learning_rate=1e-3, policy="mixed_bfloat16")
+    network, state = train(build, parts(images, [0, 1], [4]), "ssim", settings)
+    assert {layer.compute_dtype for layer in network.layers} == {"float32"}
+    assert state["policy"] == "mixed_bfloat16"
+
+
+def test_sweep_is_reported(images, short_epochs, monkeypatch):
+    class Run:
+        found = None
+
+        def swept(self, sweep):
+            self.found = sweep
+
+        def callbacks(self, settings):
+            return []
+
+        def save(self, arrays, state):
+            self.state = state
+
+    monkeypatch.setattr("methods.engine.learning_rate.STEPS", 30)
+    run = Run()
+    settings = Settings(batch_size=2, epochs=1)
+    _, state = train(build, parts(images, [0, 1], [4]), "l2", settings, run)
+    assert len(run.found.rates) <= 30
+    assert state["history"][0]["learning_rate"] == pytest.approx(run.found.chosen)
+    assert run.state == state
