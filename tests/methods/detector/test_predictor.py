@@ -113,7 +113,7 @@ def test_images_that_cannot_be_registered_are_named(monkeypatch):
         Preparation, "array", lambda *_: Prepared(plain.pixels, placement)
     )
     method = PaDiM(image_shape=(8, 8, 3))
-    method.judge_batch = lambda images: (images[..., 0], images[:, 0, 0, 0])
+    method.judge = lambda images, kind: (images[..., 0], images[:, 0, 0, 0])
     predictor = Predictor(Detector(method, preparation), Decision(0.5, 1))
     with pytest.warns(UserWarning, match="2 of 2 images .*: image 0, image 1"):
         predictor.predict(np.zeros((2, 8, 8, 3), np.uint8))
