@@ -124,7 +124,8 @@ def our_steps(
     from methods.diffusion.unet import unet
     from methods.engine.training import dtype_policy
 
-    images, noise, _ = batch
+    images, noise, timesteps = batch
+    batch = (images.astype("float32") / 255, noise, timesteps)
     schedule = Schedule()
     with dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision):
         denoiser = Denoiser(unet(images.shape[1:], plan), schedule)

@@ -195,7 +195,7 @@ def our_steps(
     compile_trainer(trainer, ShapedAdam(1e-4, cosine(10_000)))
     inputs = images.astype("float32") / 255
     return (
-        lambda: trainer.train_on_batch(images),
+        lambda: trainer.train_on_batch(images / np.float32(255)),
         lambda: trainer.network.predict_on_batch(inputs),
     )
 

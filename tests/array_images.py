@@ -4,7 +4,7 @@ import numpy as np
 
 
 class ArrayImages:
-    """Just what a training needs of a set: uint8 images (n, h, w, c)."""
+    """Just what a training needs of a set, of uint8 images (n, h, w, c)."""
 
     def __init__(self, images):
         self.images = images
@@ -13,5 +13,5 @@ class ArrayImages:
         return len(self.images)
 
     def load(self, indices):
-        """Return the images at `indices`."""
-        return self.images[np.asarray(indices)]
+        """Return the images at `indices`, float32."""
+        return self.images[np.asarray(indices)].astype("float32") / 255

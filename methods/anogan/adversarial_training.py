@@ -20,8 +20,8 @@ def cross_entropy(logits: Any, target: float) -> Any:
 
 
 def to_signed(images: Any) -> Any:
-    """Return uint8 images as float32 in [-1, 1]."""
-    return ops.cast(images, "float32") / 127.5 - 1
+    """Return images in [0, 1] as such in [-1, 1]."""
+    return 2 * images - 1
 
 
 class Adversaries(LossModel):

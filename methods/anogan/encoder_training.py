@@ -36,8 +36,7 @@ class Encoding(LossModel):
 
     def call(self, images: Any, training: bool = False) -> Any:
         """Return the (augmented) images and their reconstructions, in [-1, 1]."""
-        images = (to_signed(images) + 1) / 2
-        images = 2 * self.augmentation(images, training=training) - 1
+        images = to_signed(self.augmentation(images, training=training))
         return images, self.generator(
             self.encoder(images, training=training), training=False
         )

@@ -28,9 +28,8 @@ class Reconstructor(LossModel):
         self.augmentation = augmentation
 
     def call(self, images: Any, training: bool = False) -> tuple[Any, Any]:
-        """Return the (augmented) uint8 images in [0, 1] and their reconstructions."""
-        targets = ops.cast(images, "float32") / 255
-        targets = self.augmentation(targets, training=training)
+        """Return the (augmented) images in [0, 1] and their reconstructions."""
+        targets = self.augmentation(images, training=training)
         return targets, self.network(targets, training=training)
 
     def batch_loss(self, targets: Any, outputs: Any) -> Any:

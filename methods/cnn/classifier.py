@@ -24,7 +24,7 @@ ROTATION = 180.0  # degrees either way: few defects have to stand for many
 FEW = 100  # real defects that synthetic ones are added to
 REAL = 0.5  # weight of all real defects then, in that of the synthetic ones
 
-# load(indices) -> (uint8 images, (labels, weights)); and how many images there are.
+# load(indices) -> (images in [0, 1], (labels, weights)); and how many images there are.
 LabelledSet = tuple[Callable, int]
 
 
@@ -64,8 +64,7 @@ class Classifier(LossModel):
         self.augmentation = Augmentation(ROTATION, seed=seed)
 
     def call(self, images: Any, training: bool = False) -> Any:
-        """Return logits (n, 2) of uint8 images."""
-        images = ops.cast(images, "float32") / 255
+        """Return logits (n, 2) of images in [0, 1]."""
         images = self.augmentation(images, training=training)
         return self.network(images, training=training)
 
@@ -98,7 +97,7 @@ def labelled(good: Any, defective: Any, drawn: bool = False) -> LabelledSet:
 
     def load(indices: Any) -> tuple[Any, ...]:
         labels = np.where(indices < len(good), GOOD, ANOMALOUS)
-        images = np.empty((len(indices), *good.image_shape), "uint8")
+        images = np.empty((len(indices), *good.image_shape), "float32")
         images[labels == GOOD] = good.load(indices[labels == GOOD])
         rest = indices[labels == ANOMALOUS] - len(good)
         images[labels == ANOMALOUS] = defective.load(rest)
@@ -123,7 +122,6 @@ def drawing(good: Any, seed: int) -> Callable:
             images, seeds, start, sources=sources, share=0.5, kinds=tuple(KINDS)
         )
         real = labels == ANOMALOUS
-        drawn = np.rint(255 * drawn).astype("uint8")
         drawn[real] = images[real]
         labels = np.where(real | masks.any(axis=(1, 2)), ANOMALOUS, GOOD)
         return drawn, (labels, weights)

@@ -7,7 +7,6 @@ import numpy as np
 
 from methods.engine.batches import WORKERS, Batches, InOrder
 from processing.data.image_set import ImageSet
-from processing.decoding.decode import to_float
 from processing.synthetic import KINDS, synthesise
 
 SOURCES = 64  # good images that patches are taken from
@@ -26,11 +25,11 @@ def draw_defects(
     """Return images of which a share has defects, evenly spread, and their masks.
 
     Args:
-        images: good ones, uint8 (n, h, w, c).
+        images: good ones, float32 (n, h, w, c) in [0, 1].
         seed: one or more integers >= 0.
         start: the number of the first image; an image's defect depends on `seed` and
             its number alone.
-        sources: good images to take patches from, uint8 (m, h, w, c).
+        sources: good images to take patches from, (m, h, w, c).
         share: of the images that get a defect; 0.5 gives every second one.
         kinds: of defects.
 
@@ -39,7 +38,7 @@ def draw_defects(
     """
     numbers = np.arange(start, start + len(images) + 1)
     defective = np.diff(np.floor(numbers * share)) > 0
-    pictures = to_float(images)
+    pictures = images.copy()
     masks = np.zeros(images.shape[:3], np.bool_)
     for i in np.flatnonzero(defective):
         one = np.s_[i : i + 1]

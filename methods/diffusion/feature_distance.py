@@ -181,5 +181,5 @@ def halves(
     order = draws.permutation(count)
     size = max(1, min(batch_size, count) // 2)
     for start in range(0, count - 2 * size + 1, 2 * size):
-        images = load(order[start : start + 2 * size]).astype("float32") / 255
+        images = load(order[start : start + 2 * size])
         yield images[size:], images[:size]

@@ -122,11 +122,11 @@ class Denoiser(LossModel):
         """Return the noise and what the network takes for it.
 
         Args:
-            inputs: uint8 images (n, h, w, c), noise of that shape, timesteps (n,).
+            inputs: images (n, h, w, c) in [0, 1], noise of that shape, timesteps (n,).
             training: with dropout.
         """
         images, noise, timesteps = inputs
-        images = ops.cast(images, "float32") / 127.5 - 1
+        images = 2 * images - 1
         rates = [
             ops.take(ops.convert_to_tensor(rates), timesteps)[:, None, None, None]
             for rates in (self.signal_rates, self.noise_rates)

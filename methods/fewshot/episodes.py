@@ -8,7 +8,6 @@ import numpy as np
 from methods.components.synthetic_batches import Draw, drawing
 from methods.engine.batches import WORKERS, images_per_epoch
 from processing.data.image_set import ImageSet
-from processing.decoding.decode import to_float
 
 
 class Episodes(keras.utils.PyDataset):
@@ -66,7 +65,7 @@ class Episodes(keras.utils.PyDataset):
         else:
             first = np.resize(np.arange(len(remembered)), self.shots)
             rest = np.resize(draws.permutation(len(judged)), count)
-        good = to_float(remembered.load(first))
+        good = remembered.load(first)
         seed = (self.seed, self.epoch)
         images, masks = self.drawing[category](judged.load(rest), seed, step * count)
         none = np.zeros((self.shots, *masks.shape[1:]), bool)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from processing.decoding.decode import fault, read_image, read_mask, to_float, to_uint8
+from processing.decoding.decode import fault, read_image, read_mask, to_float
 from processing.decoding.medical import file_of
 from processing.errors import UserError
 
@@ -145,12 +145,12 @@ class ImageSet:
         views = self.views(size)
         return (np.stack([to_float(view.pixels) for view in batch]) for batch in views)
 
-    def load(self, indices: Iterable[int]) -> NDArray[np.uint8]:
-        """Return the images at `indices` as uint8 (n, h, w, c); 16 bits are rounded."""
+    def load(self, indices: Iterable[int]) -> NDArray[np.float32]:
+        """Return the images at `indices`, float32 (n, h, w, c) in [0, 1]."""
         chosen = self._chosen(indices)
-        images = np.empty((len(chosen), *self.image_shape), np.uint8)
+        images = np.empty((len(chosen), *self.image_shape), np.float32)
         for row, view in enumerate(self._prepared(chosen, ahead=2 * _WORKERS)):
-            images[row] = to_uint8(view.pixels)
+            images[row] = to_float(view.pixels)
         return images
 
     def mask(

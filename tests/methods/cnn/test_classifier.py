@@ -71,7 +71,7 @@ def test_every_second_image_gets_a_defect(samples):
     before = load(np.arange(4))
     draw = classifier.drawing(good, 3)
     images, (labels, weights) = draw(before, (3, 0), 0)
-    assert images.dtype == np.uint8
+    assert images.dtype == np.float32
     assert labels.tolist() == [0, 1, 0, 1]
     assert weights.tolist() == [1, 1, 1, 1]
     changed = (images != before[0]).any(axis=(1, 2, 3))

@@ -35,8 +35,8 @@ def test_the_share_is_evenly_spread(good, share, count):
     defective = masks.any(axis=(1, 2))
     assert defective.sum() == count
     assert len(set(np.diff(np.flatnonzero(defective)))) <= 1
-    np.testing.assert_array_equal(pictures[~masks], images[~masks] / np.float32(255))
-    assert (pictures[masks] != images[masks] / np.float32(255)).any() == (count > 0)
+    np.testing.assert_array_equal(pictures[~masks], images[~masks])
+    assert (pictures[masks] != images[masks]).any() == (count > 0)
 
 
 def test_a_defect_depends_on_the_images_number_alone(good):

@@ -34,7 +34,7 @@ def images():
     """Eight ramps."""
     ramp = np.linspace(0, 255, 8)
     rows = [np.tile(np.roll(ramp, i), (8, 1)) for i in range(8)]
-    return np.stack(rows)[..., None].astype("uint8")
+    return np.stack(rows)[..., None].astype("float32") / 255
 
 
 def data(images, settings):
