@@ -1,7 +1,6 @@
 """Files that are there whole or not at all, and the folders they go to."""
 
 import csv
-import fcntl
 import io
 import json
 import logging
@@ -12,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import lock_descriptor
 
 from .errors import UserError
 
@@ -126,13 +127,11 @@ def locked(path: Path) -> Iterator[int]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock_descriptor(file.fileno(), blocking=False):
             log.info(
                 "waiting for another process to finish its work in %s", path.parent
             )
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock_descriptor(file.fileno())
         yield file.fileno()
 
 

@@ -188,7 +188,7 @@ class _Blocks:
         channels = x.shape[-1]
         inner = _normalised(x, self.architecture.groups)
         inner = layers.Conv2D(3 * channels, 1)(inner)
-        inner = Attention(self.architecture.heads)(inner)
+        inner = SpatialAttention(self.architecture.heads)(inner)
         inner = layers.Conv2D(channels, 1, kernel_initializer="zeros")(inner)
         return layers.Add()([x, inner])
 
@@ -220,7 +220,7 @@ class Sinusoids(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("keras_anomaly")
-class Attention(layers.Layer):
+class SpatialAttention(layers.Layer):
     """Self-attention among all positions: queries, keys and values to what is gathered.
 
     Takes (n, h, w, 3 c), each of the three with its heads one behind the other, and

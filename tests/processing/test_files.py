@@ -1,11 +1,22 @@
 import json
 import resource
 import signal
+import subprocess
+import sys
+import threading
 
 import pytest
 
 from processing.errors import UserError
-from processing.files import new_folder, read_json, replacing, write_json, write_text
+from processing.files import (
+    locked,
+    new_folder,
+    read_json,
+    replacing,
+    write_json,
+    write_table,
+    write_text,
+)
 
 
 def test_writes_and_replaces(tmp_path):
@@ -72,3 +83,38 @@ def test_full_disk_is_one_clear_error(tmp_path):
 def test_new_folders_have_new_names(tmp_path):
     names = [new_folder(tmp_path / "run").name for _ in range(3)]
     assert names == ["run", "run_2", "run_3"]
+
+
+def test_a_table_has_a_column_for_every_key(tmp_path):
+    path = tmp_path / "rows.csv"
+    write_table(path, [{"a": 1, "b": "x,y"}, {"c": None, "a": 2}])
+    assert path.read_text() == 'a,b,c\n1,"x,y",\n2,,\n'
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from processing.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_is_waited_for_and_free_once_its_holder_is_killed(tmp_path, caplog):
+    caplog.set_level("INFO")
+    path = tmp_path / "new" / "lock"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"held\n"
+    timer = threading.Timer(0.3, holder.kill)
+    timer.start()
+    with locked(path):
+        assert holder.wait() == -signal.SIGKILL
+    assert "waiting for another process to finish its work in " in caplog.text
+    holder.stdout.close()
+    caplog.clear()
+    with locked(path):
+        pass
+    assert caplog.text == ""

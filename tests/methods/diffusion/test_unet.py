@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from methods.diffusion.presets import PRESETS, architecture
-from methods.diffusion.unet import Architecture, Attention, Sinusoids, unet
+from methods.diffusion.unet import Architecture, Sinusoids, SpatialAttention, unet
 from methods.engine.training import dtype_policy
 from processing.errors import UsageError
 
@@ -58,7 +58,7 @@ def test_output_is_float32_in_mixed_precision(rng):
 def test_attention_where_asked():
     def sides(attention):
         network = unet((32, 16, 1), Architecture(8, (1, 2, 2), attention, 2, blocks=1))
-        layers = [x for x in network.layers if isinstance(x, Attention)]
+        layers = [x for x in network.layers if isinstance(x, SpatialAttention)]
         return sorted(x.output.shape[2] for x in layers)
 
     assert sides(()) == [4]  # the middle
@@ -93,7 +93,7 @@ def test_attention_equals_keras_own(rng):
     qkv = rng.standard_normal((2, 4, 5, 3 * heads * size)).astype("float32")
     parts = np.split(qkv.reshape(2, 20, 3 * heads, size), 3, axis=2)
     expected = ops.dot_product_attention(*parts)  # (n, positions, heads, size)
-    made = Attention(heads)(qkv)
+    made = SpatialAttention(heads)(qkv)
     np.testing.assert_allclose(
         made, np.reshape(expected, (2, 4, 5, heads * size)), atol=1e-5
     )
