@@ -4,7 +4,6 @@ from scipy.spatial.distance import cdist
 
 from methods.components import memory_bank
 from methods.components.memory_bank import MemoryBank
-from methods.patchcore.reweighting import Reweighting
 
 
 @pytest.fixture
@@ -34,19 +33,3 @@ def test_neighbours_start_with_the_feature_itself(bank):
     order = cdist(features[[7, 30]], features).argsort(axis=1)[:, :5]
     np.testing.assert_array_equal(found, features[order])
     np.testing.assert_array_equal(found[:, 0], features[[7, 30]])
-
-
-def test_scores_follow_equation_7(bank, rng):
-    layer, features = bank
-    queries = rng.normal(size=(2, 6, 4)).astype(np.float32)
-    distances, index = layer(queries.reshape(-1, 4))
-    scores = Reweighting(layer)(
-        queries, np.reshape(distances, (2, 6)), np.reshape(index, (2, 6))
-    )
-    for image, score in zip(queries, np.asarray(scores), strict=True):
-        apart = cdist(image, features)
-        place = apart.min(axis=1).argmax()
-        nearest = apart[place].argmin()
-        around = cdist(features[[nearest]], features)[0].argsort()[:9]
-        weight = 1 - np.exp(apart[place, nearest]) / np.exp(apart[place, around]).sum()
-        assert score == pytest.approx(weight * apart[place, nearest], rel=1e-5)

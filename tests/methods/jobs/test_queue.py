@@ -54,36 +54,3 @@ def test_time_left_is_judged_by_runs_of_the_same_kind():
     assert remaining(["fast", "slow", "slow"], took) == 42
     assert remaining(["new"], took) == 8
     assert remaining([], took) == 0
-
-
-def test_exit_codes_of_children(capfd):
-    assert child_process.run(["-c", "print(5)"]).output == "5\n"
-    with pytest.raises(child_process.ChildError, match="exit code 3: so") as caught:
-        child_process.run(["-c", "import sys; print('so'); sys.exit(3)"])
-    assert caught.value.reason == "so"
-    with pytest.raises(KeyboardInterrupt):
-        child_process.run(["-c", "import sys; sys.exit(130)"])
-    assert capfd.readouterr() == ("", "")
-    program = "import sys; print('out'); print('err', file=sys.stderr)"
-    assert child_process.run(["-c", program], show=True).output == "err\n"
-    assert capfd.readouterr() == ("out\n", "err\n")
-
-
-def test_a_lock_is_held_by_a_child_after_its_parent(tmp_path):
-    """A parent that is killed leaves a child: the lock is free once that ends."""
-    program = (
-        "import os, sys, time\n"
-        "from pathlib import Path\n"
-        "from processing.files import locked\n"
-        "with locked(Path(sys.argv[1])) as lock:\n"
-        "    os.set_inheritable(lock, True)\n"
-        "    if os.fork():\n"
-        "        os._exit(0)\n"
-        "    os.close(1), os.close(2)\n"
-        "    time.sleep(0.5)\n"
-        "    Path(sys.argv[2]).touch()\n"
-    )
-    path, over = tmp_path / "lock", tmp_path / "over"
-    child_process.run(["-c", program, str(path), str(over)])
-    with locked(path):
-        assert over.exists()

@@ -1,0 +1,25 @@
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from methods.components.memory_bank import MemoryBank
+from methods.patchcore.reweighting import Reweighting
+
+
+def test_scores_follow_equation_7(rng):
+    features = rng.normal(size=(50, 4)).astype(np.float32)
+    layer = MemoryBank(50)
+    layer.build((None, 4))
+    layer.bank.assign(features)
+    queries = rng.normal(size=(2, 6, 4)).astype(np.float32)
+    distances, index = layer(queries.reshape(-1, 4))
+    scores = Reweighting(layer)(
+        queries, np.reshape(distances, (2, 6)), np.reshape(index, (2, 6))
+    )
+    for image, score in zip(queries, np.asarray(scores), strict=True):
+        apart = cdist(image, features)
+        place = apart.min(axis=1).argmax()
+        nearest = apart[place].argmin()
+        around = cdist(features[[nearest]], features)[0].argsort()[:9]
+        weight = 1 - np.exp(apart[place, nearest]) / np.exp(apart[place, around]).sum()
+        assert score == pytest.approx(weight * apart[place, nearest], rel=1e-5)

@@ -1,0 +1,32 @@
+import pytest
+
+from processing.wording import count, duration, figure, number
+
+
+def test_numbers_as_people_read_them():
+    assert figure(0.98765) == "0.988"
+    assert figure(1.0) == "1.000"
+    assert figure(None) == number(None) == "–"
+    assert [number(x) for x in (2.5, 38.469, 123456.0, 1234.4)] == [
+        "2.500",
+        "38.47",
+        "1.235e+05",
+        "1234",
+    ]
+    assert count(1, "defect") == "1 defect"
+    assert count(0, "defect") == "0 defects"
+    assert count(5000, "image") == "5,000 images"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (4.4, "4 s"),
+        (59.6, "1 min 00 s"),
+        (200, "3 min 20 s"),
+        (3720, "1 h 02 min"),
+        (None, "–"),
+    ],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
