@@ -1,0 +1,52 @@
+"""Model files and decisions of an earlier version give the scores that they gave."""
+
+import gzip
+import importlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from methods.detector.model_file import read_record
+
+MODELS = Path(__file__).parent / "data/old_models"
+NAMES = sorted(path.parent.name for path in MODELS.glob("*/model.hdf5.gz"))
+
+
+def unpack(name, folder):
+    """Put a model file and its decision where the scripts look; return both places."""
+    model, results = folder / f"{name}.hdf5", folder / "results"
+    packed = (MODELS / name / "model.hdf5.gz").read_bytes()
+    model.write_bytes(gzip.decompress(packed))
+    decided = results / read_record(model)["run"] / "finetuning" / "earlier"
+    decided.mkdir(parents=True)
+    shutil.copy(MODELS / name / "finetuning_result.json", decided)
+    return model, results
+
+
+def test_every_family_has_a_file():
+    assert len(NAMES) == 9
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_and_verdicts_are_those_of_the_earlier_version(
+    name, samples, tmp_path, monkeypatch, capsys
+):
+    model, results = unpack(name, tmp_path)
+    monkeypatch.chdir(samples.parent)  # models name their category from here
+    judge = importlib.import_module("test").main
+    words = ["--results", str(results), "--include-finetuning", "--no-report"]
+    assert judge(["-p", str(model), *words]) == 0, capsys.readouterr().err
+    [table] = results.rglob("scores.csv")
+    scores, expected = map(pd.read_csv, (table, MODELS / name / "scores.csv"))
+    assert list(scores.file) == list(expected.file)
+    assert list(scores.verdict) == list(expected.verdict)
+    np.testing.assert_allclose(scores.score, expected.score, rtol=1e-4)
+    np.testing.assert_allclose(scores.defect_area, expected.defect_area, atol=2)
+    result = json.loads((table.parent / "test_result.json").read_text())
+    decision = json.loads((MODELS / name / "finetuning_result.json").read_text())
+    assert result["threshold"] == decision["best_threshold"]
+    assert result["min_area"] == decision["best_min_area"]
