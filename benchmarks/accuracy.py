@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from methods import METHODS
-from methods.cli import parser as command
+from methods.cli.parser import INTERRUPTED, one_of
 from methods.jobs.child_process import run as run_child
 from processing.data.dataset import category_names
 from processing.files import write_text
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             row = measured(args, chosen)
         except KeyboardInterrupt:
-            return command.INTERRUPTED
+            return INTERRUPTED
         failed |= bool(row["error"])
         rows = merged(rows, row)
         write_table(args.out, render(rows))
@@ -74,9 +74,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     help_ = "category folders, such as mvtec/capsule"
     add("folders", nargs="+", type=Path, metavar="folder", help=help_)
-    name, help_ = command.one_of(METHODS), "methods to run"
+    name, help_ = one_of(METHODS), "methods to run"
     add("--methods", nargs="+", type=name, default=list(METHODS), help=help_)
-    name, help_ = command.one_of(LOSSES), "losses to run each autoencoder with"
+    name, help_ = one_of(LOSSES), "losses to run each autoencoder with"
     add("--losses", nargs="+", type=name, default=["ssim"], help=help_)
     add(
         "--train-options",
@@ -103,7 +103,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def train_options(text: str) -> tuple[str, list[str]]:
     """Return the method, "" for all, and the options of `METHOD: OPTIONS`."""
     name, options = re.fullmatch(r"(?:(\w+):)?(.*)", text, re.DOTALL).groups()
-    return command.one_of(METHODS)(name) if name else "", shlex.split(options)
+    return one_of(METHODS)(name) if name else "", shlex.split(options)
 
 
 def planned(args: argparse.Namespace) -> list[Row]:

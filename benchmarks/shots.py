@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from methods.base import TrainingImages
-from methods.cli import parser as command
+from methods.cli.parser import at_least
 from methods.engine.backend import load_backend
 from processing.data.dataset import scan_category
 from processing.data.image_set import ANOMALOUS, ImageSet
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    add, count = parser.add_argument, command.at_least(1)
+    add, count = parser.add_argument, at_least(1)
     add("folder", type=Path, help="category folder with masks, such as mvtec/bottle")
     add("--shots", type=count, nargs="+", default=[1, 2, 4], help="numbers to try")
     add("--seeds", type=count, default=5, help="draws of each")

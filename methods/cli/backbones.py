@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from methods.backbones import BACKBONES, levels, pretrained
 
-from .parser import one_of, run
+from .parser import one_of, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,8 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     fetching.add_argument("name", type=one_of(BACKBONES), help="of a backbone")
     arguments = options.parse_args(argv)
     if arguments.command == "list":
-        return run(show, debug=arguments.debug)
-    return run(lambda: print(pretrained.fetch(arguments.name)), debug=arguments.debug)
+        return run_command(show, debug=arguments.debug)
+    return run_command(
+        lambda: print(pretrained.fetch(arguments.name)), debug=arguments.debug
+    )
 
 
 def show() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from methods.engine.optimizer import predict
 from processing.errors import UsageError
 
-from . import parser as command
+from .parser import at_least, run_command
 
 if TYPE_CHECKING:
     from methods.diffusion.diffusion_method import Diffusion
@@ -22,7 +22,7 @@ GAP = 4  # pixels between pictures
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     options = build_parser().parse_args(argv)
-    return command.run(lambda: sample(options), debug=options.debug)
+    return run_command(lambda: sample(options), debug=options.debug)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,12 +41,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("-p", "--path", type=Path, required=True, metavar="MODEL", help=help_)
     help_ = "picture to write; default: samples.png beside the model"
     add("-o", "--output", type=Path, metavar="FILE", help=help_)
-    positive = command.at_least(1)
+    positive = at_least(1)
     help_ = "samples, and pictures of the strip; default: 8"
     add("-n", "--number", type=positive, default=8, metavar="N", help=help_)
     help_ = "calls of the UNet, a multiple of --number; default: 64"
     add("--steps", type=positive, default=64, metavar="N", help=help_)
-    add("--seed", type=command.at_least(0), default=0, metavar="N", help="of the noise")
+    add("--seed", type=at_least(0), default=0, metavar="N", help="of the noise")
     return parser
 
 

@@ -9,7 +9,7 @@ from methods import METHODS, SEVERAL
 from methods.diffusion import ddad_config
 from processing.errors import UsageError
 
-from . import parser as command
+from .parser import as_arguments, expand
 
 DEFAULT = "mvtecCAE"
 
@@ -34,7 +34,7 @@ def expanded(
         return ddad_config.options(rest)
 
     known = {name.lower(): name for name in METHODS}
-    config, given = command.expand(parser, argv, convert)
+    config, given = expand(parser, argv, convert)
     options = parser.parse_args([*config, *given])
     if options.resume or options.update or not options.input_dir:
         return [[*config, *given]]
@@ -56,6 +56,6 @@ def _section(method: str, content: Any, parser: argparse.ArgumentParser) -> list
     try:
         if not isinstance(content, Mapping):
             raise UsageError(f"{method}: expected lines of `option: value`, or a list")
-        return command.as_arguments(content, parser, method)
+        return as_arguments(content, parser, method)
     except UsageError as error:
         parser.error(str(error))

@@ -4,14 +4,15 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from methods.cli import parser as command
 from methods.detector.export import SUFFIXES, export
+
+from .parser import add_model, new_parser, parse, run_command
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of `python3 -m methods.export`."""
-    parser = command.parser("Write a trained model as a graph for other programs.")
-    command.add_model(parser, "model file that train.py wrote").add_argument(
+    parser = new_parser("Write a trained model as a graph for other programs.")
+    add_model(parser, "model file that train.py wrote").add_argument(
         "--category",
         metavar="NAME",
         help="of a model of several categories: the one to judge",
@@ -27,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    options = command.parse(build_parser(), argv)
+    options = parse(build_parser(), argv)
 
     def work() -> None:
         from methods.engine.backend import load_backend
@@ -42,4 +43,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         print(f"graph: {path}\nmaps differ by {difference:.1e} of the largest value")
 
-    return command.run(work, debug=options.debug)
+    return run_command(work, debug=options.debug)

@@ -10,7 +10,7 @@ from typing import Any
 from methods.backbones import BACKBONES
 from methods.diffusion.presets import PRESETS
 
-from . import parser as command
+from .parser import at_least, one_of, sides, span
 
 CLUSTERINGS = ("kmeans", "hdbscan", "gmm", "agglomerative")
 LOSSES = ("ssim", "mssim", "l2")
@@ -39,26 +39,26 @@ def _add_common(group: argparse._ArgumentGroup) -> None:
     add("-c", "--color", choices=("grayscale", "rgb"), help=help_)
     help_ = "steps to a reconstruction: calls of the UNet (default: DDAD 10, AnoDDPM "
     help_ += "20), or of AnoGAN's search for latents (500, or 0 with --encoder)"
-    add("--steps", type=command.at_least(0), metavar="N", help=help_)
-    sigma = command.at_least(0, float)
+    add("--steps", type=at_least(0), metavar="N", help=help_)
+    sigma = at_least(0, float)
     help_ = "blur of the anomaly maps; default: 4, for diffusion at a side of 256"
     add("--sigma", type=sigma, metavar="PIXELS", help=help_)
-    seed = command.at_least(0)
+    seed = at_least(0)
     add("--seed", type=seed, metavar="N", help="of all draws; default: 42")
 
 
 def _add_preparation(group: argparse._ArgumentGroup) -> None:
-    add, pixels = group.add_argument, command.at_least(1)
+    add, pixels = group.add_argument, at_least(1)
     help_ = "side, or height x width, that images are resized to; default: 256; 128 "
     help_ += "for diffusion, 64 for AnoGAN"
-    add("--size", type=command.sides, metavar="N|HxW", help=help_)
+    add("--size", type=sides, metavar="N|HxW", help=help_)
     help_ = "stored values that become black and white, such as 0,4095 for 12 bits"
-    add("--range", dest="span", type=command.span, metavar="LOW,HIGH", help=help_)
+    add("--range", dest="span", type=span, metavar="LOW,HIGH", help=help_)
     help_ = "keep the aspect ratio, and draw out the edges of the shorter side"
     add("--pad", action="store_true", default=None, help=help_)
     help_ = "move each image onto a reference: orb, for parts with marks of their own, "
     help_ += "or ecc, for parts of one look"
-    add("--register", type=command.one_of(("orb", "ecc")), metavar="WAY", help=help_)
+    add("--register", type=one_of(("orb", "ecc")), metavar="WAY", help=help_)
     help_ = "image to register to, and for --mask; default: a typical training image"
     add("--reference", metavar="IMAGE", help=help_)
     help_ = "what to judge, of these with ; in between: foreground, the part before an "
@@ -68,7 +68,7 @@ def _add_preparation(group: argparse._ArgumentGroup) -> None:
     help_ = "paint black what the mask leaves out, for the method not to see it"
     add("--blank", action="store_true", default=None, help=help_)
     help_ = "middle that is left of the resized image"
-    add("--crop", type=command.sides, metavar="N|HxW", help=help_)
+    add("--crop", type=sides, metavar="N|HxW", help=help_)
     help_ = "side of the tiles that images are judged in; default: whole images"
     add("--tile", type=pixels, metavar="N", help=help_)
     help_ = "pixels from tile to tile; default: three quarters of a tile"
@@ -77,10 +77,10 @@ def _add_preparation(group: argparse._ArgumentGroup) -> None:
 
 def _add_autoencoders(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    name, help_ = command.one_of(LOSSES), "ssim (the default), mssim or l2"
+    name, help_ = one_of(LOSSES), "ssim (the default), mssim or l2"
     add("-l", "--loss", type=name, metavar="NAME", help=help_)
     help_ = "values of the code; default: the architecture's own number"
-    add("--latent", type=command.at_least(1), metavar="N", help=help_)
+    add("--latent", type=at_least(1), metavar="N", help=help_)
 
 
 def _add_cnn(group: argparse._ArgumentGroup) -> None:
@@ -89,7 +89,7 @@ def _add_cnn(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_gan(group: argparse._ArgumentGroup) -> None:
-    add, positive = group.add_argument, command.at_least(1)
+    add, positive = group.add_argument, at_least(1)
     help_ = "train an encoder that finds latents without a search, too (f-AnoGAN)"
     add("--encoder", action="store_const", const=True, help=help_)
     help_ = "filters before the generator's last layer; default: 64"
@@ -99,7 +99,7 @@ def _add_gan(group: argparse._ArgumentGroup) -> None:
 def _add_backbones(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     help_ = f"one of {', '.join(BACKBONES)}; default: efficientnet_lite0"
-    name = command.one_of(BACKBONES)
+    name = one_of(BACKBONES)
     add("-k", "--backbone", type=name, metavar="NAME", help=help_)
     help_ = "imagenet (the default), random, or a file of the backbone's weights"
     add("--weights", metavar="FILE", help=help_)
@@ -110,17 +110,17 @@ def _add_features(group: argparse._ArgumentGroup) -> None:
     help_ = "levels of the backbone, such as layer2,layer3; default: those of the paper"
     add("--levels", metavar="NAMES", help=help_)
     help_ = "PaDiM: channels drawn; default: 100, or 550 of wide_resnet50_2"
-    add("--features", type=command.at_least(1), metavar="N", help=help_)
-    share, help_ = command.at_least(1e-6, float), "share of the patches; default: 0.1"
+    add("--features", type=at_least(1), metavar="N", help=help_)
+    share, help_ = at_least(1e-6, float), "share of the patches; default: 0.1"
     add("--coreset", type=share, metavar="SHARE", help=f"PatchCore: {help_}")
     help_ = "PatchCore: number of patches, in the place of --coreset"
-    add("--patches", type=command.at_least(1), metavar="N", help=help_)
+    add("--patches", type=at_least(1), metavar="N", help=help_)
 
 
 def _add_shots(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     help_ = "good images that are remembered, drawn at random; default: 4"
-    add("--shots", type=command.at_least(1), metavar="N", help=help_)
+    add("--shots", type=at_least(1), metavar="N", help=help_)
     help_ = "remember each turned by 90, 180 and 270 degrees, too"
     add("--rotations", action="store_true", default=None, help=help_)
     help_ = "learn from synthetic defects what deviations from the memory mean"
@@ -128,8 +128,8 @@ def _add_shots(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_diffusion(group: argparse._ArgumentGroup) -> None:
-    add, positive = group.add_argument, command.at_least(1)
-    name = command.one_of(PRESETS)
+    add, positive = group.add_argument, at_least(1)
+    name = one_of(PRESETS)
     help_ = f"size of the UNet: {', '.join(PRESETS)}; default: small"
     add("--preset", type=name, metavar="NAME", help=help_)
     help_ = "of the noise; default: linear"
@@ -141,13 +141,13 @@ def _add_diffusion(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_ddad(group: argparse._ArgumentGroup) -> None:
-    add, number = group.add_argument, command.at_least(0, float)
+    add, number = group.add_argument, at_least(0, float)
     help_ = "how strongly the image itself guides its reconstruction; default: 2"
     add("--w", type=number, metavar="W", help=help_)
     help_ = "share of fresh noise in each step; default: 1"
     add("--eta", type=number, metavar="ETA", help=help_)
     help_ = "epochs of adapting the feature extractor; default: 4"
-    add("--adapt", type=command.at_least(0), metavar="EPOCHS", help=help_)
+    add("--adapt", type=at_least(0), metavar="EPOCHS", help=help_)
     help_ = "--w during the adaptation; default: 3"
     add("--w-adapt", type=number, metavar="W", help=help_)
     help_ = "learning rate of the adaptation; default: 1e-4"
@@ -159,11 +159,11 @@ def _add_ddad(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_anoddpm(group: argparse._ArgumentGroup) -> None:
-    add, positive = group.add_argument, command.at_least(1)
+    add, positive = group.add_argument, at_least(1)
     help_ = "default: simplex"
     choices = ("simplex", "gaussian")
     add("--noise", dest="noise_kind", choices=choices, help=help_)
-    number = command.at_least(1e-3, float)
+    number = at_least(1e-3, float)
     help_ = "longest waves of simplex noise at a side of 256; default: 64"
     add("--frequency", type=number, metavar="PIXELS", help=help_)
     help_ = "of simplex noise, each of half the wavelength; default: 6"
@@ -177,13 +177,13 @@ def _add_anoddpm(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
-    add, positive = group.add_argument, command.at_least(1)
+    add, positive = group.add_argument, at_least(1)
     help_ = "images a step; default: 8; 32 for AE, 16 for CNN, AnoGAN and diffusion"
     add("-b", "--batch", dest="batch_size", type=positive, metavar="N", help=help_)
     help_ = "cap on the epochs; default: 60, fewer where validation stops improving; "
     help_ += "20 for CNN; AnoGAN always trains 60, and its encoder as many again"
     add("--epochs", type=positive, metavar="N", help=help_)
-    rate = command.at_least(1e-9, float)
+    rate = at_least(1e-9, float)
     help_ = "peak learning rate; default: searched; DDAD 3e-4, AnoGAN 2e-4, CNN and "
     help_ += "AnoDDPM 1e-3"
     add("--lr", dest="learning_rate", type=rate, metavar="RATE", help=help_)
@@ -193,7 +193,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_contrastive(group: argparse._ArgumentGroup) -> None:
-    name = command.one_of(CLUSTERINGS)
+    name = one_of(CLUSTERINGS)
     help_ = f"of the pixels of an image: {', '.join(CLUSTERINGS)}; default: kmeans"
     group.add_argument("--cluster", type=name, metavar="NAME", help=help_)
 

@@ -32,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
         super().error(" ".join(message.split()))
 
 
-def parser(description: str) -> argparse.ArgumentParser:
+def new_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser that shows defaults and takes `--config` and `--debug`."""
     result = _Parser(
         description=description,
@@ -177,10 +177,10 @@ def parse(
     convert: Convert | None = None,
 ) -> argparse.Namespace:
     """Parse `argv` (default: the process's), with the options of `--config` first."""
-    return options.parse_args(arguments(options, argv, convert))
+    return options.parse_args(all_arguments(options, argv, convert))
 
 
-def arguments(
+def all_arguments(
     options: argparse.ArgumentParser,
     argv: Sequence[str] | None,
     convert: Convert | None = None,
@@ -247,7 +247,7 @@ def as_arguments(
     return result
 
 
-def run(body: Callable[[], None], *, debug: bool = False) -> int:
+def run_command(body: Callable[[], None], *, debug: bool = False) -> int:
     """Call `body` and return the exit code: 0, 1 failure, 2 usage, 130 interrupted.
 
     A failure becomes one line on stderr; with `debug` it keeps its traceback.

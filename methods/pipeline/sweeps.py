@@ -1,19 +1,17 @@
 """Sweeps: train many models, and finetune or test all models below a folder."""
 
-import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from methods.cli import method_options
 from methods.detector.categories import views
 from methods.detector.model_file import read_record
 from methods.jobs.queue import Task, sweep
 from processing.data.dataset import category_names, scan_dataset
-from processing.errors import UsageError, UserError
+from processing.errors import UserError
 from processing.files import locked, read_json
 
 from .multi_category import ALL
@@ -24,44 +22,62 @@ LOCK = ".sweep.lock"
 ALONE = "--ray="  # of a run in a sweep: the last one counts
 
 
+@dataclass(frozen=True)
+class TrainingCommand:
+    """A command line of `train.py`, and what it asks for.
+
+    Attributes:
+        arguments: the command line.
+        folder: the category, or the folder of categories, to learn.
+        method: name of the method.
+        options: see `configure`.
+        models: root of the run folders.
+        inspect: whether inspection pictures are written.
+    """
+
+    arguments: Sequence[str]
+    folder: Path
+    method: str
+    options: Mapping[str, tuple[str, Any]]
+    models: Path
+    inspect: bool
+
+
 def train_all(
-    script: Path,
-    runs: Sequence[Sequence[str]],
-    parse: Callable[[Sequence[str]], argparse.Namespace],
+    script: Path, commands: Sequence[TrainingCommand], address: str | None
 ) -> None:
-    """Run `train.py` with each of `runs`, which are arguments, in its own process.
+    """Run `train.py` with each of `commands` in its own process.
 
     What is finished is left alone, and what was interrupted goes on.
+
+    Args:
+        script: train.py.
+        commands: of one root of run folders.
+        address: of the Ray cluster that runs them, if any.
 
     Raises:
         UsageError: options that a method does not have.
         UserError: runs that failed, once all others are over.
     """
-    for options in map(parse, runs):  # a mistake is told before any work
-        (method,) = options.architecture
-        configure(method, method_options.given(options))
-    models = parse(runs[0]).models
-    with locked(models / LOCK) as lock:
-        tasks = [_training([*run, ALONE], parse) for run in runs]
-        failures = sweep(script, tasks, lock, parse(runs[0]).ray)
+    for command in commands:  # a mistake is reported before any work
+        configure(command.method, command.options)
+    with locked(commands[0].models / LOCK) as lock:
+        failures = sweep(script, [*map(_training, commands)], lock, address)
     raise_failures(failures)
 
 
-def _training(
-    arguments: Sequence[str], parse: Callable[[Sequence[str]], argparse.Namespace]
-) -> Task:
-    options, again = parse(arguments), partial(_training, arguments, parse)
-    (method,), folder = options.architecture, options.input_dir
-    wanted = values_of(method_options.given(options))
-    folders = scan_dataset(folder) or [folder]
-    names = category_names(folder)
-    if folders != [folder]:
+def _training(command: TrainingCommand) -> Task:
+    method, wanted = command.method, values_of(command.options)
+    folders = scan_dataset(command.folder) or [command.folder]
+    names = category_names(command.folder)
+    if folders != [command.folder]:
         names = names[1], ALL
     shown = [f"{key}={value}" for key, value in wanted.items()]
     name = " ".join(["/".join(names), method, *shown])
-    task = Task(name, arguments, method, again=again)
+    again = partial(_training, command)
+    task = Task(name, [*command.arguments, ALONE], method, again=again)
     earlier = None
-    for run, record in _runs(options.models.joinpath(*names, method)):
+    for run, record in _runs(command.models.joinpath(*names, method)):
         learned = [Path(view["folder"]) for view in views(record)]
         if (learned, record.get("options")) != ([*map(Path.absolute, folders)], wanted):
             continue
@@ -71,7 +87,7 @@ def _training(
             earlier = run
     if not earlier:
         return task
-    rest = ["-i"] if options.inspect else []
+    rest = ["-i"] if command.inspect else []
     return replace(task, arguments=["--resume", str(earlier), *rest], note="goes on")
 
 
@@ -88,19 +104,12 @@ def values_of(options: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:
     return json.loads(json.dumps({key: value for key, (_, value) in options.items()}))
 
 
-def model_files(folder: Path) -> list[Path]:
-    """Return the model files below a folder."""
-    models = [p for p in sorted(folder.rglob("*.hdf5")) if not p.name.startswith(".")]
-    if not models:
-        raise UserError(f"no model files (*.hdf5) in {folder} and the folders below it")
-    return models
-
-
 def over_models(
     script: Path,
     models: Sequence[Path],
     arguments: Sequence[str],
-    options: argparse.Namespace,
+    results: Path,
+    address: str | None,
     is_finished: Callable[[Mapping[str, Any]], bool],
 ) -> list[tuple[str, str]]:
     """Run a script on each model in its own process; return what failed, and why.
@@ -109,13 +118,14 @@ def over_models(
         script: finetune.py or test.py.
         models: the model files.
         arguments: of the script, before `-p MODEL`.
-        options: the same, parsed.
+        results: root of the results.
+        address: of the Ray cluster that runs them, if any.
         is_finished: tells by a model's record whether nothing is left to do.
     """
     arguments = [*arguments, ALONE]
-    with locked(options.results / LOCK) as lock:
+    with locked(results / LOCK) as lock:
         tasks = [_judging(model, arguments, is_finished) for model in models]
-        return sweep(script, tasks, lock, options.ray)
+        return sweep(script, tasks, lock, address)
 
 
 def _judging(
@@ -138,11 +148,3 @@ def raise_failures(failures: Sequence[tuple[str, str]]) -> None:
     if failures:
         named = "; ".join(f"{name}: {reason}" for name, reason in failures)
         raise UserError(f"runs that failed: {len(failures)}: {named}")
-
-
-def refuse_folder(models: Path, flag: str) -> NoReturn:
-    """Raise the error that an option goes with a single model."""
-    raise UsageError(
-        f"{models} is a folder of models, each with its own category: expected a model "
-        f"file with {flag}"
-    )

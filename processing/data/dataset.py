@@ -47,13 +47,8 @@ def scan_category(
     Returns:
         The category; its test set is empty if there is no test folder.
     """
-    folder = existing(folder, _LAYOUT)
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is a file, {_LAYOUT}")
+    folder = check_category(folder)
     good = folder / "train" / GOOD_CLASS
-    if not good.is_dir():
-        inside = listing(good.parent if good.parent.is_dir() else folder)
-        raise UserError(f"no train/good in {folder}: {_LAYOUT}; found {inside}")
     paths = _images_of_class(good)
     if not paths:
         raise no_images(good)
@@ -65,6 +60,18 @@ def scan_category(
     del classes[GOOD_CLASS]
     defective = _image_set(folder, classes, {}, image_shape, cache_bytes)
     return Category(*category_names(folder), train, test, defective)
+
+
+def check_category(folder: Path) -> Path:
+    """Return the absolute path of a category folder; `UserError` for any other path."""
+    folder = existing(folder, _LAYOUT)
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is a file, {_LAYOUT}")
+    good = folder / "train" / GOOD_CLASS
+    if not good.is_dir():
+        inside = listing(good.parent if good.parent.is_dir() else folder)
+        raise UserError(f"no train/good in {folder}: {_LAYOUT}; found {inside}")
+    return folder
 
 
 def scan_dataset(folder: Path) -> list[Path]:
@@ -80,13 +87,18 @@ def category_names(folder: Path) -> tuple[str, str]:
     return folder.parent.name or "dataset", folder.name
 
 
+def check_images(source: Path) -> Path:
+    """Return the absolute path of an image or a folder, which must exist."""
+    return existing(source, "expected an image or a folder of images")
+
+
 def scan_images(
     source: Path,
     image_shape: tuple[int, int, int],
     cache_bytes: int = CACHE_BYTES,
 ) -> ImageSet:
     """Find the images in a folder and the folders below it, or take a single file."""
-    source = existing(source, "expected an image or a folder of images")
+    source = check_images(source)
     if source.is_dir():
         root, paths = source, images_below(source)
         if not paths:

@@ -3,15 +3,23 @@ from pathlib import Path
 
 import pytest
 
-from methods.cli import parser as command
+from methods.cli.parser import (
+    at_least,
+    new_parser,
+    one_of,
+    parse,
+    run_command,
+    sides,
+    span,
+)
 from processing.errors import UsageError, UserError
 
 
 @pytest.fixture
 def parser():
-    parser = command.parser("Does things.")
-    parser.add_argument("--size", type=command.at_least(1), default=256)
-    parser.add_argument("--name", type=command.one_of(["mvtecCAE", "skipCAE"]))
+    parser = new_parser("Does things.")
+    parser.add_argument("--size", type=at_least(1), default=256)
+    parser.add_argument("--name", type=one_of(["mvtecCAE", "skipCAE"]))
     parser.add_argument("--input-dir", type=Path)
     parser.add_argument("--save", action="store_true")
     return parser
@@ -37,19 +45,19 @@ def fail(error):
 def test_exit_codes_and_one_line(error, code, line, capsys):
     import re
 
-    assert command.run(fail(error)) == code
+    assert run_command(fail(error)) == code
     printed = capsys.readouterr().err
     assert len(printed.splitlines()) == 1
     assert re.search(line, printed)
 
 
 def test_success_is_zero():
-    assert command.run(lambda: None) == 0
+    assert run_command(lambda: None) == 0
 
 
 def test_debug_raises():
     with pytest.raises(UserError):
-        command.run(fail(UserError("x")), debug=True)
+        run_command(fail(UserError("x")), debug=True)
 
 
 def test_names_in_any_case(parser):
@@ -59,11 +67,11 @@ def test_names_in_any_case(parser):
 def test_config_file_then_command_line(parser, tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("size: 64\nname: skipCAE\nsave: true\ninput_dir: some folder\n")
-    options = command.parse(parser, ["--config", str(path), "--size", "32"])
+    options = parse(parser, ["--config", str(path), "--size", "32"])
     assert (options.size, options.name, options.save) == (32, "skipCAE", True)
     assert options.input_dir == Path("some folder")
     path.write_text("save: false\n")
-    assert not command.parse(parser, ["--config", str(path)]).save
+    assert not parse(parser, ["--config", str(path)]).save
 
 
 @pytest.mark.parametrize(
@@ -81,13 +89,13 @@ def test_bad_config_exits_with_2(parser, tmp_path, capsys, text, message):
     if text is not None:
         path.write_text(text)
     with pytest.raises(SystemExit) as stop:
-        command.parse(parser, ["--config", str(path)])
+        parse(parser, ["--config", str(path)])
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
 
 
 def test_numbers_are_checked():
-    convert = command.at_least(0.5, float)
+    convert = at_least(0.5, float)
     assert convert("0.5") == 0.5
     for text in ("0.4", "x", "nan"):
         with pytest.raises(argparse.ArgumentTypeError, match="at least 0.5"):
@@ -98,20 +106,20 @@ def test_numbers_are_checked():
     ("text", "size"), [("256", (256, 256)), ("192x256", (192, 256)), ("1X2", (1, 2))]
 )
 def test_sides(text, size):
-    assert command.sides(text) == size
+    assert sides(text) == size
 
 
 @pytest.mark.parametrize("text", ["0", "a", "3x", "x3", "1x2x3", "-4", "2.5", ""])
 def test_sides_that_are_none(text):
     with pytest.raises(argparse.ArgumentTypeError, match="height x width.*Received"):
-        command.sides(text)
+        sides(text)
 
 
 def test_span():
-    assert command.span("-100,4095.5") == (-100, 4095.5)
+    assert span("-100,4095.5") == (-100, 4095.5)
 
 
 @pytest.mark.parametrize("text", ["1", "1,2,3", "2,1", "1,1", "a,b", "nan,1", "0,inf"])
 def test_spans_that_are_none(text):
     with pytest.raises(argparse.ArgumentTypeError, match="LOW,HIGH.*Received"):
-        command.span(text)
+        span(text)

@@ -3,7 +3,7 @@ import yaml
 
 import train
 from methods.cli import method_options
-from methods.cli import parser as command
+from methods.cli.parser import parse
 from methods.diffusion import ddad_config
 from processing.errors import UsageError
 
@@ -41,9 +41,7 @@ def test_the_originals_file_gives_options_of_train(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(FILE)
     parser = train.build_parser()
-    parsed = command.parse(
-        parser, ["--config", str(path), "--w", "4"], ddad_config.options
-    )
+    parsed = parse(parser, ["--config", str(path), "--w", "4"], ddad_config.options)
     assert (parsed.architecture, str(parsed.input_dir)) == (
         ["DDAD"],
         "data/MVTec/screw",

@@ -1,0 +1,151 @@
+"""Find the minimum defect area and the threshold of a trained model."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .parser import (
+    add_model,
+    add_ray,
+    add_results,
+    add_skip_unreadable,
+    all_arguments,
+    at_least,
+    new_parser,
+    one_of,
+    refuse_ray,
+    run_command,
+)
+from .paths import SCRIPTS, check_models, model_files
+
+if TYPE_CHECKING:
+    from methods.pipeline.finetuning import Options
+
+NUMBERS = {  # rule: flag, what stands for its number, default, and its meaning
+    "quantile": ("--quantile", "Q", 0.99, "share of good images to pass"),
+    "ksigma": ("--sigmas", "K", 3.0, "standard deviations above the mean"),
+    "conformal": ("--false-alarm", "RATE", 0.01, "share of good images to refuse"),
+}
+RULES = ("max", *NUMBERS)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of finetune.py."""
+    parser = new_parser(__doc__)
+    images = add_model(parser, "model file that train.py wrote, or a folder of them")
+    help_ = "category folder, if it is not where it was at training; of a model of "
+    help_ += "several, the name of one"
+    images.add_argument("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
+    add_skip_unreadable(images)
+    add_ray(images)
+
+    add = parser.add_argument_group("decision").add_argument
+    help_ = "kind of maps, such as ssim or l2 of a CAE; default: the model's own"
+    add("-m", "--method", metavar="MAP", help=help_)
+    types, help_ = ("float64", "uint8"), "search the maps as they are or on 256 steps"
+    add("-t", "--dtype", choices=types, default="float64", help=help_)
+    help_ = "do not count regions that touch the image border"
+    add("--clear-border", action="store_true", help=help_)
+    help_ = "the original's raw maps, grid of thresholds and areas, and border rule"
+    add("--legacy", action="store_true", help=help_)
+    _add_calibration(parser)
+    add_results(parser)
+    return parser
+
+
+def _add_calibration(parser: argparse.ArgumentParser) -> None:
+    """Add how to decide without defective images."""
+    group = parser.add_argument_group("decision from good validation images alone")
+    add, number = group.add_argument, at_least(0, float)
+    help_ = "instead of searching: max, quantile, ksigma or conformal"
+    add("--calibrate", type=one_of(RULES), metavar="RULE", help=help_)
+    for rule, (flag, metavar, default, help_) in NUMBERS.items():
+        help_ = f"of {rule}: {help_}; default: {default}"
+        add(flag, dest=rule, type=number, metavar=metavar, help=help_)
+    help_ = "smallest defect; default: 0.05 %% of the image"
+    add("--min-area", type=at_least(1), metavar="PIXELS", help=help_)
+
+
+def rule_and_number(
+    parser: argparse.ArgumentParser, options: argparse.Namespace
+) -> tuple[str | None, float | None]:
+    """Return what to decide by; a usage error for the number of another rule."""
+    rule = options.calibrate
+    for other, (flag, *_) in NUMBERS.items():
+        if getattr(options, other) is not None and other != rule:
+            parser.error(f"{flag} goes with --calibrate {other}")
+    if options.min_area and not rule:
+        parser.error("--min-area goes with --calibrate: the search finds the area")
+    if rule not in NUMBERS:
+        return rule, None
+    given = getattr(options, rule)
+    return rule, NUMBERS[rule][2] if given is None else given
+
+
+def finetune(
+    options: argparse.Namespace,
+    rule: str | None,
+    number: float | None,
+    arguments: Sequence[str],
+) -> None:
+    """Find the decision, by a rule if one is given, and print it."""
+    check_models(options.path, "-d" if options.input_dir else "")
+    from methods.engine.backend import load_backend
+
+    load_backend()
+    from methods.detector.categories import categories_in
+    from methods.pipeline import finetuning
+    from processing.decision.calibration import Rule
+
+    from . import tables
+
+    settings = finetuning.Options(
+        kind=options.method,
+        dtype=options.dtype,
+        clear_border=options.clear_border,
+        legacy=options.legacy,
+        rule=Rule(rule, number) if rule else None,
+        min_area=options.min_area,
+        results=options.results,
+        skip_unreadable=options.skip_unreadable,
+    )
+    if options.path.is_dir():
+        finetune_all(options, settings, arguments)
+        return
+    refuse_ray(options)
+    for category in categories_in(options.path, options.input_dir):
+        chosen = replace(settings, folder=category)
+        folder, result = finetuning.finetune(options.path, chosen)
+        tables.print_decision(result)
+        print(f"results: {folder}")
+    print(f"next:    python3 test.py -p {options.path} -s")
+
+
+def finetune_all(
+    options: argparse.Namespace, settings: "Options", arguments: Sequence[str]
+) -> None:
+    """Finetune every model below a folder that has no such decision yet."""
+    from methods.pipeline import sweeps
+    from methods.pipeline.completed import is_finetuned
+
+    failures = sweeps.over_models(
+        SCRIPTS / "finetune.py",
+        model_files(options.path),
+        arguments,
+        options.results,
+        options.ray,
+        lambda record: is_finetuned(record, settings),
+    )
+    print(f"results: {options.results}\nnext:    python3 test.py -p {options.path}")
+    sweeps.raise_failures(failures)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    parser = build_parser()
+    arguments = all_arguments(parser, argv)
+    options = parser.parse_args(arguments)
+    rule = rule_and_number(parser, options)
+    return run_command(lambda: finetune(options, *rule, arguments), debug=options.debug)

@@ -1,0 +1,157 @@
+"""Judge images with a trained and finetuned model."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .parser import (
+    add_model,
+    add_ray,
+    add_results,
+    add_skip_unreadable,
+    all_arguments,
+    new_parser,
+    place,
+    refuse_ray,
+    run_command,
+)
+from .paths import SCRIPTS, check_testing, model_files
+
+if TYPE_CHECKING:
+    from methods.pipeline.testing import Options
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of test.py."""
+    parser = new_parser(__doc__)
+    images = add_model(
+        parser, "model file that finetune.py was run on, or a folder of them to compare"
+    )
+    add = images.add_argument
+    help_ = (
+        "folder or file of new images; with --ray also a pattern, Parquet files, or "
+    )
+    help_ += "a URL of any of them; default: the category's test images"
+    add("-d", "--input-dir", type=place, metavar="IMAGES", help=help_)
+    help_ = "keep judging what comes into the folder of -d, until Ctrl-C"
+    add("--watch", action="store_true", help=help_)
+    help_ = "category folder, if it is not where it was at training; of a model of "
+    help_ += "several, the name of one"
+    add("--category", type=Path, metavar="FOLDER", help=help_)
+    help_ = "category with train/good, --shots images or more, that a few-shot model "
+    help_ += (
+        "is to know in the place of its own; the decision then comes from good images"
+    )
+    add("--shots-from", type=Path, metavar="FOLDER", help=help_)
+    models, help_ = Path("saved_models"), "where the model of --shots-from goes"
+    add("--models", type=Path, default=models, metavar="FOLDER", help=help_)
+    help_ = "judge the test images that finetuning used, too"
+    add("--include-finetuning", action="store_true", help=help_)
+    add_skip_unreadable(images)
+    add_ray(images)
+
+    add = parser.add_argument_group("decision").add_argument
+    add("-m", "--method", metavar="MAP", help="only decisions made on these maps")
+    types, help_ = ("float64", "uint8"), "only decisions made on maps of this type"
+    add("-t", "--dtype", choices=types, help=help_)
+
+    add = add_results(parser).add_argument
+    help_ = "figures of pixels from all scores, kept in memory, instead of bins"
+    add("--exact", action="store_true", help=help_)
+    add("-s", "--save", action="store_true", help="write decided masks and overlays")
+    help_ = "write no report.html and none of its pictures"
+    add("--no-report", dest="report", action="store_false", help=help_)
+    return parser
+
+
+def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+    """Judge the images and print a table."""
+    check_testing(options)
+    from methods.engine.backend import load_backend
+
+    load_backend()
+    from methods.pipeline import testing
+
+    from . import tables
+
+    settings = testing.Options(
+        images=Path(options.input_dir) if options.input_dir else None,
+        save=options.save,
+        kind=options.method,
+        dtype=options.dtype,
+        include_finetuning=options.include_finetuning,
+        folder=options.category,
+        results=options.results,
+        skip_unreadable=options.skip_unreadable,
+        exact=options.exact,
+        report=options.report,
+    )
+    path = adapted(options) if options.shots_from else options.path
+    if path.is_dir():
+        compare(options, settings, arguments)
+        return
+    if options.ray and options.input_dir:
+        from methods.pipeline.batch_scoring import score
+
+        folder, count = score(path, options.input_dir, settings, options.ray)
+        print(f"judged: {count} images\nscores: {folder}")
+        return
+    refuse_ray(options)
+    if options.watch:
+        from methods.pipeline.watching import watch
+
+        table, count = watch(path, settings)
+        print(f"judged: {count} images\nscores: {table}")
+    elif options.input_dir:
+        tables.print_verdicts(testing.predict(path, settings))
+    else:
+        for report in testing.test(path, settings):
+            tables.print_figures(report)
+
+
+def adapted(options: argparse.Namespace) -> Path:
+    """Return the file of the model with the shots of another product."""
+    from methods.pipeline.few_shot_transfer import adapt
+    from methods.pipeline.finetuning import Options
+
+    decision = Options(
+        kind=options.method,
+        dtype=options.dtype or "float64",
+        results=options.results,
+        skip_unreadable=options.skip_unreadable,
+    )
+    return adapt(options.path, options.shots_from, options.models, decision)
+
+
+def compare(
+    options: argparse.Namespace, settings: "Options", arguments: Sequence[str]
+) -> None:
+    """Judge with every model of a folder and write tables that compare them."""
+    from methods.pipeline import sweeps
+    from methods.pipeline.comparison import summarise
+    from methods.pipeline.completed import is_tested
+
+    models = model_files(options.path)
+    failures = sweeps.over_models(
+        SCRIPTS / "test.py",
+        models,
+        arguments,
+        options.results,
+        options.ray,
+        lambda record: is_tested(record, settings),
+    )
+    print(f"results: {summarise(models, settings, failures)}")
+    sweeps.raise_failures(failures)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    parser = build_parser()
+    arguments = all_arguments(parser, argv)
+    options = parser.parse_args(arguments)
+    if options.watch and (options.save or not options.input_dir):
+        parser.error("--watch needs -d FOLDER and writes no pictures (-s)")
+    if options.ray and options.input_dir and (options.watch or options.save):
+        parser.error("--ray with -d neither watches nor writes pictures (-s)")
+    return run_command(lambda: test(options, arguments), debug=options.debug)

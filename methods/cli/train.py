@@ -1,0 +1,132 @@
+"""Train a method on the good images of a category and write its model file."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from methods import METHODS
+
+from . import method_options
+from .expansion import DEFAULT, expanded
+from .parser import (
+    add_ray,
+    add_skip_unreadable,
+    at_least,
+    new_parser,
+    run_command,
+    some_of,
+)
+from .paths import SCRIPTS, check_training
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of train.py."""
+    parser = new_parser(__doc__)
+    run = parser.add_argument_group("run")
+    add = run.add_argument
+    help_ = "category folder with train/good, such as mvtec/capsule, or a folder of "
+    help_ += "categories, to train them all; unified learns these in one model"
+    add("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
+    help_ = f"one of {', '.join(METHODS)}, or several with commas in between; default: "
+    help_ += DEFAULT
+    names = some_of(METHODS)
+    add("-a", "--architecture", type=names, metavar="NAMES", help=help_)
+    help_ = "go on with an interrupted run, with the options it was started with"
+    add("--resume", type=Path, metavar="RUN_FOLDER", help=help_)
+    help_ = "add the good images of -d to a trained model, in a new run folder"
+    add("--update", type=Path, metavar="MODEL", help=help_)
+    add_skip_unreadable(run)
+    add_ray(run)
+    help_ = "GPUs that share each batch; with JAX alone (KERAS_BACKEND=jax)"
+    add("--devices", type=at_least(1), default=1, metavar="N", help=help_)
+    method_options.add_method_options(parser)
+    add = parser.add_argument_group("outputs").add_argument
+    add("-i", "--inspect", action="store_true", help="write inspection pictures")
+    models, help_ = Path("saved_models"), "where run folders go"
+    add("--models", type=Path, default=models, metavar="FOLDER", help=help_)
+    return parser
+
+
+def train(options: argparse.Namespace) -> None:
+    """Start or resume a run and say where its model is."""
+    from methods.components.sharded_method import check_shared
+    from methods.detector.categories import KNOWN
+    from methods.engine.backend import use_devices
+    from methods.pipeline.multi_category import start_several, train_several
+    from methods.pipeline.run_folder import TrainingRun
+    from methods.pipeline.training import start_run, train_run
+    from methods.pipeline.updating import start_update
+    from processing.data.dataset import scan_dataset
+
+    use_devices(options.devices)
+    if options.resume:
+        run, record = TrainingRun.resume(options.resume)
+        check_shared(record["method"], options.ray)
+    elif options.update:
+        run, record = start_update(
+            options.update,
+            options.input_dir,
+            root=options.models,
+            skip_unreadable=options.skip_unreadable,
+        )
+    else:
+        (method,) = options.architecture
+        check_shared(method, options.ray)
+        categories = scan_dataset(options.input_dir)
+        start: Callable = start_several if categories else start_run
+        run, record = start(
+            categories or options.input_dir,
+            method,
+            method_options.given(options),
+            root=options.models,
+            skip_unreadable=options.skip_unreadable,
+        )
+    run.cluster = options.ray
+    train_ = train_several if KNOWN in record else train_run
+    with run.alone():
+        path = train_(run, record, inspect=options.inspect)
+    print(f"model: {path}\nnext:  python3 finetune.py -p {path}")
+
+
+def train_sweep(
+    runs: Sequence[Sequence[str]], parsed: Sequence[argparse.Namespace]
+) -> None:
+    """Run each of `runs`, command lines and what they were parsed to, on its own."""
+    from methods.pipeline.sweeps import TrainingCommand, train_all
+
+    commands = [
+        TrainingCommand(
+            arguments,
+            options.input_dir,
+            options.architecture[0],
+            method_options.given(options),
+            options.models,
+            options.inspect,
+        )
+        for arguments, options in zip(runs, parsed, strict=True)
+    ]
+    train_all(SCRIPTS / "train.py", commands, parsed[0].ray)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    parser = build_parser()
+    runs = expanded(parser, argv)
+    options = [parser.parse_args(run) for run in runs]
+    first = options[0]
+    if not first.input_dir and not first.resume:
+        parser.error("the following arguments are required: -d/--input-dir")
+    if first.update and (first.architecture or method_options.given(first)):
+        parser.error("--update keeps the method of the model and its options")
+
+    def work() -> None:
+        check_training(first)
+        from methods.engine.backend import load_backend
+
+        load_backend()
+        if len(runs) == 1:
+            train(first)
+        else:
+            train_sweep(runs, options)
+
+    return run_command(work, debug=first.debug)
