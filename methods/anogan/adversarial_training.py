@@ -37,9 +37,9 @@ class Adversaries(LossModel):
 
     def __init__(self, shape: GANShape, seed: int):
         super().__init__()
-        made = shape.build()
-        self.generator = made["generator"]
-        self.discriminator = made["discriminator"]
+        networks = shape.build()
+        self.generator = networks["generator"]
+        self.discriminator = networks["discriminator"]
         self.average = keras.models.clone_model(self.generator)
         self.average.set_weights(self.generator.get_weights())
         self.average.trainable = False
@@ -56,14 +56,14 @@ class Adversaries(LossModel):
         """Return logits of real, of generated, and of images to learn to generate."""
         shape = (ops.shape(images)[0], self.latent)
         latents = keras.random.normal(shape, seed=self.draws)
-        made = self._seen(self.generator(latents, training=training), training)
+        generated = self._seen(self.generator(latents, training=training), training)
         real = self._seen(to_signed(images), training)
         if training:
             self._follow()
         return (
             self.discriminator(real, training=training),
-            self.discriminator(ops.stop_gradient(made), training=training),
-            self._judge(made, training),
+            self.discriminator(ops.stop_gradient(generated), training=training),
+            self._judge(generated, training),
         )
 
     def _seen(self, images: Any, training: bool) -> Any:
@@ -97,8 +97,8 @@ class Adversaries(LossModel):
 
     def batch_loss(self, targets: Any, outputs: Any) -> Any:
         """Return the sum of both networks' losses, and note each."""
-        real, made, taught = outputs
-        discriminator = cross_entropy(real, REAL) + cross_entropy(made, 0.0)
+        real, generated, taught = outputs
+        discriminator = cross_entropy(real, REAL) + cross_entropy(generated, 0.0)
         generator = cross_entropy(taught, 1.0)
         self.parts["generator_loss"].update_state(generator)
         self.parts["discriminator_loss"].update_state(discriminator)

@@ -87,13 +87,13 @@ class AnoGAN(ReconstructionMethod):
     def _shape(self) -> networks.GANShape:
         return networks.GANShape(self.image_shape, self.latent, self.width)
 
-    def _use(self, made: dict[str, Any]) -> None:
-        self.networks = made
+    def _use(self, trained: dict[str, Any]) -> None:
+        self.networks = trained
         steps = self.steps
         if steps is None:
             steps = 0 if self.encoder else STEPS
         self._search = LatentSearch(
-            made["generator"], made["discriminator"], steps, squared=self.encoder
+            trained["generator"], trained["discriminator"], steps, squared=self.encoder
         )
 
     def fit(self, images: TrainingImages, run: Run | None = None) -> "AnoGAN":
@@ -138,13 +138,13 @@ class AnoGAN(ReconstructionMethod):
         if not self.encoder or self.steps:
             return None  # it is a search
         wanted = 2 * images - 1
-        found = self.networks["generator"](self.networks["encoder"](wanted))
+        reconstructions = self.networks["generator"](self.networks["encoder"](wanted))
         discriminator = self.networks["discriminator"]
         compared = discriminator.get_layer(networks.FEATURES).output
         features = keras.Model(discriminator.input, compared)
-        scores = mean_squares(wanted, found)
-        scores = scores + mean_squares(features(wanted), features(found))
-        return (found + 1) / 2, scores
+        scores = mean_squares(wanted, reconstructions)
+        scores = scores + mean_squares(features(wanted), features(reconstructions))
+        return (reconstructions + 1) / 2, scores
 
     def residual(
         self, images: np.ndarray, reconstructions: np.ndarray, kind: str

@@ -23,12 +23,15 @@ class Encoding(LossModel):
 
     def __init__(self, shape: GANShape, trained: dict[str, Any], seed: int):
         super().__init__()
-        made = shape.build(encoder=True)
+        networks = shape.build(encoder=True)
         for name, network in trained.items():
-            made[name].set_weights(network.get_weights())
-            made[name].trainable = False
-        self.encoder = made["encoder"]
-        self.generator, self.discriminator = made["generator"], made["discriminator"]
+            networks[name].set_weights(network.get_weights())
+            networks[name].trainable = False
+        self.encoder = networks["encoder"]
+        self.generator, self.discriminator = (
+            networks["generator"],
+            networks["discriminator"],
+        )
         layer = self.discriminator.get_layer(FEATURES)
         self.features = keras.Model(self.discriminator.input, layer.output)
         self.features.trainable = False
@@ -43,14 +46,14 @@ class Encoding(LossModel):
 
     def batch_loss(self, targets: Any, outputs: Any) -> Any:
         """Return the mean squared differences of images and of features."""
-        images, found = outputs
+        images, reconstructions = outputs
         features = (self.features(batch, training=False) for batch in outputs)
         wanted, got = (ops.cast(batch, "float32") for batch in features)
-        return ops.mean(ops.square(images - found)) + KAPPA * ops.mean(
+        return ops.mean(ops.square(images - reconstructions)) + KAPPA * ops.mean(
             ops.square(wanted - got)
         )
 
     def networks(self) -> dict[str, keras.Model]:
         """Return all networks by name."""
-        made = {"generator": self.generator, "discriminator": self.discriminator}
-        return {**made, "encoder": self.encoder}
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
+        return {**networks, "encoder": self.encoder}

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.components.pullback import value_and_pullback
+from methods.components.pullback import value_and_vjp
 from methods.engine.optimizer import compile_trainer, predict
 
 from .networks import feature_layers
@@ -62,7 +62,7 @@ class LatentSearch(keras.Model):
         Takes float32 images (n, h, w, c) in [0, 1] and latents (n, k) to start from.
         """
         images, latents = 2 * inputs[0] - 1, inputs[1]
-        wanted, _ = value_and_pullback(self.features, images)
+        wanted, _ = value_and_vjp(self.features, images)
         worst = ops.full((ops.shape(latents)[0],), math.inf)
         zeros = ops.zeros_like(latents)
 
@@ -77,21 +77,21 @@ class LatentSearch(keras.Model):
         last, best, lowest, *_ = ops.fori_loop(0, self.steps, body, state)
         loss, _ = self._loss(images, wanted, last)
         best, lowest = _better(last, loss, best, lowest)
-        found, _ = value_and_pullback(self.generator, best)
+        generated, _ = value_and_vjp(self.generator, best)
         if not self.squared:
-            return (found + 1) / 2, lowest
-        features, _ = value_and_pullback(self.features, found)
-        scores = mean_squares(images, found) + mean_squares(wanted, features)
-        return (found + 1) / 2, scores
+            return (generated + 1) / 2, lowest
+        features, _ = value_and_vjp(self.features, generated)
+        scores = mean_squares(images, generated) + mean_squares(wanted, features)
+        return (generated + 1) / 2, scores
 
     def _loss(self, images: Any, wanted: Any, latents: Any) -> tuple[Any, Any]:
         """Return the loss (n,) of latents and its gradient (n, k)."""
-        found, to_latents = value_and_pullback(self.generator, latents)
-        features, to_images = value_and_pullback(self.features, found)
-        loss = (1 - LAMBDA) * distance(images, found)
+        generated, to_latents = value_and_vjp(self.generator, latents)
+        features, to_images = value_and_vjp(self.features, generated)
+        loss = (1 - LAMBDA) * distance(images, generated)
         loss = loss + LAMBDA * distance(wanted, features)
         gradient = to_images(LAMBDA * ops.sign(features - wanted))
-        return loss, to_latents(gradient + (1 - LAMBDA) * ops.sign(found - images))
+        return loss, to_latents(gradient + (1 - LAMBDA) * ops.sign(generated - images))
 
     def _adam(
         self, step: Any, latents: Any, gradient: Any, first: Any, second: Any

@@ -2,7 +2,7 @@
 
 At 256x256 they are those of the seed repository; below, DCGAN's (Radford et al. 2016,
 arXiv 1511.06434), whose kernels overlap, as AnoGAN took them at 64x64. All are chains
-of layers without branches, so that `pullback` can differentiate them.
+of layers without branches, so that `value_and_vjp` can differentiate them.
 """
 
 from collections.abc import Sequence

@@ -43,7 +43,7 @@ def classifier(image_shape: tuple[int, int, int]) -> Any:
 
     Two convolutions with poolings and a hidden layer, after Pchaewon's collection;
     logit 0 stands for good, 1 for defective. A chain of layers for
-    `methods.components.pullback`.
+    `pullback.value_and_vjp`.
     """
     x = images = keras.Input(image_shape)
     x = layers.Rescaling(2, -1)(x)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from methods.components.pullback import value_and_pullback
+from methods.components.pullback import value_and_vjp
 from methods.engine.optimizer import compile_trainer
 
 CELL = 16  # pixels from one cell of the features to the next
@@ -14,7 +14,7 @@ FIRST = 12.5  # pixels from the image's corner to the middle of the first cell
 FLIPS = ((), (1,), (2,), (1, 2))  # axes
 
 
-class Attention(keras.Model):
+class HiResCAM(keras.Model):
     """Which cells of the last feature map speak for a defect, and how strongly.
 
     HiResCAM (Draelos and Carin 2020, arXiv 2011.08891): features times the gradient of
@@ -34,9 +34,9 @@ class Attention(keras.Model):
     def call(self, images: Any) -> Any:
         """Return evidence (n, cells, cells) >= 0 and the logits' difference (n,)."""
         features = self.features(images, training=False)
-        logits, pullback = value_and_pullback(self.head, features)
+        logits, vjp = value_and_vjp(self.head, features)
         towards = ops.stack([-ops.ones_like(logits[:, 0]), ops.ones_like(logits[:, 1])])
-        gradient = pullback(ops.transpose(towards))
+        gradient = vjp(ops.transpose(towards))
         evidence = ops.relu(ops.sum(features * gradient, axis=-1))
         return evidence, logits[:, 1] - logits[:, 0]
 
@@ -48,15 +48,15 @@ class Verdict(layers.Layer):
     their highest value is the score; without any evidence all are the score.
     """
 
-    def __init__(self, attention: Any):
+    def __init__(self, cam: Any):
         super().__init__(dtype="float32")
-        self.attention = attention
+        self.cam = cam
 
     def call(self, images: Any) -> Any:
         """Return maps and scores."""
         views = [ops.flip(images, axes) if axes else images for axes in FLIPS]
-        found, differences = zip(*map(self.attention, views), strict=True)
-        evidence = ops.stack(found, axis=1)  # (n, flips, cells, cells)
+        evidences, differences = zip(*map(self.cam, views), strict=True)
+        evidence = ops.stack(evidences, axis=1)  # (n, flips, cells, cells)
         rows, columns = map(at_pixels, evidence.shape[2:], images.shape[1:3])
         maps = ops.matmul(ops.matmul(rows, evidence), np.transpose(columns))
         turned = [
@@ -74,7 +74,7 @@ class Verdict(layers.Layer):
 def verdict_model(network: Any) -> Any:
     """Return the model from images (n, h, w, c) in [0, 1] to maps and scores."""
     images = keras.Input(network.input_shape[1:], name="images")
-    outputs = Verdict(Attention(network))(images)
+    outputs = Verdict(HiResCAM(network))(images)
     model = keras.Model(images, list(outputs), name="verdict")
     compile_trainer(model, "adam")  # for its choice of XLA; nothing is trained
     return model

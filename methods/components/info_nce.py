@@ -50,7 +50,9 @@ def on_cells(masks: Any, grid: tuple[int, int]) -> tuple[Any, Any]:
     return ops.cast(share == 0, "float32"), ops.cast(share >= SHARE, "float32")
 
 
-def drawn(pixels: Any, kind: Any, draws: keras.random.SeedGenerator) -> tuple[Any, Any]:
+def draw_pixels(
+    pixels: Any, kind: Any, draws: keras.random.SeedGenerator
+) -> tuple[Any, Any]:
     """Draw pixels (n, p, d) of a kind (n, p), 1 or 0.
 
     Returns (n, k, d), k at most `SAMPLES`, and which of them are of the kind, (n, k).
@@ -58,5 +60,5 @@ def drawn(pixels: Any, kind: Any, draws: keras.random.SeedGenerator) -> tuple[An
     order = keras.random.uniform(ops.shape(kind), seed=draws)
     count = min(SAMPLES, pixels.shape[1])
     _, index = ops.top_k(ops.where(kind > 0, order, order - 2), count)
-    found = ops.take_along_axis(pixels, index[..., None], axis=1)
-    return found, ops.take_along_axis(kind, index, axis=1)
+    sample = ops.take_along_axis(pixels, index[..., None], axis=1)
+    return sample, ops.take_along_axis(kind, index, axis=1)

@@ -13,7 +13,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75)  # of the learned map
 GAIN = 0.005  # that some tens of validation images can tell from chance
 
 
-def choose_blend(
+def choose_fusion(
     maps: np.ndarray, masks: np.ndarray
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Return the factors of the blend that tells defects best.
@@ -62,11 +62,11 @@ def rank(labels: npt.ArrayLike, scores: np.ndarray) -> float:
     return float(auroc(*count_ranked(scores, np.stack([~labels, labels]))))
 
 
-def blended(factors: np.ndarray, distances: Any, learned: Any) -> Any:
+def fused(factors: np.ndarray, distances: Any, learned: Any) -> Any:
     """Return the weighted sum of two symbolic maps (n, h, w).
 
     `factors` are (2,), or (2, 2) for two such sums, (2, n, h, w).
     """
     if factors.ndim == 2:
-        return ops.stack([blended(row, distances, learned) for row in factors], axis=1)
+        return ops.stack([fused(row, distances, learned) for row in factors], axis=1)
     return float(factors[0]) * distances + float(factors[1]) * learned

@@ -35,9 +35,9 @@ class MemoryBank(keras.layers.Layer):
             block = self.bank[start : start + BLOCK]
             # highest where |q - b|^2 is lowest, |q|^2 being the same for all b
             closeness = ops.matmul(queries, ops.transpose(block)) - half_squares(block)
-            highest, found = ops.top_k(closeness, 1)
+            highest, place = ops.top_k(closeness, 1)
             closest.append(highest)
-            places.append(found + start)
+            places.append(place + start)
         index = places[0]
         if len(places) > 1:
             best = ops.argmax(ops.concatenate(closest, axis=1), axis=1)
@@ -55,8 +55,8 @@ class MemoryBank(keras.layers.Layer):
         features = ops.take(self.bank, index, axis=0)
         closeness = ops.matmul(features, ops.transpose(self.bank))
         closeness = closeness - half_squares(self.bank)
-        _, found = ops.top_k(closeness, min(count, self.count))
-        return ops.take(self.bank, found, axis=0)
+        _, nearest = ops.top_k(closeness, min(count, self.count))
+        return ops.take(self.bank, nearest, axis=0)
 
 
 def half_squares(features: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Gradients of chains of layers in closed form, the same on every backend.
+"""Vector-Jacobian products of chains of layers in closed form, on every backend.
 
 Keras has no operation for gradients that its backends share outside of training. At
 inference a chain of stock layers needs none: the gradient of a convolution is its
@@ -10,47 +10,47 @@ from typing import Any
 
 from keras import layers, ops
 
-Pull = Callable[[Any], Any]  # from the gradient of a layer's output to its input's
+VJP = Callable[[Any], Any]  # from the gradient of a layer's output to that of its input
 
 
-def _conv(layer: Any, x: Any) -> tuple[Any, Pull]:
-    def pull(gradient: Any) -> Any:
+def _conv(layer: Any, x: Any) -> tuple[Any, VJP]:
+    def vjp(gradient: Any) -> Any:
         return ops.conv_transpose(
             gradient, layer.kernel, strides=layer.strides, padding=layer.padding
         )
 
-    return layer(x), pull
+    return layer(x), vjp
 
 
-def _conv_transpose(layer: Any, x: Any) -> tuple[Any, Pull]:
-    def pull(gradient: Any) -> Any:
+def _conv_transpose(layer: Any, x: Any) -> tuple[Any, VJP]:
+    def vjp(gradient: Any) -> Any:
         return ops.conv(
             gradient, layer.kernel, strides=layer.strides, padding=layer.padding
         )
 
-    return layer(x), pull
+    return layer(x), vjp
 
 
-def _dense(layer: Any, x: Any) -> tuple[Any, Pull]:
+def _dense(layer: Any, x: Any) -> tuple[Any, VJP]:
     return layer(x), lambda gradient: ops.matmul(gradient, ops.transpose(layer.kernel))
 
 
-def _batch_normalization(layer: Any, x: Any) -> tuple[Any, Pull]:
+def _batch_normalization(layer: Any, x: Any) -> tuple[Any, VJP]:
     scale = layer.gamma / ops.sqrt(layer.moving_variance + layer.epsilon)
     return layer(x, training=False), lambda gradient: gradient * scale
 
 
-def _relu(layer: Any, x: Any) -> tuple[Any, Pull]:
+def _relu(layer: Any, x: Any) -> tuple[Any, VJP]:
     slope = getattr(layer, "negative_slope", 0.0)
     return layer(x), lambda gradient: ops.where(x > 0, gradient, slope * gradient)
 
 
-def _tanh(layer: Any, x: Any) -> tuple[Any, Pull]:
+def _tanh(layer: Any, x: Any) -> tuple[Any, VJP]:
     y = layer(x)
     return y, lambda gradient: gradient * (1 - y * y)
 
 
-def _reshape(layer: Any, x: Any) -> tuple[Any, Pull]:
+def _reshape(layer: Any, x: Any) -> tuple[Any, VJP]:
     shape = (-1, *x.shape[1:])
     return layer(x), lambda gradient: ops.reshape(gradient, shape)
 
@@ -77,8 +77,8 @@ def check_chain(chain: Sequence[Any]) -> None:
             raise ValueError(f"no rule for the gradient of {layer.name} ({activation})")
 
 
-def value_and_pullback(chain: Sequence[Any], x: Any) -> tuple[Any, Pull]:
-    """Return the output of a chain of layers at inference, and its pullback.
+def value_and_vjp(chain: Sequence[Any], x: Any) -> tuple[Any, VJP]:
+    """Return the output of a chain of layers at inference, and its VJP.
 
     Args:
         chain: layers of `RULES`, one after the other; convolutions without an
@@ -90,14 +90,14 @@ def value_and_pullback(chain: Sequence[Any], x: Any) -> tuple[Any, Pull]:
         gradient with respect to `x`, both of the same shapes.
     """
     check_chain(chain)
-    pulls = []
+    vjps = []
     for layer in chain:
-        x, pull = RULES[type(layer)](layer, x)
-        pulls.append(pull)
+        x, of_layer = RULES[type(layer)](layer, x)
+        vjps.append(of_layer)
 
-    def pullback(gradient: Any) -> Any:
-        for pull in reversed(pulls):
-            gradient = pull(gradient)
+    def vjp(gradient: Any) -> Any:
+        for of_layer in reversed(vjps):
+            gradient = of_layer(gradient)
         return gradient
 
-    return x, pullback
+    return x, vjp

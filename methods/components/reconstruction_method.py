@@ -52,15 +52,15 @@ class ReconstructionMethod(Method):
 
     def calibrate(self, good: ImageSet) -> None:
         """Learn mean and deviation of every pixel's residual on good images."""
-        found = {
+        by_kind = {
             kind: PixelStatistics(self.image_shape[:2]) for kind in self.standardised
         }
         for images in good.batches(AT_ONCE):
             reconstructions = self.reconstruct(images)
-            for kind, statistics in found.items():
+            for kind, statistics in by_kind.items():
                 maps = self.residual(images, reconstructions, kind)
                 statistics.add(smooth(maps, self.blur))
-        for kind, statistics in found.items():
+        for kind, statistics in by_kind.items():
             names = (self.statistic.format(kind=kind, name=name) for name in NAMES)
             self.arrays |= dict(zip(names, statistics.result(self.blur), strict=True))
 

@@ -116,8 +116,8 @@ def shards(
     )
     parts = list(zip(bounds[:-1], bounds[1:], strict=True))
     work = partial(make_shard, job)
-    _, made = ray_tasks.started(work, parts, address, memory + PROCESS, ordered=True)
-    for (start, stop), result in tracked(made, count, "shards"):
+    _, results = ray_tasks.started(work, parts, address, memory + PROCESS, ordered=True)
+    for (start, stop), result in tracked(results, count, "shards"):
         if isinstance(result, ray_tasks.Lost):
             raise UserError(f"training images {start + 1} to {stop}: {result}")
         yield result

@@ -67,8 +67,8 @@ def centroids(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Without any cluster it is the mean of all pixels.
     """
-    found = [label for label in np.unique(labels) if label != NOISE]
-    means = [pixels[labels == label].mean(axis=0) for label in found]
+    clusters = [label for label in np.unique(labels) if label != NOISE]
+    means = [pixels[labels == label].mean(axis=0) for label in clusters]
     return unit(np.stack(means or [pixels.mean(axis=0)]))
 
 

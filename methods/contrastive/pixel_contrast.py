@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from methods.components.info_nce import drawn, info_nce, on_cells
+from methods.components.info_nce import draw_pixels, info_nce, on_cells
 from methods.engine.loss_model import LossModel
 
 
@@ -33,6 +33,8 @@ class PixelContrast(LossModel):
         kinds = on_cells(targets, (height, width))
         (queries, good), (negatives, defective) = (
             (ops.reshape(chosen, (1, -1, size)), ops.reshape(counted, (1, -1)))
-            for chosen, counted in (drawn(pixels, kind, self.draws) for kind in kinds)
+            for chosen, counted in (
+                draw_pixels(pixels, kind, self.draws) for kind in kinds
+            )
         )
         return info_nce(queries, negatives, good, defective)

@@ -158,8 +158,8 @@ class DDAD(Diffusion):
         def pairs(epoch: int) -> Iterator[tuple[Images, Images]]:
             draws = np.random.default_rng((self.seed, ADAPTATION, epoch))
             for images, targets in halves(good.load, len(good), self.batch_size, draws):
-                made = self.reverse(2 * images - 1, 2 * targets - 1, plan)
-                yield np.clip((made + 1) / 2, 0, 1), targets
+                reconstructions = self.reverse(2 * images - 1, 2 * targets - 1, plan)
+                yield np.clip((reconstructions + 1) / 2, 0, 1), targets
 
         losses = run_adaptation(adapter, pairs, self.adapt, self.adapt_rate)
         log.info(

@@ -57,11 +57,11 @@ def options(content: Mapping[str, Any]) -> Mapping[str, Any]:
     unknown = sorted(given.keys() - OPTIONS.keys() - FIXED.keys() - UNUSED)
     if unknown:
         raise UsageError(f"settings of DDAD without a counterpart: {unknown}")
-    found = {OPTIONS[key]: given[key] for key in given if key in OPTIONS}
-    found |= {"architecture": "DDAD", "preset": _preset(given), **_steps(given)}
+    translated = {OPTIONS[key]: given[key] for key in given if key in OPTIONS}
+    translated |= {"architecture": "DDAD", "preset": _preset(given), **_steps(given)}
     if given.keys() >= {"data_dir", "category"}:
-        found["input-dir"] = f"{given['data_dir']}/{given['category']}"
-    return found
+        translated["input-dir"] = f"{given['data_dir']}/{given['category']}"
+    return translated
 
 
 def _preset(given: Mapping[str, Any]) -> str:

@@ -142,8 +142,10 @@ class Diffusion(ReconstructionMethod):
         """Return the mean of `repeats` reconstructions, clipped to [0, 1]."""
         self.check_fitted()
         plan, scaled = self.plan(), 2 * images - 1
-        made = [self.reverse(scaled, scaled, plan, i) for i in range(self.repeats)]
-        return np.clip((np.mean(made, axis=0) + 1) / 2, 0, 1)
+        reconstructions = [
+            self.reverse(scaled, scaled, plan, i) for i in range(self.repeats)
+        ]
+        return np.clip((np.mean(reconstructions, axis=0) + 1) / 2, 0, 1)
 
     def reverse(
         self, images: Images, targets: Images, plan: Plan, repeat: int = 0

@@ -137,11 +137,11 @@ class Adapter(LossModel):
         Both images are (n, h, w, c) in [0, 1].
         """
         both = [prepared(images, self.network) for images in pair]
-        found = []
+        by_network = []
         for network in (self.network, self.frozen):
             features = [network(images, training=False) for images in both]
-            found.append(list(zip(*features, strict=True)))
-        return found[0], found[1]
+            by_network.append(list(zip(*features, strict=True)))
+        return by_network[0], by_network[1]
 
     def batch_loss(self, targets: Any, outputs: Any) -> Any:
         """Return the mean loss of the adaptation."""

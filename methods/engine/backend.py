@@ -50,10 +50,10 @@ def use_devices(count: int) -> None:
             "--devices: Keras shares batches with JAX alone, expected "
             f"KERAS_BACKEND=jax. Received: {keras.backend.backend()}"
         )
-    found = keras.distribution.list_devices()
-    if count > len(found):
+    devices = keras.distribution.list_devices()
+    if count > len(devices):
         raise UsageError(
-            f"--devices: expected at most {len(found)} ({', '.join(found)}). "
+            f"--devices: expected at most {len(devices)} ({', '.join(devices)}). "
             f"Received: {count}"
         )
-    share(found[:count])
+    share(devices[:count])

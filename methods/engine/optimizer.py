@@ -36,9 +36,9 @@ def cosine(steps: int) -> Callable:
     """
 
     def shape(step: Any) -> Any:
-        done = ops.minimum(step / float(steps), 1.0)
-        wane = 0.01 + 0.99 * 0.5 * (1 + ops.cos(math.pi * done))
-        return wane * ops.minimum((step + 1) / WARM_UP, 1.0)
+        progress = ops.minimum(step / float(steps), 1.0)
+        decay = 0.01 + 0.99 * 0.5 * (1 + ops.cos(math.pi * progress))
+        return decay * ops.minimum((step + 1) / WARM_UP, 1.0)
 
     return shape
 

@@ -96,13 +96,13 @@ def tracked(
     """
     console = console or Console()
     bar = [TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-    started = told = time.perf_counter()
+    started = reported = time.perf_counter()
     with Progress(
         *bar, console=console, transient=True, disable=not console.is_terminal
     ) as progress:
-        for done, step in enumerate(progress.track(steps, total), 1):
+        for count, step in enumerate(progress.track(steps, total), 1):
             yield step
             now = time.perf_counter()
-            if not console.is_terminal and now - told >= EVERY:
-                told, left = now, (now - started) / done * (total - done)
-                log.info("%s: %d of %d, %s left", what, done, total, duration(left))
+            if not console.is_terminal and now - reported >= EVERY:
+                reported, left = now, (now - started) / count * (total - count)
+                log.info("%s: %d of %d, %s left", what, count, total, duration(left))

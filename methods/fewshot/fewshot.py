@@ -9,14 +9,14 @@ from keras import ops
 
 from methods.base import BATCH, NotFittedError, Run, TrainingImages
 from methods.components.enlarge import Enlarge
-from methods.components.map_blend import blended, choose_blend
+from methods.components.map_blend import choose_fusion, fused
 from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_defects
 from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
 
 from .few_shot_method import ShotMethod, cosine_distances
-from .prototypes import HeadTrainer, relative_head
+from .prototypes import HeadTrainer, residual_head
 
 
 class FewShot(ShotMethod):
@@ -107,7 +107,7 @@ class FewShot(ShotMethod):
 
     def _add_head(self) -> None:
         height, width, _ = self.image_shape
-        self.networks["head"] = relative_head(
+        self.networks["head"] = residual_head(
             [
                 (height // level.stride, width // level.stride, level.channels)
                 for level in self.chosen_levels
@@ -134,10 +134,10 @@ class FewShot(ShotMethod):
         pairs = [batches[i] for i in range(len(batches))]
         maps = [self._judge.predict_on_batch(images)[0] for images, _ in pairs]
         masks = np.concatenate([masks for _, masks in pairs])
-        self.arrays["blend"], found = choose_blend(
+        self.arrays["blend"], separations = choose_fusion(
             np.moveaxis(np.concatenate(maps), 1, 0), masks
         )
-        self.trained |= {"best_epoch": state["best_epoch"], "blends": found}
+        self.trained |= {"best_epoch": state["best_epoch"], "blends": separations}
 
     def _compare(self, images: Any) -> tuple[list[Any], list[Any]]:
         """Compare symbolic images with the memory, level by level.
@@ -147,10 +147,10 @@ class FewShot(ShotMethod):
         """
         distances, deviations = [], []
         features = self.unit_features(images)
-        for bank, found in zip(self.banks, features, strict=True):
-            distance, nearest = cosine_distances(bank, found)
+        for bank, queries in zip(self.banks, features, strict=True):
+            distance, nearest = cosine_distances(bank, queries)
             distances.append(distance)
-            deviations.append(ops.abs(found - nearest))
+            deviations.append(ops.abs(queries - nearest))
         return distances, deviations
 
     def use(self) -> None:
@@ -165,7 +165,7 @@ class FewShot(ShotMethod):
         if "blend" in self.arrays:
             odds = ops.softplus(self.networks["head"](deviations))
             learned = Enlarge(size, self.sigma, "enlarge_head")(odds)
-            result = blended(self.arrays["blend"], result, learned)
+            result = fused(self.arrays["blend"], result, learned)
         scores = ops.max(result, axis=(-2, -1))
         self._judge = keras.Model(images, [result, scores], name="fewshot")
 

@@ -26,7 +26,7 @@ def dice_loss(masks: Any, logits: Any) -> Any:
     A defect counts the same whatever its size. Arguments as in `focal_loss`.
     """
     masks = ops.cast(masks, logits.dtype)
-    found = ops.sigmoid(logits)
-    both = ops.sum(found * masks, axis=(1, 2))
-    total = ops.sum(found, axis=(1, 2)) + ops.sum(masks, axis=(1, 2))
+    probabilities = ops.sigmoid(logits)
+    both = ops.sum(probabilities * masks, axis=(1, 2))
+    total = ops.sum(probabilities, axis=(1, 2)) + ops.sum(masks, axis=(1, 2))
     return 1 - (2 * both + 1) / (total + 1)

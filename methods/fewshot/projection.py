@@ -6,11 +6,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from methods.components.info_nce import TEMPERATURE, drawn, on_cells
+from methods.components.info_nce import TEMPERATURE, draw_pixels, on_cells
 from methods.engine.loss_model import LossModel
 
 
-def projection(size: int, name: str) -> keras.Model:
+def projection_head(size: int, name: str) -> keras.Model:
     """Return a linear map of features (n, h, w, d) to such of length 1.
 
     It adds to the features, and begins with nothing: before training they stay.
@@ -86,7 +86,7 @@ class EpisodeContrast(LossModel):
         pixels = ops.reshape(maps[self.shots :], (-1, height * width, size))
         close, counts = [], []
         for kind in on_cells(masks, (height, width)):
-            chosen, counted = drawn(pixels, kind, self.draws)
+            chosen, counted = draw_pixels(pixels, kind, self.draws)
             cosines = ops.matmul(ops.reshape(chosen, (-1, size)), memory)
             close.append(ops.max(cosines, axis=-1))
             counts.append(ops.reshape(counted, (-1,)))

@@ -34,7 +34,7 @@ class Prototypes(keras.layers.Layer):
         return ops.squeeze(ops.matmul(features, towards[:, None]), axis=-1)
 
 
-def relative_head(shapes: Sequence[tuple[int, int, int]]) -> keras.Model:
+def residual_head(shapes: Sequence[tuple[int, int, int]]) -> keras.Model:
     """Return a model from deviations to the log odds of a defect.
 
     Before training the odds rise with the distance from memory alone. It sees no

@@ -17,7 +17,7 @@ from processing.data.image_set import ImageSet
 
 from .episodes import Episodes
 from .fewshot import FewShot
-from .projection import EpisodeContrast, projection
+from .projection import EpisodeContrast, projection_head
 
 
 class Unified(FewShot):
@@ -86,7 +86,7 @@ class Unified(FewShot):
         super().build_backbone()
         for level in self.chosen_levels:
             name = f"projection_{level.name}"
-            self.networks[name] = projection(level.channels, name)
+            self.networks[name] = projection_head(level.channels, name)
 
     def fit(self, images: TrainingImages, run: Run | None = None) -> "Unified":
         return self.fit_categories({"": images}, run)
@@ -137,10 +137,10 @@ class Unified(FewShot):
         Their length is 1, and their cosine the mean of both cosines.
         """
         share = float(self.arrays["share"])
-        own, learned = (keras.layers.Rescaling(x**0.5) for x in (1 - share, share))
+        plain, learned = (keras.layers.Rescaling(x**0.5) for x in (1 - share, share))
         maps = zip(super().unit_features(images), self._projections, strict=True)
         return [
-            ops.concatenate([own(features), learned(project(features))], axis=-1)
+            ops.concatenate([plain(features), learned(project(features))], axis=-1)
             for features, project in maps
         ]
 

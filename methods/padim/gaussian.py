@@ -141,8 +141,8 @@ class Statistics:
             raise ValueError(f"no sums of {self.images} images: `add` their features")
         self.count += other.count
         self.total += other.total
-        for block, more in zip(self.rows, other.rows, strict=True):
-            block += more
+        for block, addition in zip(self.rows, other.rows, strict=True):
+            block += addition
 
     def _add(self, x: np.ndarray, part: slice) -> None:
         self.total[part] += x.sum(axis=1, dtype=np.float64)

@@ -22,24 +22,24 @@ def greedy_coreset(features: np.ndarray, count: int, first: int) -> Iterator[int
     """
     norms = np.einsum("nd,nd->n", features, features)
     chosen = np.empty(count, np.int64)
-    chosen[0], done = first, 1
+    chosen[0], kept = first, 1
     bounds = _squares(features, norms, features[[first]])[:, 0]
     bounds[first] = -1  # never again
     current = np.ones(len(features), np.int64)  # chosen ones that `bounds` knows
     yield first
-    while done < count:
+    while kept < count:
         near, limit = _highest(bounds)
-        _refresh(features, norms, near, bounds, current, chosen[:done])
+        _refresh(features, norms, near, bounds, current, chosen[:kept])
         points, local, known = features[near], bounds[near], norms[near]
-        while done < count and local.max() >= limit:
+        while kept < count and local.max() >= limit:
             pick = int(local.argmax())
-            chosen[done] = near[pick]
+            chosen[kept] = near[pick]
             yield int(near[pick])
             squares = known + known[pick] - 2 * (points @ points[pick])
             np.minimum(local, squares, out=local)
             local[pick] = -1
-            done += 1
-        bounds[near], current[near] = local, done
+            kept += 1
+        bounds[near], current[near] = local, kept
 
 
 def _highest(bounds: np.ndarray) -> tuple[np.ndarray, float]:

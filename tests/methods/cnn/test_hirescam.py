@@ -8,7 +8,7 @@ from methods.cnn.classifier import classifier
 from methods.cnn.hirescam import (
     CELL,
     FIRST,
-    Attention,
+    HiResCAM,
     Verdict,
     at_pixels,
     verdict_model,
@@ -23,16 +23,16 @@ def test_evidence_adds_up_to_the_logits(rng):
     for layer in network.layers:
         if isinstance(layer, keras.layers.Dense):
             layer.bias.assign(np.zeros(layer.bias.shape))
-    attention = Attention(network)
+    cam = HiResCAM(network)
     images = rng.random((3, *SHAPE)).astype("float32")
     logits = np.asarray(network(images))
-    evidence, differences = map(np.asarray, attention.predict_on_batch(images))
+    evidence, differences = map(np.asarray, cam.predict_on_batch(images))
     np.testing.assert_allclose(differences, logits[:, 1] - logits[:, 0], atol=1e-5)
     assert evidence.shape == (3, 3, 3)
     # What is not evidence for a defect is evidence against it: swap the classes.
     last = network.layers[-1]
     last.kernel.assign(np.asarray(last.kernel)[:, ::-1])
-    against, _ = map(np.asarray, Attention(network).predict_on_batch(images))
+    against, _ = map(np.asarray, HiResCAM(network).predict_on_batch(images))
     total = (evidence - against).sum(axis=(1, 2))
     np.testing.assert_allclose(total, differences, rtol=1e-3, atol=1e-5)
 
@@ -40,7 +40,7 @@ def test_evidence_adds_up_to_the_logits(rng):
 def test_a_cell_looks_at_the_pixels_it_is_put_at():
     """The middle of what changes a cell of the features is where the map has it."""
     network = classifier(SHAPE)
-    features = Attention(network).features
+    features = HiResCAM(network).features
     base = np.full((1, *SHAPE), 0.5, "float32")
     images = np.repeat(base, 64, axis=0)
     images[np.arange(64), :, np.arange(64)] = 1.0  # one bright column each

@@ -75,7 +75,7 @@ def test_draws_are_of_their_kind(rng, monkeypatch):
     kind[0, 3:20] = kind[1, 4:6] = 1
     pixels = np.broadcast_to(np.arange(30.0)[:, None], (2, 30, 1)).astype(np.float32)
     found, counted = map(
-        np.asarray, module.drawn(pixels, ops.convert_to_tensor(kind), draws)
+        np.asarray, module.draw_pixels(pixels, ops.convert_to_tensor(kind), draws)
     )
     assert found.shape == (2, 5, 1)
     assert ((found[0] >= 3) & (found[0] < 20)).all()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from methods.components.map_blend import best_share, blended, choose_blend, rank
+from methods.components.map_blend import best_share, choose_fusion, fused, rank
 
 
 @pytest.fixture
@@ -16,21 +16,21 @@ def case(rng):
 
 def test_a_map_that_knows_nothing_is_left_out(case):
     masks, good, noise = case
-    factors, figures = choose_blend(np.stack([good, noise]), masks)
+    factors, figures = choose_fusion(np.stack([good, noise]), masks)
     assert factors[1] == 0
     assert figures["0.0"] == max(figures.values()) == 1.0
 
 
 def test_a_map_that_knows_better_comes_in(case):
     masks, good, noise = case
-    factors, figures = choose_blend(np.stack([noise, good]), masks)
+    factors, figures = choose_fusion(np.stack([noise, good]), masks)
     assert factors[1] > 0
     assert figures["0.75"] > figures["0.0"]
 
 
 def test_of_equals_the_one_without_training_is_taken(case):
     masks, good, _ = case
-    factors, figures = choose_blend(np.stack([good, 7 * good]), masks)
+    factors, figures = choose_fusion(np.stack([good, 7 * good]), masks)
     assert len(set(figures.values())) == 1
     assert factors[1] == 0
 
@@ -41,8 +41,8 @@ def test_a_gain_by_chance_is_no_gain(case, monkeypatch):
     monkeypatch.setattr(
         "methods.components.map_blend.separation", lambda *_: next(figures)
     )
-    assert choose_blend(np.stack([good, good]), masks)[0][1] == 0
-    assert choose_blend(np.stack([good, good]), masks)[0][1] > 0
+    assert choose_fusion(np.stack([good, good]), masks)[0][1] == 0
+    assert choose_fusion(np.stack([good, good]), masks)[0][1] > 0
 
 
 def test_the_smallest_of_shares_that_do_alike_is_taken():
@@ -51,9 +51,9 @@ def test_the_smallest_of_shares_that_do_alike_is_taken():
 
 def test_a_blend_is_a_weighted_sum(case):
     _, one, other = case
-    result = blended(np.array([2.0, 0.5]), one, other)
+    result = fused(np.array([2.0, 0.5]), one, other)
     np.testing.assert_allclose(result, 2 * one + other / 2)
-    both = np.asarray(blended(np.eye(2), one, other))
+    both = np.asarray(fused(np.eye(2), one, other))
     np.testing.assert_allclose(both, np.stack([one, other], axis=1))
 
 

@@ -4,7 +4,7 @@ import pytest
 from keras import layers
 
 from methods.anogan import networks
-from methods.components.pullback import value_and_pullback
+from methods.components.pullback import value_and_vjp
 
 
 def by_autodiff(chain, x, weights):
@@ -54,9 +54,9 @@ def chains(rng):
 def test_gradients_are_those_of_autodiff(rng):
     for chain, shape in chains(rng):
         x = rng.normal(size=shape).astype("float32")
-        value, pullback = value_and_pullback(chain, x)
+        value, vjp = value_and_vjp(chain, x)
         weights = rng.normal(size=value.shape).astype("float32")
-        gradient = np.asarray(pullback(weights))
+        gradient = np.asarray(vjp(weights))
         assert gradient.shape == shape
         expected = by_autodiff(chain, x, weights)
         np.testing.assert_allclose(
@@ -69,4 +69,4 @@ def test_gradients_are_those_of_autodiff(rng):
 )
 def test_a_layer_without_a_rule_is_refused(layer, rng):
     with pytest.raises(ValueError, match=f"no rule .* {layer.name}"):
-        value_and_pullback([layer], rng.random((1, 4, 4, 2), "float32"))
+        value_and_vjp([layer], rng.random((1, 4, 4, 2), "float32"))

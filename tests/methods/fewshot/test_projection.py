@@ -3,17 +3,17 @@ import numpy as np
 import pytest
 from keras import ops
 
-from methods.fewshot.projection import EpisodeContrast, memory_nce, projection
+from methods.fewshot.projection import EpisodeContrast, memory_nce, projection_head
 
 
 def test_it_begins_with_the_features_as_they_are(rng):
     features = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
     features /= np.linalg.norm(features, axis=-1, keepdims=True)
-    np.testing.assert_allclose(projection(5, "p")(features), features, atol=1e-6)
+    np.testing.assert_allclose(projection_head(5, "p")(features), features, atol=1e-6)
 
 
 def test_it_is_linear_but_for_the_length(rng):
-    network = projection(3, "p")
+    network = projection_head(3, "p")
     matrix = rng.normal(size=(3, 3)).astype(np.float32)
     network.set_weights([matrix])
     features = rng.normal(size=(1, 2, 2, 3)).astype(np.float32)
@@ -46,7 +46,7 @@ def trainer():
     images = keras.Input((4, 4, 3))
     features = keras.layers.UnitNormalization()(images)
     network = keras.Model(images, features)
-    return EpisodeContrast(network, [projection(3, "p")], shots=1, seed=0)
+    return EpisodeContrast(network, [projection_head(3, "p")], shots=1, seed=0)
 
 
 def test_pixels_are_compared_with_the_shots_alone(trainer):

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from methods.fewshot.prototypes import HeadTrainer, Prototypes, relative_head
+from methods.fewshot.prototypes import HeadTrainer, Prototypes, residual_head
 
 SHAPES = [(4, 6, 5), (2, 3, 7)]
 
@@ -22,7 +22,7 @@ def test_log_odds_are_differences_of_cosines():
 
 def test_before_training_the_odds_follow_the_distance(deviations):
     """Cosine distances are half the squared deviations."""
-    head = relative_head(SHAPES)
+    head = residual_head(SHAPES)
     coarse = np.square(deviations[1]).sum(axis=-1) / 2
     fine = np.square(deviations[0]).sum(axis=-1) / 2
     odds = np.asarray(head(deviations))
@@ -39,7 +39,7 @@ def test_training_lowers_the_loss(rng):
     frozen = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
     trainer = HeadTrainer(
         keras.Model(images, frozen(images)),
-        relative_head([(8, 8, 1)]),
+        residual_head([(8, 8, 1)]),
         keras.layers.Identity(),
     )
     pixels = rng.random((16, 8, 8, 1), np.float32)
