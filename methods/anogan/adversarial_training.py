@@ -19,11 +19,6 @@ def cross_entropy(logits: Any, target: float) -> Any:
     return ops.mean(ops.softplus(logits) - target * logits)
 
 
-def to_signed(images: Any) -> Any:
-    """Return images in [0, 1] as such in [-1, 1]."""
-    return 2 * images - 1
-
-
 class Adversaries(LossModel):
     """A generator and a discriminator that train each other, in one backward pass.
 
@@ -56,8 +51,9 @@ class Adversaries(LossModel):
         """Return logits of real, of generated, and of images to learn to generate."""
         shape = (ops.shape(images)[0], self.latent)
         latents = keras.random.normal(shape, seed=self.draws)
-        generated = self._seen(self.generator(latents, training=training), training)
-        real = self._seen(to_signed(images), training)
+        generated = self.generator(latents, training=training)
+        generated = self.augmentation(generated, training=training)
+        real = self.augmentation(images, training=training)
         if training:
             self._follow()
         return (
@@ -65,11 +61,6 @@ class Adversaries(LossModel):
             self.discriminator(ops.stop_gradient(generated), training=training),
             self._judge(generated, training),
         )
-
-    def _seen(self, images: Any, training: bool) -> Any:
-        """Return images as the discriminator sees them, in [-1, 1]."""
-        images = (ops.cast(images, "float32") + 1) / 2
-        return 2 * self.augmentation(images, training=training) - 1
 
     def _judge(self, images: Any, training: bool) -> Any:
         """Return the discriminator's logits; its weights get no gradient."""

@@ -12,7 +12,7 @@ from methods.engine.training import resumed, summary
 from processing.maps.residuals import l1_residual
 
 from . import networks, training
-from .latent_search import LatentSearch, mean_squares
+from .latent_search import LatentSearch, f_anogan_scores
 
 STEPS = 500
 CALIBRATING = 64  # good images that a search is worth its time for
@@ -125,7 +125,7 @@ class AnoGAN(ReconstructionMethod):
 
     def _starts(self, images: np.ndarray) -> np.ndarray:
         if self.encoder:
-            guesses = self.networks["encoder"].predict_on_batch(2 * images - 1)
+            guesses = self.networks["encoder"].predict_on_batch(images)
             return np.asarray(guesses)
         start = np.random.default_rng(self.seed).standard_normal(self.latent, "float32")
         return np.tile(start, (len(images), 1))
@@ -137,14 +137,12 @@ class AnoGAN(ReconstructionMethod):
     def graph(self, images: Any) -> tuple[Any, Any] | None:
         if not self.encoder or self.steps:
             return None  # it is a search
-        wanted = 2 * images - 1
-        reconstructions = self.networks["generator"](self.networks["encoder"](wanted))
+        nearest = self.networks["generator"](self.networks["encoder"](images))
         discriminator = self.networks["discriminator"]
         compared = discriminator.get_layer(networks.FEATURES).output
         features = keras.Model(discriminator.input, compared)
-        scores = mean_squares(wanted, reconstructions)
-        scores = scores + mean_squares(features(wanted), features(reconstructions))
-        return (reconstructions + 1) / 2, scores
+        pairs = (images, nearest), (features(images), features(nearest))
+        return nearest, f_anogan_scores(*pairs)
 
     def residual(
         self, images: np.ndarray, reconstructions: np.ndarray, kind: str

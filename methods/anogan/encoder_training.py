@@ -8,8 +8,7 @@ from keras import ops
 from methods.engine.augmentation import Augmentation
 from methods.engine.loss_model import LossModel
 
-from .adversarial_training import to_signed
-from .networks import FEATURES, GANShape
+from .networks import FEATURES, RANGE, GANShape
 
 KAPPA = 1.0  # weight of the features in the loss
 
@@ -38,8 +37,8 @@ class Encoding(LossModel):
         self.augmentation = Augmentation(seed=seed)
 
     def call(self, images: Any, training: bool = False) -> Any:
-        """Return the (augmented) images and their reconstructions, in [-1, 1]."""
-        images = to_signed(self.augmentation(images, training=training))
+        """Return the (augmented) images and their reconstructions, in [0, 1]."""
+        images = self.augmentation(images, training=training)
         return images, self.generator(
             self.encoder(images, training=training), training=False
         )
@@ -49,9 +48,8 @@ class Encoding(LossModel):
         images, reconstructions = outputs
         features = (self.features(batch, training=False) for batch in outputs)
         wanted, got = (ops.cast(batch, "float32") for batch in features)
-        return ops.mean(ops.square(images - reconstructions)) + KAPPA * ops.mean(
-            ops.square(wanted - got)
-        )
+        apart = RANGE**2 * ops.mean(ops.square(images - reconstructions))
+        return apart + KAPPA * ops.mean(ops.square(wanted - got))
 
     def networks(self) -> dict[str, keras.Model]:
         """Return all networks by name."""

@@ -10,7 +10,7 @@ from keras import ops
 from methods.components.pullback import value_and_vjp
 from methods.engine.optimizer import compile_trainer, predict
 
-from .networks import feature_layers
+from .networks import RANGE, feature_layers
 
 LAMBDA = 0.1  # share of the features' distance, the rest is the images'
 RATE = 0.05  # of Adam, at the first step; wanes by half a cosine
@@ -23,13 +23,18 @@ def distance(x: Any, y: Any) -> Any:
     return ops.sum(ops.abs(x - y), axis=tuple(range(1, len(x.shape))))
 
 
-def mean_squares(x: Any, y: Any) -> Any:
-    """Return the mean squared difference of each row, (n,).
+def f_anogan_scores(images: tuple[Any, Any], features: tuple[Any, Any]) -> Any:
+    """Return the mean squared difference of images plus that of features, (n,).
 
-    That of images plus that of features is the score of f-AnoGAN (Schlegl et al. 2019,
-    Medical Image Analysis 54, eq. 4, with kappa 1).
+    Schlegl et al. 2019, Medical Image Analysis 54, eq. 4, with kappa 1; images are in
+    [0, 1], but their difference counts as if they were in [-1, 1].
     """
-    return ops.mean(ops.square(x - y), axis=tuple(range(1, len(x.shape))))
+    squares = (
+        ops.mean(ops.square(x - y), axis=tuple(range(1, len(x.shape))))
+        for x, y in (images, features)
+    )
+    of_images, of_features = squares
+    return RANGE**2 * of_images + of_features
 
 
 class LatentSearch(keras.Model):
@@ -40,10 +45,10 @@ class LatentSearch(keras.Model):
     batch run as one compiled loop, and the best z that each image came by is kept.
 
     Args:
-        generator: G, from latents to images in [-1, 1].
+        generator: G, from latents to images in [0, 1].
         discriminator: f is its layer "features".
         steps: of the descent; 0 leaves the starts as they are.
-        squared: score by mean squared errors, which `mean_squares` tells.
+        squared: score by `f_anogan_scores`.
     """
 
     def __init__(
@@ -61,7 +66,7 @@ class LatentSearch(keras.Model):
 
         Takes float32 images (n, h, w, c) in [0, 1] and latents (n, k) to start from.
         """
-        images, latents = 2 * inputs[0] - 1, inputs[1]
+        images, latents = inputs
         wanted, _ = value_and_vjp(self.features, images)
         worst = ops.full((ops.shape(latents)[0],), math.inf)
         zeros = ops.zeros_like(latents)
@@ -79,19 +84,19 @@ class LatentSearch(keras.Model):
         best, lowest = _better(last, loss, best, lowest)
         generated, _ = value_and_vjp(self.generator, best)
         if not self.squared:
-            return (generated + 1) / 2, lowest
+            return generated, lowest
         features, _ = value_and_vjp(self.features, generated)
-        scores = mean_squares(images, generated) + mean_squares(wanted, features)
-        return (generated + 1) / 2, scores
+        return generated, f_anogan_scores((images, generated), (wanted, features))
 
     def _loss(self, images: Any, wanted: Any, latents: Any) -> tuple[Any, Any]:
         """Return the loss (n,) of latents and its gradient (n, k)."""
         generated, to_latents = value_and_vjp(self.generator, latents)
         features, to_images = value_and_vjp(self.features, generated)
-        loss = (1 - LAMBDA) * distance(images, generated)
+        loss = (1 - LAMBDA) * RANGE * distance(images, generated)
         loss = loss + LAMBDA * distance(wanted, features)
         gradient = to_images(LAMBDA * ops.sign(features - wanted))
-        return loss, to_latents(gradient + (1 - LAMBDA) * ops.sign(generated - images))
+        apart = (1 - LAMBDA) * RANGE * ops.sign(generated - images)
+        return loss, to_latents(gradient + apart)
 
     def _adam(
         self, step: Any, latents: Any, gradient: Any, first: Any, second: Any

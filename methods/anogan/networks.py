@@ -32,6 +32,7 @@ DISCRIMINATORS: dict[int, tuple[Stage, ...]] = {  # all end at 4x4 cells
     128: ((1, 6, 4), (2, 4, 2), (4, 4, 2), (8, 4, 2)),
     256: ((1, 6, 4), (2, 4, 4), (4, 4, 2), (8, 4, 2)),
 }
+RANGE = 2  # of images in the papers, which differences are measured in: [-1, 1]
 FEATURES = "features"  # name of the discriminator's layer that images are compared by
 
 
@@ -71,7 +72,7 @@ def _upward(x: Any, filters: int, kernel: int, stride: int) -> Any:
 
 
 def generator(image_shape: Shape, latent: int = LATENT, width: int = WIDTH) -> Any:
-    """Return the model from latents (n, latent) to images (n, h, w, c) in [-1, 1]."""
+    """Return the model from latents (n, latent) to images (n, h, w, c) in [0, 1]."""
     grid, factor, stages = GENERATORS[image_shape[0]]
     latents = keras.Input((latent,))
     x = layers.Reshape((1, 1, latent))(latents)
@@ -79,13 +80,14 @@ def generator(image_shape: Shape, latent: int = LATENT, width: int = WIDTH) -> A
     for factor, kernel, stride in stages:
         x = layers.ReLU()(_normalised(x))
         x = _upward(x, factor * width or image_shape[2], kernel, stride)
-    images = layers.Activation("tanh", dtype="float32")(x)
+    x = layers.Activation("tanh", dtype="float32")(x)
+    images = layers.Rescaling(0.5, 0.5, dtype="float32")(x)
     return keras.Model(latents, images, name="generator")
 
 
 def _downward(images: Any, stages: Sequence[Stage], width: int) -> Any:
-    """Return features (n, 4, 4, 8 * width) of images (n, h, w, c)."""
-    x = images
+    """Return features (n, 4, 4, 8 * width) of images (n, h, w, c) in [0, 1]."""
+    x = layers.Rescaling(2, -1, dtype="float32")(images)
     for index, (factor, kernel, stride) in enumerate(stages):
         x = layers.Conv2D(
             factor * width,
@@ -109,14 +111,14 @@ def _head(features: Any, values: int) -> Any:
 
 
 def discriminator(image_shape: Shape, width: int = WIDTH) -> Any:
-    """Return the model from images in [-1, 1] to logits (n, 1), positive for real."""
+    """Return the model from images in [0, 1] to logits (n, 1), positive for real."""
     images = keras.Input(image_shape)
     x = _downward(images, DISCRIMINATORS[image_shape[0]], width)
     return keras.Model(images, _head(x, 1), name="discriminator")
 
 
 def encoder(image_shape: Shape, latent: int = LATENT, width: int = WIDTH) -> Any:
-    """Return the model from images in [-1, 1] to latents (n, latent).
+    """Return the model from images in [0, 1] to latents (n, latent).
 
     f-AnoGAN's (Schlegl et al. 2019): the discriminator with another last layer.
     """

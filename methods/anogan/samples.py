@@ -21,7 +21,7 @@ class Samples(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write the epoch's grid."""
         images = np.asarray(self.model.average(self.latents, training=False))
-        self.write(f"epoch_{epoch + 1:03d}", grid((images + 1) / 2))
+        self.write(f"epoch_{epoch + 1:03d}", grid(images))
 
 
 def grid(images: np.ndarray) -> np.ndarray:

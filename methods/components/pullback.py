@@ -50,6 +50,10 @@ def _tanh(layer: Any, x: Any) -> tuple[Any, VJP]:
     return y, lambda gradient: gradient * (1 - y * y)
 
 
+def _rescaling(layer: Any, x: Any) -> tuple[Any, VJP]:
+    return layer(x), lambda gradient: gradient * layer.scale
+
+
 def _reshape(layer: Any, x: Any) -> tuple[Any, VJP]:
     shape = (-1, *x.shape[1:])
     return layer(x), lambda gradient: ops.reshape(gradient, shape)
@@ -65,6 +69,7 @@ RULES: dict[type, Callable] = {
     layers.Activation: _tanh,
     layers.Flatten: _reshape,
     layers.Reshape: _reshape,
+    layers.Rescaling: _rescaling,
 }
 
 

@@ -20,7 +20,7 @@ def gradients(model, images):
     model.compile(keras.optimizers.SGD(1.0), jit_compile=False)
     networks = (model.generator, model.discriminator)
     before = [[np.array(w) for w in n.trainable_weights] for n in networks]
-    model.train_on_batch(images)
+    model.train_on_batch(images / np.float32(255))
     return [
         max(
             np.abs(np.array(weight) - value).max()
@@ -51,7 +51,7 @@ def test_averages_follow_the_generator(images, monkeypatch):
         np.testing.assert_array_equal(old, np.array(weight))
     gradients(model, images)
     first = [np.array(w) for w in model.generator.weights]
-    model.train_on_batch(images)
+    model.train_on_batch(images / np.float32(255))
     for old, weight, mean in zip(before, first, model.average.weights, strict=True):
         if "moving" not in mean.path:  # statistics change before they are followed
             np.testing.assert_allclose(mean, 0.05 * old + 0.95 * weight, atol=1e-5)

@@ -23,7 +23,7 @@ def made():
 def images(made, rng):
     """Return four images that the generator can make."""
     latents = rng.normal(size=(4, 8)).astype("float32")
-    return (np.asarray(made[0](latents)) + 1) / 2
+    return np.asarray(made[0](latents))
 
 
 @pytest.fixture
@@ -38,12 +38,12 @@ def test_loss_is_that_of_the_paper(made, images, starts):
         discriminator.input, discriminator.get_layer(networks.FEATURES).output
     )
     found = np.asarray(generator(starts))
-    residual = np.abs(2 * images - 1 - found).sum(axis=(1, 2, 3))
-    apart = np.asarray(features(2 * images - 1)) - np.asarray(features(found))
+    residual = np.abs(2 * images - 2 * found).sum(axis=(1, 2, 3))
+    apart = np.asarray(features(images)) - np.asarray(features(found))
     expected = (1 - LAMBDA) * residual + LAMBDA * np.abs(apart).sum(axis=(1, 2, 3))
     reconstructions, losses = LatentSearch(*made, 0).search(images, starts)
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
-    np.testing.assert_allclose(reconstructions, (found + 1) / 2, atol=1e-5)
+    np.testing.assert_allclose(reconstructions, found, atol=1e-5)
 
 
 def test_f_anogan_scores_by_mean_squares(made, images, starts):
@@ -52,8 +52,8 @@ def test_f_anogan_scores_by_mean_squares(made, images, starts):
         discriminator.input, discriminator.get_layer(networks.FEATURES).output
     )
     found = np.asarray(generator(starts))
-    apart = np.asarray(features(2 * images - 1)) - np.asarray(features(found))
-    expected = np.square(2 * images - 1 - found).mean(axis=(1, 2, 3))
+    apart = np.asarray(features(images)) - np.asarray(features(found))
+    expected = np.square(2 * images - 2 * found).mean(axis=(1, 2, 3))
     expected += np.square(apart).mean(axis=(1, 2, 3))
     _, scores = LatentSearch(*made, 0, squared=True).search(images, starts)
     np.testing.assert_allclose(scores, expected, rtol=1e-4)
