@@ -3,6 +3,7 @@
 import ast
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -10,13 +11,13 @@ from tests.rooms import (
     FLOORS,
     HEIGHTS,
     PACKAGES,
-    PAGE,
+    PICTURE,
     REGISTRY,
     ROOT,
     STARTERS,
     WAY,
     imports,
-    page_with_diagram,
+    picture,
     posix_imports,
     registered_names,
     room_of,
@@ -57,7 +58,7 @@ def test_every_room_is_there():
     held = {room_of(".".join(Path(n).with_suffix("").parts)) for n in FILES}
     registry = room_of("methods")
     assert held - {None} | {registry} == set(HEIGHTS)
-    assert len(HEIGHTS) == sum(map(len, FLOORS))
+    assert len(HEIGHTS) == sum(len(floor) for floor, _ in FLOORS)
 
 
 @pytest.mark.parametrize(
@@ -178,13 +179,21 @@ def test_a_test_of_no_file_is_found():
     assert without_source([Path("tests/methods/backbones/test_backbones.py")]) == set()
 
 
-def test_the_picture_shows_the_rooms():
-    page = PAGE.read_text(encoding="utf-8")
-    assert page_with_diagram(page) == page, "run python3 tests/rooms.py"
-    assert {room for one, other, _ in WAY for room in (one, other)} <= {
-        *HEIGHTS, "a method"}  # fmt: skip
-    for name in HEIGHTS.keys() - {"methods"}:
-        assert f"`{name.replace('.', '/')}" in page
+def test_the_picture_is_drawn_from_the_list():
+    assert PICTURE.read_text("utf-8") == picture(), "run python3 tests/rooms.py"
+    assert "](rooms.svg)" in (ROOT / "docs/architecture.md").read_text("utf-8")
+
+
+def test_the_picture_shows_every_room_and_the_way():
+    texts = [
+        "".join(node.itertext())
+        for node in ElementTree.fromstring(picture()).iter()
+        if node.tag.endswith("text")
+    ]
+    for room in HEIGHTS.keys() - {"methods"}:
+        assert any(text.startswith(room.replace(".", "/")) for text in texts), room
+    assert {room for room, _ in WAY} <= HEIGHTS.keys()
+    assert [text for text in texts if text == f"{len(WAY)}. {WAY[-1][1]}"]
 
 
 @each_file
