@@ -102,3 +102,11 @@ def test_columns_of_the_summary(written, samples, ran, monkeypatch):
     assert importlib.import_module("test").main(words) == 0
     table = pd.read_csv(results / "summary.csv")
     assert list(table.columns) == documented("summary.csv")[0]
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda x: x.name)
+def test_files_that_are_named_exist(page):
+    text = page.read_text("utf-8")
+    paths = set(re.findall(r"\b(?:autoencoder|methods|processing|tests)/[\w./]+", text))
+    mine = {x.rstrip(".") for x in paths if "mean_image" not in x and "/A/B" not in x}
+    assert {x for x in mine if not (ROOT / x).exists()} == set()
