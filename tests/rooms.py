@@ -30,7 +30,8 @@ FLOORS = (  # a room imports rooms of lower floors alone: the top floor comes fi
     (("methods.backbones",), "pretrained networks and their weights"),
     (("methods.engine",), "Keras training without a method"),
     (("methods.jobs",), "child processes, Ray tasks, the queue of a sweep"),
-    (("methods",), "the registry of methods by name"),
+    (("methods",), "the public names: METHODS, get, load, register"),
+    (("methods.registry",), "methods by name"),
     (("methods.base",), "the interface Method"),
     (("autoencoder",), "architectures and losses"),
     (("processing.report", "processing.samples"), ""),
@@ -52,7 +53,7 @@ STARTERS = (  # commands, which only start what lies in methods/cli
     "methods/backbones/__main__.py",
     "methods/diffusion/__main__.py",
 )
-REGISTRY = "methods/__init__.py"  # imports what it names when that is asked for
+NAMES = "methods/__init__.py"  # imports what is above when that is asked for
 WAY = (  # of an image from folder to verdict: the room, and what it does there
     ("methods.cli", "test.py -p MODEL -d FOLDER: options"),
     ("methods.pipeline", "finds model and decision"),
@@ -118,7 +119,7 @@ def rooms_imported(source: str, path: Path) -> set[tuple[str, str | None]]:
 def wrong_imports(source: str, path: Path) -> list[str]:
     """Return the imports that lead a file beside or above its room, as sentences.
 
-    Starters are free; the registry is where it imports in functions or for types.
+    Starters are free; `NAMES` is where it imports in functions or for types.
 
     Args:
         source: text of the file.
@@ -126,7 +127,7 @@ def wrong_imports(source: str, path: Path) -> list[str]:
     """
     if path.as_posix() in STARTERS:
         return []
-    if path.as_posix() == REGISTRY:
+    if path.as_posix() == NAMES:
         body = ast.parse(source).body
         plain = [x for x in body if isinstance(x, ast.Import | ast.ImportFrom)]
         source = "\n".join(map(ast.unparse, plain))

@@ -10,9 +10,9 @@ import pytest
 from tests.rooms import (
     FLOORS,
     HEIGHTS,
+    NAMES,
     PACKAGES,
     PICTURE,
-    REGISTRY,
     ROOT,
     STARTERS,
     WAY,
@@ -45,9 +45,9 @@ def test_a_room_imports_rooms_below_it(name):
     assert wrong_imports(FILES[name], Path(name)) == []
 
 
-@pytest.mark.parametrize("name", [*STARTERS, REGISTRY])
+@pytest.mark.parametrize("name", [*STARTERS, NAMES])
 def test_what_imports_upward_is_there_and_small(name):
-    starter = name != REGISTRY
+    starter = name != NAMES
     assert len(FILES[name].splitlines()) <= (20 if starter else 100)
     if starter:
         ours = {room for _, room in rooms_imported(FILES[name], Path(name))}
@@ -56,8 +56,7 @@ def test_what_imports_upward_is_there_and_small(name):
 
 def test_every_room_is_there():
     held = {room_of(".".join(Path(n).with_suffix("").parts)) for n in FILES}
-    registry = room_of("methods")
-    assert held - {None} | {registry} == set(HEIGHTS)
+    assert held - {None} | {"methods"} == set(HEIGHTS)
     assert len(HEIGHTS) == sum(len(floor) for floor, _ in FLOORS)
 
 
@@ -86,11 +85,11 @@ def test_imports_upward_and_beside_are_refused(path, source):
     assert len(wrong_imports(source, Path(path))) == 1
 
 
-def test_the_registry_imports_upward_in_functions_alone():
+def test_public_names_import_upward_in_functions_alone():
     load = "from methods.detector.predictor import Predictor\n"
     inside = "if TYPE_CHECKING:\n    " + load + "def f():\n    " + load
-    assert wrong_imports(inside, Path(REGISTRY)) == []
-    assert len(wrong_imports(load + inside, Path(REGISTRY))) == 1
+    assert wrong_imports(inside, Path(NAMES)) == []
+    assert len(wrong_imports(load + inside, Path(NAMES))) == 1
 
 
 @pytest.mark.parametrize(
