@@ -1,46 +1,49 @@
 """The rooms of the source code, in order, and the checks of its structure.
 
 `FLOORS` is the one list of rooms: tests/test_structure.py holds the imports to it, and
-`python3 tests/rooms.py` draws the picture of docs/architecture.md from it.
+`python3 tests/rooms.py` draws docs/rooms.svg from it.
 """
 
 import ast
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs/architecture.md"
-FLOORS = (  # a room imports rooms of lower floors alone: the top floor comes first
-    ("methods.cli",),
-    ("methods.pipeline",),
-    ("methods.detector",),
-    (
-        "methods.anogan",
-        "methods.cae",
-        "methods.cnn",
-        "methods.contrastive",
-        "methods.diffusion",
-        "methods.fewshot",
-        "methods.padim",
-        "methods.patchcore",
-    ),
-    ("methods.components",),
-    ("methods.backbones",),
-    ("methods.engine",),
-    ("methods.jobs",),
-    ("methods",),  # the registry alone, methods/__init__.py
-    ("methods.base",),
-    ("autoencoder",),
-    ("processing.report", "processing.samples"),
-    ("processing.synthetic",),
-    ("processing.preprocessing",),
-    ("processing.metrics", "processing.decision", "processing.maps"),
-    ("processing.data",),
-    ("processing.decoding",),
-    ("processing.wording", "processing.geometry", "processing.files"),
-    ("processing.errors",),
+PICTURE = ROOT / "docs/rooms.svg"
+METHODS = (
+    "methods.anogan",
+    "methods.cae",
+    "methods.cnn",
+    "methods.contrastive",
+    "methods.diffusion",
+    "methods.fewshot",
+    "methods.padim",
+    "methods.patchcore",
 )
-HEIGHTS = {room: -height for height, floor in enumerate(FLOORS) for room in floor}
+FLOORS = (  # a room imports rooms of lower floors alone: the top floor comes first
+    (("methods.cli",), "argparse, options of methods, sweeps, tables"),
+    (("methods.pipeline",), "train, finetune, test, watch, run folders"),
+    (("methods.detector",), "a trained model in use, its file and decisions"),
+    (METHODS, ""),
+    (("methods.components",), "what several methods share"),
+    (("methods.backbones",), "pretrained networks and their weights"),
+    (("methods.engine",), "Keras training without a method"),
+    (("methods.jobs",), "child processes, Ray tasks, the queue of a sweep"),
+    (("methods",), "the public names: METHODS, get, load, register"),
+    (("methods.registry",), "methods by name"),
+    (("methods.base",), "the interface Method"),
+    (("autoencoder",), "architectures and losses"),
+    (("processing.report", "processing.samples"), ""),
+    (("processing.synthetic",), "synthetic defects"),
+    (("processing.preprocessing",), "size, registration, mask, crop, tiles"),
+    (("processing.metrics", "processing.decision", "processing.maps"), ""),
+    (("processing.data",), "folders, splits, sets of images"),
+    (("processing.decoding",), "image files to pixels"),
+    (("processing.wording", "processing.geometry", "processing.files"), ""),
+    (("processing.errors",), "UserError, UsageError"),
+)
+HEIGHTS = {room: -i for i, (floor, _) in enumerate(FLOORS) for room in floor}
 PACKAGES = ("autoencoder", "processing", "methods")
 STARTERS = (  # commands, which only start what lies in methods/cli
     "train.py",
@@ -50,17 +53,18 @@ STARTERS = (  # commands, which only start what lies in methods/cli
     "methods/backbones/__main__.py",
     "methods/diffusion/__main__.py",
 )
-REGISTRY = "methods/__init__.py"  # imports what it names when that is asked for
-WAY = (  # of an image from folder to verdict: from, to, what is handed over
-    ("methods.cli", "methods.pipeline", "options"),
-    ("methods.pipeline", "processing.data", "folder"),
-    ("processing.data", "processing.decoding", "paths"),
-    ("processing.decoding", "processing.preprocessing", "pixels"),
-    ("processing.preprocessing", "methods.detector", "prepared images"),
-    ("methods.detector", "a method", "batches"),
-    ("a method", "processing.decision", "maps, scores"),
-    ("processing.decision", "processing.metrics", "masks, regions, verdicts"),
-    ("processing.metrics", "processing.report", "metrics"),
+NAMES = "methods/__init__.py"  # imports what is above when that is asked for
+WAY = (  # of an image from folder to verdict: the room, and what it does there
+    ("methods.cli", "test.py -p MODEL -d FOLDER: options"),
+    ("methods.pipeline", "finds model and decision"),
+    ("processing.data", "folder to paths and labels"),
+    ("processing.decoding", "path to pixels"),
+    ("processing.preprocessing", "pixels to what the method sees"),
+    ("methods.detector", "batches to the method, maps back"),
+    (METHODS[0], "Method.judge: maps and scores"),
+    ("processing.decision", "map to mask and verdict; metrics"),
+    ("processing.report", "report.html and pictures"),
+    ("processing.files", "scores.csv, test_result.json"),
 )
 POSIX = {"fcntl", "pwd", "grp", "resource", "termios", "tty"}
 POSIX |= {"pty", "curses", "syslog", "posix"}
@@ -115,7 +119,7 @@ def rooms_imported(source: str, path: Path) -> set[tuple[str, str | None]]:
 def wrong_imports(source: str, path: Path) -> list[str]:
     """Return the imports that lead a file beside or above its room, as sentences.
 
-    Starters are free; the registry is where it imports in functions or for types.
+    Starters are free; `NAMES` is where it imports in functions or for types.
 
     Args:
         source: text of the file.
@@ -123,7 +127,7 @@ def wrong_imports(source: str, path: Path) -> list[str]:
     """
     if path.as_posix() in STARTERS:
         return []
-    if path.as_posix() == REGISTRY:
+    if path.as_posix() == NAMES:
         body = ast.parse(source).body
         plain = [x for x in body if isinstance(x, ast.Import | ast.ImportFrom)]
         source = "\n".join(map(ast.unparse, plain))
@@ -172,40 +176,66 @@ def source_of_test(path: Path) -> Path:
     return folder / ("__init__.py" if name == folder.name else f"{name}.py")
 
 
-def identifier(room: str) -> str:
-    """Return a room's name as Mermaid takes it."""
-    return room.replace(".", "_").replace(" ", "_")
+LEFT, RIGHT, HEIGHT, GAP = 12, 580, 30, 8  # of the boxes of a floor, in pixels
 
 
-def diagram() -> str:
-    """Return the picture of the rooms and of an image's way, as Mermaid's text."""
-    methods = next(floor for floor in FLOORS if "methods.padim" in floor)
-    ids = {
-        room: "a_method" if room in methods else identifier(room) for room in HEIGHTS
-    }
-    lines = ["flowchart TB"]
-    for height, floor in enumerate(FLOORS):
-        lines.append(f'  subgraph floor{height}[" "]')
-        names = {ids[room]: room for room in floor}
-        if floor is methods:
-            names = {"a_method": "one of<br>" + "<br>".join(methods)}
-        lines += [f'    {key}["{name}"]' for key, name in names.items()]
-        lines.append("  end")
-    for upper, lower in zip(FLOORS, FLOORS[1:], strict=False):
-        lines.append(f"  {ids[upper[0]]} --- {ids[lower[0]]}")
-    for number, (one, other, what) in enumerate(WAY, 1):
-        lines.append(
-            f'  {identifier(one)} == "{number}. {what}" ==> {identifier(other)}'
+def boxes() -> dict[str, tuple[float, float, float]]:
+    """Return left edge, top edge and width of the box of each room, in pixels."""
+    found, top = {}, float(GAP)
+    for floor, _ in FLOORS:
+        columns = min(len(floor), 3)
+        width = (RIGHT - LEFT + GAP) / columns
+        for i, room in enumerate(floor):
+            row, column = divmod(i, columns)
+            found[room] = LEFT + column * width, top + row * (HEIGHT + 2), width - GAP
+        top += row * (HEIGHT + 2) + HEIGHT + GAP
+    return found
+
+
+def picture() -> str:
+    """Return the rooms, and the way of an image through them, as SVG."""
+    places = boxes()
+    height = max(top for _, top, _ in places.values()) + HEIGHT + GAP
+    on_way = {room for room, _ in WAY} | {*METHODS, "processing.metrics"}
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 940 {height:g}" '
+        'font-family="sans-serif" font-size="13">',
+        '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="7" refY="3" '
+        'orient="auto"><path d="M0,0 L7,3 L0,6 z" fill="#b45309"/></marker></defs>',
+        f'<rect width="940" height="{height:g}" fill="white"/>',
+    ]
+    for floor, holds in FLOORS:
+        for room in floor:
+            left, top, width = places[room]
+            fill = "#fde68a" if room in on_way else "#e5e7eb"
+            name = room.replace(".", "/") + ("/__init__" if room == "methods" else "")
+            parts += [
+                f'<rect x="{left:g}" y="{top:g}" width="{width:g}" height="{HEIGHT}" '
+                f'rx="4" fill="{fill}" stroke="white"/>',
+                f'<text x="{left + 8:g}" y="{top + 20:g}"><tspan font-weight="bold">'
+                f'{name}</tspan><tspan dx="14">{escape(holds)}</tspan></text>',
+            ]
+    return "\n".join([*parts, *_way(places), "</svg>", ""])
+
+
+def _way(places: dict[str, tuple[float, float, float]]) -> Iterator[str]:
+    """Yield the numbered steps at the right, and the arrows between them."""
+    heights = [places[room][1] + HEIGHT / 2 for room, _ in WAY]
+    for one, other in zip(heights, heights[1:], strict=False):
+        bend = 622 + abs(other - one) / 7
+        tip = other + (-4 if other > one else 4)
+        yield (
+            f'<path d="M614,{one:g} C{bend:g},{one:g} {bend:g},{tip:g} 615,{tip:g}" '
+            'fill="none" stroke="#b45309" marker-end="url(#tip)"/>'
         )
-    return "\n".join(lines) + "\n"
-
-
-def page_with_diagram(page: str) -> str:
-    """Return the text of the page with the picture as it is drawn today."""
-    before, _, rest = page.partition("```mermaid\n")
-    _, _, after = rest.partition("```\n")
-    return f"{before}```mermaid\n{diagram()}```\n{after}"
+    for number, (height, (_, what)) in enumerate(zip(heights, WAY, strict=True), 1):
+        yield f'<circle cx="602" cy="{height:g}" r="11" fill="#b45309"/>'
+        yield (
+            f'<text x="602" y="{height + 4:g}" fill="white" text-anchor="middle" '
+            f'font-size="11">{number}</text>'
+        )
+        yield f'<text x="705" y="{height + 4:g}">{number}. {escape(what)}</text>'
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page_with_diagram(PAGE.read_text(encoding="utf-8")), "utf-8")
+    PICTURE.write_text(picture(), encoding="utf-8")

@@ -3,20 +3,21 @@
 import ast
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.rooms import (
     FLOORS,
     HEIGHTS,
+    NAMES,
     PACKAGES,
-    PAGE,
-    REGISTRY,
+    PICTURE,
     ROOT,
     STARTERS,
     WAY,
     imports,
-    page_with_diagram,
+    picture,
     posix_imports,
     registered_names,
     room_of,
@@ -44,9 +45,9 @@ def test_a_room_imports_rooms_below_it(name):
     assert wrong_imports(FILES[name], Path(name)) == []
 
 
-@pytest.mark.parametrize("name", [*STARTERS, REGISTRY])
+@pytest.mark.parametrize("name", [*STARTERS, NAMES])
 def test_what_imports_upward_is_there_and_small(name):
-    starter = name != REGISTRY
+    starter = name != NAMES
     assert len(FILES[name].splitlines()) <= (20 if starter else 100)
     if starter:
         ours = {room for _, room in rooms_imported(FILES[name], Path(name))}
@@ -55,9 +56,8 @@ def test_what_imports_upward_is_there_and_small(name):
 
 def test_every_room_is_there():
     held = {room_of(".".join(Path(n).with_suffix("").parts)) for n in FILES}
-    registry = room_of("methods")
-    assert held - {None} | {registry} == set(HEIGHTS)
-    assert len(HEIGHTS) == sum(map(len, FLOORS))
+    assert held - {None} | {"methods"} == set(HEIGHTS)
+    assert len(HEIGHTS) == sum(len(floor) for floor, _ in FLOORS)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +85,11 @@ def test_imports_upward_and_beside_are_refused(path, source):
     assert len(wrong_imports(source, Path(path))) == 1
 
 
-def test_the_registry_imports_upward_in_functions_alone():
+def test_public_names_import_upward_in_functions_alone():
     load = "from methods.detector.predictor import Predictor\n"
     inside = "if TYPE_CHECKING:\n    " + load + "def f():\n    " + load
-    assert wrong_imports(inside, Path(REGISTRY)) == []
-    assert len(wrong_imports(load + inside, Path(REGISTRY))) == 1
+    assert wrong_imports(inside, Path(NAMES)) == []
+    assert len(wrong_imports(load + inside, Path(NAMES))) == 1
 
 
 @pytest.mark.parametrize(
@@ -178,13 +178,21 @@ def test_a_test_of_no_file_is_found():
     assert without_source([Path("tests/methods/backbones/test_backbones.py")]) == set()
 
 
-def test_the_picture_shows_the_rooms():
-    page = PAGE.read_text(encoding="utf-8")
-    assert page_with_diagram(page) == page, "run python3 tests/rooms.py"
-    assert {room for one, other, _ in WAY for room in (one, other)} <= {
-        *HEIGHTS, "a method"}  # fmt: skip
-    for name in HEIGHTS.keys() - {"methods"}:
-        assert f"`{name.replace('.', '/')}" in page
+def test_the_picture_is_drawn_from_the_list():
+    assert PICTURE.read_text("utf-8") == picture(), "run python3 tests/rooms.py"
+    assert "](rooms.svg)" in (ROOT / "docs/architecture.md").read_text("utf-8")
+
+
+def test_the_picture_shows_every_room_and_the_way():
+    texts = [
+        "".join(node.itertext())
+        for node in ElementTree.fromstring(picture()).iter()
+        if node.tag.endswith("text")
+    ]
+    for room in HEIGHTS.keys() - {"methods"}:
+        assert any(text.startswith(room.replace(".", "/")) for text in texts), room
+    assert {room for room, _ in WAY} <= HEIGHTS.keys()
+    assert [text for text in texts if text == f"{len(WAY)}. {WAY[-1][1]}"]
 
 
 @each_file

@@ -1,0 +1,112 @@
+"""The documents: their links, and whether files are as docs/architecture.md says."""
+
+import importlib
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from methods.detector.model_file import read_record
+from processing.metrics.names import FIGURES
+from tests.rooms import ROOT
+from tests.test_old_models import unpack
+
+PAGES = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\(([^)#]+)", page.read_text("utf-8"))
+    targets = [link for link in links if not link.startswith("https://")]
+    assert [x for x in targets if not (page.parent / x).exists()] == []
+
+
+def documented(section):
+    """Return the keys in the table of a section, and those that must be there."""
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    table = page.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", table, re.MULTILINE)
+    keys = [key for key, _ in rows]
+    required = {key for key, meaning in rows if not meaning.startswith("optional")}
+    if "METRICS" in keys:
+        place = keys.index("METRICS")
+        keys[place : place + 1] = FIGURES
+        required = required - {"METRICS"} | set(FIGURES)
+    return keys, required
+
+
+def check(section, found):
+    """Compare the keys in a file with those that the page has."""
+    keys, required = documented(section)
+    assert keys
+    assert set(found) - set(keys) == set()
+    assert required - set(found) == set()
+
+
+@pytest.fixture(scope="module")
+def written(samples, tmp_path_factory):
+    """Return the model file and the folder that the scripts write for PaDiM.
+
+    With a decision of a search, one of a rule, and a summary.
+    """
+    folder = tmp_path_factory.mktemp("written")
+    model, results = unpack("PaDiM", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(samples.parent)
+        where = ["-p", str(model), "--results", str(results)]
+        assert (
+            importlib.import_module("finetune").main([*where, "--calibrate", "max"])
+            == 0
+        )
+        assert importlib.import_module("test").main([*where, "--no-report"]) == 0
+    return model, results
+
+
+def test_the_training_record(written):
+    model, _ = written
+    record = read_record(model)
+    check("Training record", record if isinstance(record, dict) else record.to_json())
+
+
+def test_finetuning_results(written):
+    paths = list(written[1].rglob("finetuning_result.json"))
+    results = [json.loads(path.read_text("utf-8")) for path in paths]
+    for result in results:
+        check("finetuning_result.json", result)
+    optional = {"margin", "calibration"}  # of a search, and of a rule
+    assert optional <= {key for result in results for key in result}
+
+
+def test_results_of_tests(written):
+    paths = list(written[1].rglob("test_result.json"))
+    assert len(paths) == 2
+    for path in paths:
+        check("test_result.json", json.loads(path.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "regions.csv"])
+def test_columns_of_tables(written, name):
+    keys, _ = documented(name)
+    tables = [pd.read_csv(path) for path in written[1].rglob(name)]
+    assert len(tables) == 2
+    for table in tables:
+        check(name, table.columns)
+        assert list(table.columns) == [key for key in keys if key in table.columns]
+
+
+def test_columns_of_the_summary(written, samples, ran, monkeypatch):
+    model, results = written
+    monkeypatch.chdir(samples.parent)
+    words = ["-p", str(model.parent), "--results", str(results), "--no-report"]
+    assert importlib.import_module("test").main(words) == 0
+    table = pd.read_csv(results / "summary.csv")
+    assert list(table.columns) == documented("summary.csv")[0]
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda x: x.name)
+def test_files_that_are_named_exist(page):
+    text = page.read_text("utf-8")
+    paths = set(re.findall(r"\b(?:autoencoder|methods|processing|tests)/[\w./]+", text))
+    mine = {x.rstrip(".") for x in paths if "mean_image" not in x and "/A/B" not in x}
+    assert {x for x in mine if not (ROOT / x).exists()} == set()
