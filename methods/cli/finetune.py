@@ -23,6 +23,7 @@ from .paths import SCRIPTS, check_models, model_files
 if TYPE_CHECKING:
     from methods.pipeline.finetuning import Options
 
+DTYPES = ("float64", "uint8")
 NUMBERS = {  # rule: flag, what stands for its number, default, and its meaning
     "quantile": ("--quantile", "Q", 0.99, "share of good images to pass"),
     "ksigma": ("--sigmas", "K", 3.0, "standard deviations above the mean"),
@@ -44,8 +45,8 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("decision").add_argument
     help_ = "kind of maps, such as ssim or l2 of a CAE; default: the model's own"
     add("-m", "--method", metavar="MAP", help=help_)
-    types, help_ = ("float64", "uint8"), "search the maps as they are or on 256 steps"
-    add("-t", "--dtype", choices=types, default="float64", help=help_)
+    help_ = "search the maps as they are or on 256 steps"
+    add("-t", "--dtype", choices=DTYPES, default="float64", help=help_)
     help_ = "do not count regions that touch the image border"
     add("--clear-border", action="store_true", help=help_)
     help_ = "the original's raw maps, grid of thresholds and areas, and border rule"

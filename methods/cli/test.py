@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .finetune import DTYPES
 from .parser import (
     add_model,
     add_ray,
@@ -53,8 +54,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     add = parser.add_argument_group("decision").add_argument
     add("-m", "--method", metavar="MAP", help="only decisions made on these maps")
-    types, help_ = ("float64", "uint8"), "only decisions made on maps of this type"
-    add("-t", "--dtype", choices=types, help=help_)
+    help_ = "only decisions made on maps of this type"
+    add("-t", "--dtype", choices=DTYPES, help=help_)
 
     add = add_results(parser).add_argument
     help_ = "figures of pixels from all scores, kept in memory, instead of bins"

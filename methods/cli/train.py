@@ -121,6 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> None:
         check_training(first)
+        for run in options if first.architecture else ():
+            method_options.refuse_unknown(run.architecture, method_options.given(run))
         from methods.engine.backend import load_backend
 
         load_backend()
