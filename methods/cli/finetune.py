@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .parser import (
     add_model,
+    add_own_methods,
     add_ray,
     add_results,
     add_skip_unreadable,
@@ -39,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     help_ = "category folder, if it is not where it was at training; of a model of "
     help_ += "several, the name of one"
     images.add_argument("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
+    add_own_methods(images)
     add_skip_unreadable(images)
     add_ray(images)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .finetune import DTYPES
 from .parser import (
     add_model,
+    add_own_methods,
     add_ray,
     add_results,
     add_skip_unreadable,
@@ -49,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--models", type=Path, default=models, metavar="FOLDER", help=help_)
     help_ = "judge the test images that finetuning used, too"
     add("--include-finetuning", action="store_true", help=help_)
+    add_own_methods(images)
     add_skip_unreadable(images)
     add_ray(images)
 
