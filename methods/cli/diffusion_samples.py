@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from methods.engine.optimizer import predict
 from processing.errors import UsageError
 
 from .parser import at_least, run_command
+from .paths import check_model
 
 if TYPE_CHECKING:
     from methods.diffusion.diffusion_method import Diffusion
@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def sample(options: argparse.Namespace) -> None:
     """Write the picture and print where it is."""
+    check_model(options.path)
     from methods.engine.backend import load_backend
 
     load_backend()
@@ -89,6 +90,7 @@ def denoise(
     """
     from methods.diffusion.sampler import Sampler, ddpm_plan
     from methods.diffusion.schedule import reverse_timesteps
+    from methods.engine.optimizer import predict
 
     timesteps = reverse_timesteps(method.horizon, steps)
     plan = ddpm_plan(method.process, timesteps)

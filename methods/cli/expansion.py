@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from methods import METHODS, SEVERAL
+from methods import METHODS, SEVERAL, canonical_name
 from methods.diffusion import ddad_config
 from processing.errors import UsageError
 
@@ -25,15 +25,16 @@ def expanded(
     sections: dict[str, list[Mapping[str, Any]]] = {}
 
     def convert(content: Mapping[str, Any]) -> Mapping[str, Any]:
-        for name in [key for key in content if str(key).lower() in known]:
-            found = content[name] or {}
-            sections[known[name.lower()]] = (
-                found if isinstance(found, list) else [found]
-            )
-        rest = {key: content[key] for key in content if str(key).lower() not in known}
-        return ddad_config.options(rest)
+        options = {}
+        for key, value in content.items():
+            if ":" in str(key) or str(key).lower() in known:
+                variants = value if isinstance(value, list) else [value or {}]
+                sections[canonical_name(str(key))] = variants
+            else:
+                options[key] = value
+        return ddad_config.options(options)
 
-    known = {name.lower(): name for name in METHODS}
+    known = [name.lower() for name in METHODS]
     config, given = expand(parser, argv, convert)
     options = parser.parse_args([*config, *given])
     if options.resume or options.update or not options.input_dir:

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from methods.detector.export import SUFFIXES, export
 
-from .parser import add_model, new_parser, parse, run_command
+from .parser import add_model, add_own_methods, new_parser, parse, run_command
+from .paths import check_model
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of `python3 -m methods.export`."""
     parser = new_parser("Write a trained model as a graph for other programs.")
-    add_model(parser, "model file that train.py wrote").add_argument(
-        "--category",
-        metavar="NAME",
-        help="of a model of several categories: the one to judge",
-    )
+    model = add_model(parser, "model file that train.py wrote")
+    help_ = "of a model of several categories: the one to judge"
+    model.add_argument("--category", metavar="NAME", help=help_)
+    add_own_methods(model)
     add = parser.add_argument_group("outputs").add_argument
     add("-f", "--format", choices=sorted(SUFFIXES), default="onnx", help="kind of file")
     help_ = "file to write; default: beside the model"
@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse(build_parser(), argv)
 
     def work() -> None:
+        check_model(options.path)
         from methods.engine.backend import load_backend
 
         load_backend()

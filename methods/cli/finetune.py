@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .parser import (
     add_model,
+    add_own_methods,
     add_ray,
     add_results,
     add_skip_unreadable,
@@ -23,6 +24,7 @@ from .paths import SCRIPTS, check_models, model_files
 if TYPE_CHECKING:
     from methods.pipeline.finetuning import Options
 
+DTYPES = ("float64", "uint8")
 NUMBERS = {  # rule: flag, what stands for its number, default, and its meaning
     "quantile": ("--quantile", "Q", 0.99, "share of good images to pass"),
     "ksigma": ("--sigmas", "K", 3.0, "standard deviations above the mean"),
@@ -38,14 +40,15 @@ def build_parser() -> argparse.ArgumentParser:
     help_ = "category folder, if it is not where it was at training; of a model of "
     help_ += "several, the name of one"
     images.add_argument("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
+    add_own_methods(images)
     add_skip_unreadable(images)
     add_ray(images)
 
     add = parser.add_argument_group("decision").add_argument
     help_ = "kind of maps, such as ssim or l2 of a CAE; default: the model's own"
     add("-m", "--method", metavar="MAP", help=help_)
-    types, help_ = ("float64", "uint8"), "search the maps as they are or on 256 steps"
-    add("-t", "--dtype", choices=types, default="float64", help=help_)
+    help_ = "search the maps as they are or on 256 steps"
+    add("-t", "--dtype", choices=DTYPES, default="float64", help=help_)
     help_ = "do not count regions that touch the image border"
     add("--clear-border", action="store_true", help=help_)
     help_ = "the original's raw maps, grid of thresholds and areas, and border rule"

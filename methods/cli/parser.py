@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from methods import METHODS, register
 from processing.errors import UsageError, one_line
 
 INTERRUPTED = 130
@@ -59,6 +60,14 @@ def add_model(parser: argparse.ArgumentParser, help_: str) -> argparse._Argument
         "-p", "--path", type=Path, required=True, metavar="MODEL", help=help_
     )
     return group
+
+
+def add_own_methods(group: argparse._ArgumentGroup) -> None:
+    """Add `-a`, which allows model files to name methods of the user's own."""
+    help_ = "package.module:Class of a model file's method that is none of the toolkit"
+    group.add_argument(
+        "-a", "--architecture", type=method_names, metavar="NAMES", help=help_
+    )
 
 
 def add_skip_unreadable(group: argparse._ArgumentGroup) -> None:
@@ -119,10 +128,23 @@ def one_of(names: Iterable[str]) -> Callable[[str], str]:
     return convert
 
 
-def some_of(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """Return an argparse type: some of `names`, with commas in between, each once."""
-    convert = one_of(names)
-    return lambda text: list(dict.fromkeys(map(convert, text.split(","))))
+def method_names(text: str) -> list[str]:
+    """Return the methods that `text` names, an argparse type, each once.
+
+    Commas are in between. Those of the user's own, `package.module:Class`, are
+    registered, for files to name them.
+    """
+    return list(dict.fromkeys(map(_method_name, text.split(","))))
+
+
+def _method_name(text: str) -> str:
+    if ":" not in text:
+        return one_of(METHODS)(text)
+    try:
+        register(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def at_least(lowest: float, kind: type = int) -> Callable[[str], float]:

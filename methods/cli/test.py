@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .finetune import DTYPES
 from .parser import (
     add_model,
+    add_own_methods,
     add_ray,
     add_results,
     add_skip_unreadable,
@@ -48,13 +50,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("--models", type=Path, default=models, metavar="FOLDER", help=help_)
     help_ = "judge the test images that finetuning used, too"
     add("--include-finetuning", action="store_true", help=help_)
+    add_own_methods(images)
     add_skip_unreadable(images)
     add_ray(images)
 
     add = parser.add_argument_group("decision").add_argument
     add("-m", "--method", metavar="MAP", help="only decisions made on these maps")
-    types, help_ = ("float64", "uint8"), "only decisions made on maps of this type"
-    add("-t", "--dtype", choices=types, help=help_)
+    help_ = "only decisions made on maps of this type"
+    add("-t", "--dtype", choices=DTYPES, help=help_)
 
     add = add_results(parser).add_argument
     help_ = "figures of pixels from all scores, kept in memory, instead of bins"

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import methods
 from methods import METHODS
 
 from . import method_options
@@ -12,9 +13,9 @@ from .parser import (
     add_ray,
     add_skip_unreadable,
     at_least,
+    method_names,
     new_parser,
     run_command,
-    some_of,
 )
 from .paths import SCRIPTS, check_training
 
@@ -27,10 +28,9 @@ def build_parser() -> argparse.ArgumentParser:
     help_ = "category folder with train/good, such as mvtec/capsule, or a folder of "
     help_ += "categories, to train them all; unified learns these in one model"
     add("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
-    help_ = f"one of {', '.join(METHODS)}, or several with commas in between; default: "
-    help_ += DEFAULT
-    names = some_of(METHODS)
-    add("-a", "--architecture", type=names, metavar="NAMES", help=help_)
+    help_ = f"one of {', '.join(METHODS)}, or package.module:Class of your own, or "
+    help_ += f"several with commas in between; default: {DEFAULT}"
+    add("-a", "--architecture", type=method_names, metavar="NAMES", help=help_)
     help_ = "go on with an interrupted run, with the options it was started with"
     add("--resume", type=Path, metavar="RUN_FOLDER", help=help_)
     help_ = "add the good images of -d to a trained model, in a new run folder"
@@ -61,6 +61,7 @@ def train(options: argparse.Namespace) -> None:
     use_devices(options.devices)
     if options.resume:
         run, record = TrainingRun.resume(options.resume)
+        methods.recorded(record["method"], run.folder)
         check_shared(record["method"], options.ray)
     elif options.update:
         run, record = start_update(
@@ -116,11 +117,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     first = options[0]
     if not first.input_dir and not first.resume:
         parser.error("the following arguments are required: -d/--input-dir")
-    if first.update and (first.architecture or method_options.given(first)):
+    ours = [name for name in first.architecture or () if name in METHODS]
+    if first.update and (ours or method_options.given(first)):
         parser.error("--update keeps the method of the model and its options")
 
     def work() -> None:
         check_training(first)
+        for run in options if first.architecture else ():
+            method_options.refuse_unknown(run.architecture, method_options.given(run))
         from methods.engine.backend import load_backend
 
         load_backend()

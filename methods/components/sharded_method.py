@@ -37,6 +37,7 @@ class Job:
 
     Attributes:
         key: of this fit among others.
+        method: its name, `package.module:Class`.
         config: of the method.
         arrays: of the method so far.
         backbone: the backbone's weights.
@@ -45,6 +46,7 @@ class Job:
     """
 
     key: str
+    method: str = field(compare=False)
     config: Mapping[str, Any] = field(compare=False)
     arrays: Mapping[str, np.ndarray] = field(compare=False)
     backbone: Sequence[np.ndarray] = field(compare=False)
@@ -108,6 +110,7 @@ def shards(
     bounds = np.linspace(0, len(images), count + 1).astype(int).tolist()
     job = Job(
         uuid.uuid4().hex,
+        f"{type(method).__module__}:{type(method).__qualname__}",
         method.get_config(),
         method.arrays,
         method.networks["backbone"].get_weights(),
@@ -132,7 +135,7 @@ def make_shard(job: Job, part: tuple[int, int]) -> Any:
 
 @lru_cache(maxsize=1)  # a worker makes many shards
 def _method(job: Job) -> ShardedMethod:
-    method = methods.get(job.config["name"])(**job.config)
+    method = methods.get(job.method)(**job.config)
     assert isinstance(method, ShardedMethod)
     method.arrays = dict(job.arrays)
     method.build_backbone()

@@ -153,7 +153,7 @@ def load_model(path: Path) -> tuple[Detector, dict[str, Any]]:
     """Return the fitted detector and the record in a model file."""
     with opened(path) as file:
         record = Record(file.attrs["record"], path)
-        method = methods.get(record["method"])(**record["config"])
+        method = methods.recorded(record["method"], path)(**record["config"])
         for name in file.get("arrays", ()):
             method.arrays[name] = _read(file["arrays"][name])
         method.build()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+import methods
 from methods.detector.categories import KNOWN
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
@@ -72,7 +73,8 @@ def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
         "adapted_from": str(model.absolute()),
         "versions": versions(),
     }
-    parts = (category.dataset, category.name, record["method"], method.variant)
+    name = methods.folder_name(record["method"])
+    parts = (category.dataset, category.name, name, method.variant)
     run, record = TrainingRun.start(models, parts, record, detector.preparation.arrays)
     if not others:
         views = moved_views(run.folder / "views", shots, detector)

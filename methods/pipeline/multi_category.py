@@ -68,7 +68,7 @@ def start_several(
         "options": {key: value for key, (_, value) in options.items()},
         "versions": versions(),
     }
-    parts = (names[0][0], ALL, method_name, method.variant)
+    parts = (names[0][0], ALL, methods.folder_name(method_name), method.variant)
     return TrainingRun.start(root, parts, record, preparation.arrays)
 
 
@@ -78,7 +78,7 @@ def train_several(
     """As `train_run`, for several categories."""
     if inspect:
         raise UsageError("-i is for a run of one category")
-    method = methods.get(record["method"])(**record["config"])
+    method = methods.recorded(record["method"], run.folder)(**record["config"])
     detector = Detector(method, Preparation(**record["preparation"]))
     known = {}
     for name, category in record[KNOWN].items():

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from methods import folder_name
 from methods.detector.categories import views
 from methods.detector.model_file import read_record
 from methods.jobs.queue import Task, sweep
@@ -77,9 +78,10 @@ def _training(command: TrainingCommand) -> Task:
     again = partial(_training, command)
     task = Task(name, [*command.arguments, ALONE], method, again=again)
     earlier = None
-    for run, record in _runs(command.models.joinpath(*names, method)):
+    for run, record in _runs(command.models.joinpath(*names, folder_name(method))):
         learned = [Path(view["folder"]) for view in views(record)]
-        if (learned, record.get("options")) != ([*map(Path.absolute, folders)], wanted):
+        done = record.get("method"), learned, record.get("options")
+        if done != (method, [*map(Path.absolute, folders)], wanted):
             continue
         if (run / INFO).exists():
             return replace(task, finished=True)
@@ -87,7 +89,7 @@ def _training(command: TrainingCommand) -> Task:
             earlier = run
     if not earlier:
         return task
-    rest = ["-i"] if command.inspect else []
+    rest = ["-a", method, *(["-i"] if command.inspect else [])]
     return replace(task, arguments=["--resume", str(earlier), *rest], note="goes on")
 
 

@@ -35,7 +35,7 @@ def configure(name: str, options: Mapping[str, tuple[str, Any]]) -> Detector:
     """Return the unfitted method `name`, and its preparation, as a user asked for.
 
     Args:
-        name: a key of `METHODS`.
+        name: see `methods.get`.
         options: by parameter of the method's class, the flag that the user knows it
             by and its value; besides those of `Preparation`, but "color" ("grayscale"
             or "rgb") in place of its channels.
@@ -94,7 +94,8 @@ def start_run(
         "splits": splits,
         "versions": versions(),
     }
-    parts = (category.dataset, category.name, method_name, method.variant)
+    folder_name = methods.folder_name(method_name)
+    parts = (category.dataset, category.name, folder_name, method.variant)
     return TrainingRun.start(root, parts, record, preparation.arrays)
 
 
@@ -105,7 +106,7 @@ def train_run(
 
     Of an update only the added images are learned from.
     """
-    method = methods.get(record["method"])(**record["config"])
+    method = methods.recorded(record["method"], run.folder)(**record["config"])
     preparation = Preparation(**record["preparation"], arrays=run.preparation())
     detector = Detector(method, preparation)
     category = detector.category(Path(record["folder"]), method.cache_bytes)
@@ -145,7 +146,8 @@ def finish(run: TrainingRun, record: Mapping[str, Any], detector: Detector) -> P
     method = detector.method
     training = {**record.get("training", {}), **method.trained}
     record = {**record, "training": training}
-    path = run.folder / f"{record['method']}{method.file_suffix}.hdf5"
+    name = methods.folder_name(record["method"])
+    path = run.folder / f"{name}{method.file_suffix}.hdf5"
     save_model(path, detector, record)
     if method.history:
         plots.losses(run.folder / "loss_plot.png", method.history)

@@ -44,7 +44,7 @@ def start_update(
         The run and its record for `train_run`.
     """
     record = read_record(model)
-    if not methods.get(record["method"]).updatable:
+    if not methods.recorded(record["method"], model).updatable:
         raise UsageError(
             f"{record['method']} cannot take in images later: train it anew"
         )

@@ -1,12 +1,19 @@
 import argparse
-import inspect
 
 import pytest
 
-import methods
+from autoencoder import losses
+from benchmarks import accuracy
+from methods.cli import finetune, method_options
 from methods.cli.method_options import add_method_options, given
-from methods.pipeline.training import PREPARATION, configure
+from methods.contrastive import clustering
+from methods.diffusion import noise, schedule
+from methods.engine import precision
+from methods.pipeline import finetuning
+from methods.pipeline.training import configure
+from processing.decision.calibration import Rule
 from processing.errors import UsageError
+from processing.preprocessing import registration
 
 
 def parsed(*words):
@@ -48,11 +55,33 @@ def test_an_option_of_another_method_is_refused():
         configure("mvtecCAE", {"shots": ("--shots", 4)})
 
 
-def test_every_option_belongs_to_some_method():
-    """No dead options (a typo in a `dest` would make one)."""
-    parser = argparse.ArgumentParser(add_help=False)
-    add_method_options(parser)
-    taken = PREPARATION | {"color"}
-    for name in methods.METHODS:
-        taken |= set(inspect.signature(methods.get(name)).parameters)
-    assert {action.dest for action in parser._actions} <= taken
+@pytest.mark.parametrize(
+    ("typed", "source"),
+    [
+        (method_options.LOSSES, losses.LOSSES),
+        (method_options.LOSSES, accuracy.LOSSES),
+        (method_options.CLUSTERINGS, clustering.CLUSTERINGS),
+        (method_options.SCHEDULES, schedule.SCHEDULES),
+        (method_options.NOISES, noise.KINDS),
+        (method_options.PRECISIONS, precision.PRECISIONS),
+        (method_options.REGISTRATIONS, registration.WAYS),
+        (finetune.DTYPES, finetuning.DTYPES),
+    ],
+)
+def test_names_are_those_of_the_source(typed, source):
+    """They are typed twice, for importing the source takes seconds."""
+    assert len(typed) == len(set(typed))
+    assert set(typed) == set(source)
+
+
+def test_rules_are_those_of_the_source():
+    for name in finetune.RULES:
+        number = finetune.NUMBERS[name][2] if name in finetune.NUMBERS else None
+        assert str(Rule(name, number))
+
+
+def test_an_option_that_a_method_lacks_is_refused_by_its_flag():
+    options = parsed("--features", "3")
+    method_options.refuse_unknown(["PaDiM"], options)
+    with pytest.raises(UsageError, match="DDAD has no option --features"):
+        method_options.refuse_unknown(["PaDiM", "DDAD"], options)
