@@ -5,7 +5,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -59,11 +59,12 @@ class Run(Protocol):
         """Return Keras callbacks that display and log."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Method(ABC):
     """One anomaly detection method.
 
-    Subclasses take their settings as keyword arguments, keep each under its own name
-    and pass the three that all have to this constructor. After `fit`, `networks` and
+    Its settings are its fields. Subclasses add theirs as dataclasses do, or by a
+    constructor that keeps each argument under its own name. After `fit`, `networks` and
     `arrays` hold everything learned, `history` a row an epoch, and `trained` what a
     person wants to know of the training, JSON-able.
 
@@ -71,34 +72,35 @@ class Method(ABC):
         name: what the registry calls the method.
         image_shape: (h, w, c) of the images.
         seed: of everything random.
-        variant: what run folders are sorted by, such as the loss or the backbone.
     """
 
-    size: int = 256  # default side of the images, in pixels
-    map_kinds: tuple[str, ...] = ("distance",)  # kinds of maps, the default first
-    file_suffix: str = ""  # of the model file's name
-    needs: tuple[str, ...] = ()  # of "shots" and "defective", besides good images
-    updatable: bool = False  # whether good images can be added later
-    multi_category: bool = False  # whether one model can learn several categories
-    cache_bytes: int = CACHE_BYTES  # of training images that are worth keeping
+    size: ClassVar[int] = 256  # default side of the images, in pixels
+    map_kinds: ClassVar[tuple[str, ...]] = (
+        "distance",
+    )  # kinds of maps, the default first
+    needs: ClassVar[
+        tuple[str, ...]
+    ] = ()  # of "shots" and "defective", besides good images
+    updatable: ClassVar[bool] = False  # whether good images can be added later
+    multi_category: ClassVar[bool] = (
+        False  # whether one model can learn several categories
+    )
+    cache_bytes: ClassVar[int] = (
+        CACHE_BYTES  # of training images that are worth keeping
+    )
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        image_shape: tuple[int, int, int],
-        seed: int,
-        variant: str = "default",
-    ):
-        height, width, channels = image_shape
-        self.name = name
-        self.image_shape = (height, width, channels)
-        self.seed = seed
-        self.variant = variant
+    name: str
+    image_shape: tuple[int, int, int]
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        height, width, channels = self.image_shape
+        self.image_shape = (height, width, channels)  # a list, out of JSON
         self.networks: dict[str, Any] = {}
         self.arrays: dict[str, np.ndarray] = {}
         self.history: list[dict[str, float]] = []
         self.trained: dict[str, Any] = {}
+        self.file_suffix = ""  # of the model file's name
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Let every `judge` check its arguments, whoever wrote it."""
@@ -196,6 +198,11 @@ class Method(ABC):
             raise NotFittedError(
                 f"{type(self).__name__} is not fitted: call `fit`, or load a model"
             )
+
+    @property
+    def variant(self) -> str:
+        """What run folders are sorted by, such as the loss or the backbone."""
+        return "default"
 
     @property
     def default_kind(self) -> str:

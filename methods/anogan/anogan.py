@@ -1,5 +1,6 @@
 """AnoGAN: how far an image is from the nearest one that a GAN can make."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ STEPS = 500
 CALIBRATING = 64  # good images that a search is worth its time for
 
 
+@dataclass(kw_only=True, eq=False)
 class AnoGAN(ReconstructionMethod):
     """A GAN of good images, searched for every image's nearest (arXiv 1703.05921).
 
@@ -47,37 +49,21 @@ class AnoGAN(ReconstructionMethod):
     standardised = ("l1",)
     map_kinds = ("l1", "raw-l1")
 
-    def __init__(
-        self,
-        *,
-        name: str = "AnoGAN",
-        image_shape: tuple[int, int, int] = (64, 64, 3),
-        latent: int = networks.LATENT,
-        width: int = networks.WIDTH,
-        encoder: bool = False,
-        steps: int | None = None,
-        batch_size: int = 16,
-        epochs: int | None = None,
-        learning_rate: float = 2e-4,
-        precision: str = "auto",
-        sigma: float = 2.0,
-        seed: int = 42,
-    ):
-        super().__init__(
-            name=name,
-            image_shape=image_shape,
-            seed=seed,
-            variant="encoder" if encoder else "search",
-        )
-        self.latent = latent
-        self.width = width
-        self.encoder = encoder
-        self.steps = steps
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.precision = precision
-        self.sigma = sigma
+    name: str = "AnoGAN"
+    image_shape: tuple[int, int, int] = (64, 64, 3)
+    latent: int = networks.LATENT
+    width: int = networks.WIDTH
+    encoder: bool = False
+    steps: int | None = None
+    batch_size: int = 16
+    epochs: int | None = None
+    learning_rate: float = 2e-4
+    precision: str = "auto"
+    sigma: float = 2.0
+
+    @property
+    def variant(self) -> str:
+        return "encoder" if self.encoder else "search"
 
     def build(self) -> None:
         networks.check_shape(self.image_shape)

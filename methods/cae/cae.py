@@ -1,6 +1,7 @@
 """The convolutional autoencoders as a method: residuals of reconstructions."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from processing.maps.residuals import RESIDUALS, legacy_residual
 from . import training
 
 
+@dataclass(kw_only=True, eq=False)
 class CAE(ReconstructionMethod):
     """An autoencoder trained on good images (Bergmann et al. 2019, arXiv 1807.02011).
 
@@ -38,28 +40,19 @@ class CAE(ReconstructionMethod):
     standardised = tuple(RESIDUALS)
     map_kinds = ("ssim", "l2", "legacy-ssim", "legacy-l2")
 
-    def __init__(
-        self,
-        *,
-        name: str = "mvtecCAE",
-        image_shape: tuple[int, int, int] = (256, 256, 1),
-        loss: str = "ssim",
-        latent: int | None = None,
-        batch_size: int = 8,
-        epochs: int | None = None,
-        learning_rate: float | None = None,
-        precision: str = "auto",
-        sigma: float = 4.0,
-        seed: int = 42,
-    ):
-        super().__init__(name=name, image_shape=image_shape, seed=seed, variant=loss)
-        self.loss = loss
-        self.latent = latent
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.precision = precision
-        self.sigma = sigma
+    name: str = "mvtecCAE"
+    image_shape: tuple[int, int, int] = (256, 256, 1)
+    loss: str = "ssim"
+    latent: int | None = None
+    batch_size: int = 8
+    epochs: int | None = None
+    learning_rate: float | None = None
+    precision: str = "auto"
+    sigma: float = 4.0
+
+    @property
+    def variant(self) -> str:
+        return self.loss
 
     @property
     def default_kind(self) -> str:
@@ -125,38 +118,17 @@ class CAE(ReconstructionMethod):
         return RESIDUALS[kind](images, reconstructions)
 
 
+@dataclass(kw_only=True, eq=False)
 class AE(CAE):
     """The plain autoencoder with a dense code: a CAE with defaults of its own.
 
     Its parameters are those of `CAE`.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str = "AE",
-        image_shape: tuple[int, int, int] = (256, 256, 3),
-        loss: str = "l2",
-        latent: int | None = None,
-        batch_size: int = 32,
-        epochs: int | None = None,
-        learning_rate: float | None = None,
-        precision: str = "auto",
-        sigma: float = 4.0,
-        seed: int = 42,
-    ):
-        super().__init__(
-            name=name,
-            image_shape=image_shape,
-            loss=loss,
-            latent=latent,
-            batch_size=batch_size,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            precision=precision,
-            sigma=sigma,
-            seed=seed,
-        )
+    name: str = "AE"
+    image_shape: tuple[int, int, int] = (256, 256, 3)
+    loss: str = "l2"
+    batch_size: int = 32
 
     @classmethod
     def color(cls, options: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """CNN: a classifier that is shown defective images, too."""
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ MISSING = (
 log = logging.getLogger(__name__)
 
 
+@dataclass(kw_only=True, eq=False)
 class CNN(Method):
     """A small classifier trained on good and on defective images.
 
@@ -46,29 +48,17 @@ class CNN(Method):
 
     map_kinds = ("cam",)
 
-    def __init__(
-        self,
-        *,
-        name: str = "CNN",
-        image_shape: tuple[int, int, int] = (256, 256, 3),
-        synthetic: bool = False,
-        batch_size: int = 16,
-        epochs: int | None = None,
-        learning_rate: float = 1e-3,
-        precision: str = "auto",
-        seed: int = 42,
-    ):
-        super().__init__(
-            name=name,
-            image_shape=image_shape,
-            seed=seed,
-            variant="synthetic" if synthetic else "supervised",
-        )
-        self.synthetic = synthetic
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.precision = precision
+    name: str = "CNN"
+    image_shape: tuple[int, int, int] = (256, 256, 3)
+    synthetic: bool = False
+    batch_size: int = 16
+    epochs: int | None = None
+    learning_rate: float = 1e-3
+    precision: str = "auto"
+
+    @property
+    def variant(self) -> str:
+        return "synthetic" if self.synthetic else "supervised"
 
     def highest(self, kind: str) -> float:
         return HIGHEST

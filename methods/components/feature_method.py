@@ -1,6 +1,7 @@
 """What the methods on pretrained features share: images to one grid of features."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -13,6 +14,7 @@ from processing.errors import UsageError
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
 
 
+@dataclass(kw_only=True, eq=False)
 class FeatureMethod(Method):
     """A method on the feature maps of a pretrained backbone that stays as it is.
 
@@ -27,28 +29,20 @@ class FeatureMethod(Method):
         seed: of everything random.
     """
 
-    strides: tuple[int, int]  # lowest and highest of the levels taken by default
-    from_scratch: bool = False  # whether the backbone itself is trained
+    strides: ClassVar[
+        tuple[int, int]
+    ]  # lowest and highest of the levels taken by default
+    from_scratch: ClassVar[bool] = False  # whether the backbone itself is trained
     cache_bytes = 2**26  # the images are seen once
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        image_shape: tuple[int, int, int],
-        backbone: str,
-        weights: str,
-        levels: str | None,
-        sigma: float,
-        seed: int,
-    ):
-        super().__init__(
-            name=name, image_shape=image_shape, seed=seed, variant=backbone
-        )
-        self.backbone = backbone
-        self.weights = weights
-        self.levels = levels
-        self.sigma = sigma
+    backbone: str = "efficientnet_lite0"
+    weights: str = "imagenet"
+    levels: str | None = None
+    sigma: float = 4.0
+
+    @property
+    def variant(self) -> str:
+        return self.backbone
 
     def check(self) -> None:
         self.build()

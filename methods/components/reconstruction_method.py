@@ -1,7 +1,8 @@
 """What methods share that compare images with their reconstructions."""
 
 from abc import abstractmethod
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -19,6 +20,7 @@ AT_ONCE = 16  # images that are reconstructed together
 NAMES = ("mean", "deviation")
 
 
+@dataclass(kw_only=True, eq=False)
 class ReconstructionMethod(Method):
     """A method whose maps are residuals between images and their reconstructions.
 
@@ -29,9 +31,9 @@ class ReconstructionMethod(Method):
     Subclasses have a `sigma`, the blur in pixels, and `reconstruct`.
     """
 
-    standardised: tuple[str, ...]  # of `map_kinds`
+    standardised: ClassVar[tuple[str, ...]]  # of `map_kinds`
     statistic = "{kind}_{name}"  # how `arrays` calls a kind's mean and deviation
-    sigma: Any
+    sigma: Any = None
 
     @property
     def blur(self) -> float:

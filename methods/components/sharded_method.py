@@ -54,6 +54,7 @@ class Job:
     given: Any = field(compare=False)
 
 
+@dataclass(kw_only=True, eq=False)
 class ShardedMethod(FeatureMethod):
     """A method on the features of a grid of patches, whose training can be shared."""
 

@@ -1,6 +1,7 @@
 """Contrastive features of pixels, clustered image by image."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -29,6 +30,7 @@ CENTRES = 32  # of the pixels of good images
 DRAWN = 64  # pixels of a good image that they come from
 
 
+@dataclass(kw_only=True, eq=False)
 class Contrastive(FeatureMethod):
     """Clusters of features that tell good from defective pixels (arXiv 2308.09307).
 
@@ -57,34 +59,13 @@ class Contrastive(FeatureMethod):
     strides = (8, 32)
     from_scratch = True
 
-    def __init__(
-        self,
-        *,
-        name: str = "contrastive",
-        image_shape: tuple[int, int, int] = (256, 256, 3),
-        backbone: str = "swin_tiny",
-        weights: str = "imagenet",
-        levels: str | None = None,
-        cluster: str = "kmeans",
-        batch_size: int = 8,
-        epochs: int = 4,
-        learning_rate: float = 1e-4,
-        sigma: float = 4.0,
-        seed: int = 42,
-    ):
-        super().__init__(
-            name=name,
-            image_shape=image_shape,
-            backbone=backbone,
-            weights=weights,
-            levels=levels,
-            sigma=sigma,
-            seed=seed,
-        )
-        self.cluster = cluster
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.learning_rate = learning_rate
+    name: str = "contrastive"
+    image_shape: tuple[int, int, int] = (256, 256, 3)
+    backbone: str = "swin_tiny"
+    cluster: str = "kmeans"
+    batch_size: int = 8
+    epochs: int = 4
+    learning_rate: float = 1e-4
 
     def build(self) -> None:
         self.build_backbone()

@@ -1,5 +1,7 @@
 """AnoDDPM: partial diffusion with simplex noise."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .diffusion_method import Diffusion, Images
@@ -7,6 +9,7 @@ from .noise import Noise
 from .sampler import Plan, ddpm_plan
 
 
+@dataclass(kw_only=True, eq=False)
 class AnoDDPM(Diffusion):
     """Reconstructions from a few hundred steps of simplex noise (Wyatt et al. 2022).
 
@@ -42,47 +45,16 @@ class AnoDDPM(Diffusion):
     horizon = 800
     bounded = True
 
-    def __init__(
-        self,
-        *,
-        name: str = "AnoDDPM",
-        image_shape: tuple[int, int, int] = (128, 128, 3),
-        preset: str = "small",
-        schedule: str = "linear",
-        noise_kind: str = "simplex",
-        frequency: float = 64.0,
-        octaves: int = 6,
-        persistence: float = 0.8,
-        unit_noise: bool = False,
-        start: int = 200,
-        steps: int = 20,
-        repeats: int = 3,
-        batch_size: int = 16,
-        accumulate: int = 1,
-        epochs: int | None = None,
-        learning_rate: float = 1e-3,
-        precision: str = "auto",
-        sigma: float | None = None,
-        seed: int = 42,
-    ):
-        super().__init__(name=name, image_shape=image_shape, seed=seed, variant=preset)
-        self.preset = preset
-        self.schedule = schedule
-        self.noise_kind = noise_kind
-        self.frequency = frequency
-        self.octaves = octaves
-        self.persistence = persistence
-        self.unit_noise = unit_noise
-        self.start = start
-        self.steps = steps
-        self.repeats = repeats
-        self.batch_size = batch_size
-        self.accumulate = accumulate
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.precision = precision
-        self.sigma = sigma
-        self._begin()
+    name: str = "AnoDDPM"
+    start: int = 200
+    steps: int = 20
+    learning_rate: float = 1e-3
+    noise_kind: str = "simplex"
+    frequency: float = 64.0
+    octaves: int = 6
+    persistence: float = 0.8
+    unit_noise: bool = False
+    repeats: int = 3
 
     @property
     def noise(self) -> Noise:

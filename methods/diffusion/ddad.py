@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -30,6 +31,7 @@ ADAPTATION = 2  # beside the seed, of the order in the adaptation
 log = logging.getLogger(__name__)
 
 
+@dataclass(kw_only=True, eq=False)
 class DDAD(Diffusion):
     """Denoising diffusion for anomaly detection (Mousakhan et al. 2023, 2305.15956).
 
@@ -62,53 +64,19 @@ class DDAD(Diffusion):
         seed: of everything random.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str = "DDAD",
-        image_shape: tuple[int, int, int] = (128, 128, 3),
-        preset: str = "small",
-        schedule: str = "linear",
-        w: float = 2.0,
-        eta: float = 1.0,
-        start: int = 250,
-        steps: int = 10,
-        backbone: str = "efficientnet_lite0",
-        weights: str = "imagenet",
-        adapt: int = 4,
-        w_adapt: float = 3.0,
-        adapt_rate: float = 1e-4,
-        adapt_keep: float = 0.1,
-        pixel_weight: float = 1.0,
-        batch_size: int = 16,
-        accumulate: int = 1,
-        epochs: int | None = None,
-        learning_rate: float = 3e-4,
-        precision: str = "auto",
-        sigma: float | None = None,
-        seed: int = 42,
-    ):
-        super().__init__(name=name, image_shape=image_shape, seed=seed, variant=preset)
-        self.preset = preset
-        self.schedule = schedule
-        self.w = w
-        self.eta = eta
-        self.start = start
-        self.steps = steps
-        self.backbone = backbone
-        self.weights = weights
-        self.adapt = adapt
-        self.w_adapt = w_adapt
-        self.adapt_rate = adapt_rate
-        self.adapt_keep = adapt_keep
-        self.pixel_weight = pixel_weight
-        self.batch_size = batch_size
-        self.accumulate = accumulate
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.precision = precision
-        self.sigma = sigma
-        self._begin()
+    name: str = "DDAD"
+    start: int = 250
+    steps: int = 10
+    learning_rate: float = 3e-4
+    w: float = 2.0
+    eta: float = 1.0
+    backbone: str = "efficientnet_lite0"
+    weights: str = "imagenet"
+    adapt: int = 4
+    w_adapt: float = 3.0
+    adapt_rate: float = 1e-4
+    adapt_keep: float = 0.1
+    pixel_weight: float = 1.0
 
     @property
     def noise(self) -> Noise:

@@ -1,7 +1,8 @@
 """What DDAD and AnoDDPM share: training a UNet, reconstructing, and maps."""
 
 from abc import abstractmethod
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +30,12 @@ SIGMA = 4.0  # pixels of blur at a side of 256, in both originals' field
 Images = NDArray[np.float32]  # (n, h, w, c) in [0, 1]
 
 
+@dataclass(kw_only=True, eq=False)
 class Diffusion(ReconstructionMethod):
     """A method that noises images and lets a UNet take the noise away again.
 
     All images are judged with the same noise, drawn from the seed: no image's score
     depends on those beside it, nor on how many were judged before.
-
-    Subclasses have as attributes the parameters of their constructor, among them
-    image_shape, preset, schedule, start, steps, batch_size, accumulate, epochs,
-    learning_rate, precision, sigma and seed.
     """
 
     size = 128
@@ -45,23 +43,28 @@ class Diffusion(ReconstructionMethod):
     standardised = ("standard",)
     statistic = "{name}"
     repeats = 1  # reconstructions that are averaged
-    clip: float | None = None  # largest norm of a gradient
+    clip: ClassVar[float | None] = None  # largest norm of a gradient
     horizon = STEPS  # timesteps of the training are below it
     bounded = False  # keep what the UNet guesses within the range of images
 
-    preset: str
-    schedule: str
+    image_shape: tuple[int, int, int] = (128, 128, 3)
+    preset: str = "small"
+    schedule: str = "linear"
     start: int
     steps: int
-    batch_size: int
-    accumulate: int
-    epochs: int | None
+    batch_size: int = 16
+    accumulate: int = 1
+    epochs: int | None = None
     learning_rate: float
-    precision: str
-    sigma: float | None
+    precision: str = "auto"
+    sigma: float | None = None
 
-    def _begin(self) -> None:
-        """Check what can be checked early and create what depends on the arguments."""
+    @property
+    def variant(self) -> str:
+        return self.preset
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.steps <= self.start <= self.horizon:
             raise UsageError(
                 f"--steps must be 1 to --start, at most {self.horizon}. Received: "

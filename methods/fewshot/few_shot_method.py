@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from processing.errors import UsageError, UserError
 TURNS = 4  # quarter turns that make a circle
 
 
+@dataclass(kw_only=True, eq=False)
 class ShotMethod(FeatureMethod):
     """A method with a memory of a few good images: for each level, all its features.
 
@@ -26,9 +28,10 @@ class ShotMethod(FeatureMethod):
     """
 
     needs = ("shots",)
-    shots: int
-    rotations: bool
-    width: int = 1  # numbers remembered for each of a feature's
+    width: ClassVar[int] = 1  # numbers remembered for each of a feature's
+
+    shots: int = 4
+    rotations: bool = False
 
     def support(self, count: int) -> np.ndarray:
         if count < self.shots:

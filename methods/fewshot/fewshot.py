@@ -1,6 +1,7 @@
 """Few-shot detection: cosine distances from the features of a few good images."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -19,6 +20,7 @@ from .few_shot_method import ShotMethod, cosine_distances
 from .prototypes import HeadTrainer, residual_head
 
 
+@dataclass(kw_only=True, eq=False)
 class FewShot(ShotMethod):
     """A memory for each level of a backbone, of one or a few good images.
 
@@ -46,38 +48,12 @@ class FewShot(ShotMethod):
 
     strides = (8, 32)
 
-    def __init__(
-        self,
-        *,
-        name: str = "fewshot",
-        image_shape: tuple[int, int, int] = (256, 256, 3),
-        backbone: str = "efficientnet_lite0",
-        weights: str = "imagenet",
-        levels: str | None = None,
-        shots: int = 4,
-        rotations: bool = False,
-        train: bool = False,
-        batch_size: int = 8,
-        epochs: int = 4,
-        learning_rate: float = 1e-3,
-        sigma: float = 4.0,
-        seed: int = 42,
-    ):
-        super().__init__(
-            name=name,
-            image_shape=image_shape,
-            backbone=backbone,
-            weights=weights,
-            levels=levels,
-            sigma=sigma,
-            seed=seed,
-        )
-        self.shots = shots
-        self.rotations = rotations
-        self.train = train
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.learning_rate = learning_rate
+    name: str = "fewshot"
+    image_shape: tuple[int, int, int] = (256, 256, 3)
+    train: bool = False
+    batch_size: int = 8
+    epochs: int = 4
+    learning_rate: float = 1e-3
 
     def build(self) -> None:
         self.build_backbone()

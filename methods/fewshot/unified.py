@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -20,6 +21,7 @@ from .fewshot import FewShot
 from .projection import EpisodeContrast, projection_head
 
 
+@dataclass(kw_only=True, eq=False)
 class Unified(FewShot):
     """`FewShot` with features that were taught what a defect is.
 
@@ -51,36 +53,8 @@ class Unified(FewShot):
     width = 2
     multi_category = True
 
-    def __init__(
-        self,
-        *,
-        name: str = "unified",
-        image_shape: tuple[int, int, int] = (256, 256, 3),
-        backbone: str = "efficientnet_lite0",
-        weights: str = "imagenet",
-        levels: str | None = None,
-        shots: int = 4,
-        rotations: bool = False,
-        batch_size: int = 8,
-        epochs: int = 4,
-        learning_rate: float = 1e-3,
-        sigma: float = 4.0,
-        seed: int = 42,
-    ):
-        super().__init__(
-            name=name,
-            image_shape=image_shape,
-            backbone=backbone,
-            weights=weights,
-            levels=levels,
-            shots=shots,
-            rotations=rotations,
-            batch_size=batch_size,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            sigma=sigma,
-            seed=seed,
-        )
+    name: str = "unified"
+    train: bool = field(init=False, default=False)
 
     def build_backbone(self) -> None:
         super().build_backbone()

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -26,6 +27,7 @@ OTHERS = 100  # kept of any other backbone's
 log = logging.getLogger(__name__)
 
 
+@dataclass(kw_only=True, eq=False)
 class PaDiM(ShardedMethod):
     """Mahalanobis distances of features (Defard et al. 2020, arXiv 2011.08785).
 
@@ -44,28 +46,9 @@ class PaDiM(ShardedMethod):
     strides = (4, 16)
     updatable = True
 
-    def __init__(
-        self,
-        *,
-        name: str = "PaDiM",
-        image_shape: tuple[int, int, int] = (256, 256, 3),
-        backbone: str = "efficientnet_lite0",
-        weights: str = "imagenet",
-        levels: str | None = None,
-        features: int | None = None,
-        sigma: float = 4.0,
-        seed: int = 42,
-    ):
-        super().__init__(
-            name=name,
-            image_shape=image_shape,
-            backbone=backbone,
-            weights=weights,
-            levels=levels,
-            sigma=sigma,
-            seed=seed,
-        )
-        self.features = features
+    name: str = "PaDiM"
+    image_shape: tuple[int, int, int] = (256, 256, 3)
+    features: int | None = None
 
     @property
     def channels(self) -> int:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -27,6 +28,7 @@ FINE = 16  # pixels, the stride that deeper levels go beyond
 COARSE_WEIGHT = 0.7  # of these
 
 
+@dataclass(kw_only=True, eq=False)
 class PatchCore(ShardedMethod):
     """Nearest-neighbour distances of patches (Roth et al. 2022, arXiv 2106.08265).
 
@@ -50,30 +52,10 @@ class PatchCore(ShardedMethod):
     strides = (8, 32)
     updatable = True
 
-    def __init__(
-        self,
-        *,
-        name: str = "PatchCore",
-        image_shape: tuple[int, int, int] = (256, 256, 3),
-        backbone: str = "efficientnet_lite0",
-        weights: str = "imagenet",
-        levels: str | None = None,
-        coreset: float = 0.1,
-        patches: int | None = None,
-        sigma: float = 4.0,
-        seed: int = 42,
-    ):
-        super().__init__(
-            name=name,
-            image_shape=image_shape,
-            backbone=backbone,
-            weights=weights,
-            levels=levels,
-            sigma=sigma,
-            seed=seed,
-        )
-        self.coreset = coreset
-        self.patches = patches
+    name: str = "PatchCore"
+    image_shape: tuple[int, int, int] = (256, 256, 3)
+    coreset: float = 0.1
+    patches: int | None = None
 
     def build(self) -> None:
         if not 0 < self.coreset <= 1:
