@@ -7,10 +7,9 @@ import re
 import pandas as pd
 import pytest
 
-from methods.detector.model_file import read_record
 from processing.metrics.names import FIGURES
 from tests.rooms import ROOT
-from tests.test_old_models import unpack
+from tests.test_old_models import record_of, unpack
 
 PAGES = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -64,9 +63,7 @@ def written(samples, tmp_path_factory):
 
 
 def test_the_training_record(written):
-    model, _ = written
-    record = read_record(model)
-    check("Training record", record if isinstance(record, dict) else record.to_json())
+    check("Training record", record_of(written[0]))
 
 
 def test_finetuning_results(written):

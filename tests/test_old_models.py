@@ -6,14 +6,19 @@ import json
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
-from methods.detector.model_file import read_record
-
 MODELS = Path(__file__).parent / "data/old_models"
 NAMES = sorted(path.parent.name for path in MODELS.glob("*/model.hdf5.gz"))
+
+
+def record_of(model):
+    """Return the record in a model file, as JSON gives it."""
+    with h5py.File(model) as file:
+        return json.loads(file.attrs["record"])
 
 
 def unpack(name, folder):
@@ -21,7 +26,7 @@ def unpack(name, folder):
     model, results = folder / f"{name}.hdf5", folder / "results"
     packed = (MODELS / name / "model.hdf5.gz").read_bytes()
     model.write_bytes(gzip.decompress(packed))
-    decided = results / read_record(model)["run"] / "finetuning" / "earlier"
+    decided = results / record_of(model)["run"] / "finetuning" / "earlier"
     decided.mkdir(parents=True)
     shutil.copy(MODELS / name / "finetuning_result.json", decided)
     return model, results
