@@ -235,6 +235,9 @@ def test_a_method_of_the_users_own_in_all_scripts(
         assert f"allow it by -a {NAME}" in capsys.readouterr().err
     assert finetune.main([*where, "-a", NAME]) == 0
     assert script.main(where) == 0  # it was named in this process
+    update = ["--update", str(model), "-d", str(samples / "washer"), "-a", NAME]
+    assert train.main(update) == 2
+    assert "cannot take in images later" in capsys.readouterr().err
 
 
 def interrupted(*_):
