@@ -150,7 +150,7 @@ def _add_diffusion(group: argparse._ArgumentGroup) -> None:
     help_ = f"size of the UNet: {', '.join(PRESETS)}"
     add("--preset", type=name, metavar="NAME", help=help_)
     add("--schedule", choices=SCHEDULES, help="of the noise")
-    help_ = "steps of noise, of 1000, to begin with"
+    help_ = "steps of noise to begin with, of 1000 for DDAD and 800 for AnoDDPM"
     add("--start", type=positive, metavar="N", help=help_)
     help_ = "batches whose gradients are averaged"
     add("--accumulate", type=positive, metavar="N", help=help_)
