@@ -191,15 +191,15 @@ def models(args: argparse.Namespace, chosen: Row) -> list[Path]:
 def figures(model: Path, results: Path) -> Row:
     """Return the figures of a model that was tested."""
     from methods.detector.model_file import read_record
-    from methods.pipeline.run_folder import read_json
+    from processing.files import read_json
 
     record = read_record(model)
-    (path,) = (results / record["run"] / "test").glob("*/test_result.json")
-    result = read_json(path, "damaged result")
+    (path,) = (results / record.run / "test").glob("*/test_result.json")
+    result = read_json(path)
     return {
         **{column: number(result[name]) for column, name in FIGURES.items()},
-        "epochs": str(record["training"].get("epochs", "")),
-        "precision": record["training"].get("precision", ""),
+        "epochs": str(record.training.get("epochs", "")),
+        "precision": record.training.get("precision", ""),
     }
 
 

@@ -100,7 +100,7 @@ def trained(
     run, record = start_run(category, "PaDiM", options, root=root / "models")
     run.cluster = address
     model = train_run(run, record)
-    return model, read_record(model)["training"]["seconds"]
+    return model, read_record(model).training["seconds"]
 
 
 def judged_here(model: Path, folder: Path) -> tuple[float, float]:

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from methods.detector.model_file import load_model
 
     detector, record = load_model(Path(model))
-    images = detector.category(Path(record["folder"]), cache_bytes=0).test
+    images = detector.category(Path(record.folder), cache_bytes=0).test
     for _ in islice(detector.judge(images), 1):
         pass
     rounds = -(-AT_LEAST // len(images))

@@ -1,13 +1,11 @@
 """Files that are there whole or not at all, and the folders they go to."""
 
-import csv
-import io
 import json
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,34 +73,20 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-class Record(dict[str, Any]):
-    """What a JSON text of ours holds.
-
-    Args:
-        text: UTF-8.
-        path: of the file that it is in, for errors.
-
-    Raises:
-        UserError: the text is no JSON object, or, later on, lacks a key.
-    """
-
-    def __init__(self, text: str | bytes, path: Path):
-        self.path = path
-        try:
-            content = json.loads(text)
-        except ValueError as error:  # no JSON, or no UTF-8
-            raise UserError(f"{path} is damaged: {error}") from error
-        if not isinstance(content, dict):
-            raise UserError(f"{path} is damaged: expected a JSON object")
-        super().__init__(content)
-
-    def __missing__(self, key: str) -> Any:
-        raise UserError(f"{self.path} is damaged: it lacks {key!r}")
+def decoded(text: str | bytes, path: Path) -> dict[str, Any]:
+    """Return the JSON object in UTF-8 text; a `UserError` with `path` if it is none."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or too deep
+        raise UserError(f"{path} is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged: expected a JSON object")
+    return content
 
 
-def read_json(path: Path) -> Record:
+def read_json(path: Path) -> dict[str, Any]:
     """Return what `write_json` wrote."""
-    return Record(path.read_bytes(), path)
+    return decoded(path.read_bytes(), path)
 
 
 def new_folder(path: Path) -> Path:
@@ -135,11 +119,16 @@ def locked(path: Path) -> Iterator[int]:
         yield file.fileno()
 
 
-def write_table(path: Path, rows: list[dict]) -> None:
-    """Write rows as CSV, whole or not at all; a key that a row lacks stays empty."""
-    text = io.StringIO()
-    keys = dict.fromkeys(key for row in rows for key in row)
-    writer = csv.DictWriter(text, keys, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+def write_table(
+    path: Path, rows: Sequence[Mapping[str, Any]], columns: list[str] | None = None
+) -> None:
+    """Write rows as CSV, whole or not at all; `pandas.read_csv` reads them back.
+
+    A key that a row lacks stays empty. Floats have all their digits. `columns` are
+    needed where there may be no rows.
+    """
+    import pandas as pd
+
+    with replacing(path) as temporary:
+        table = pd.DataFrame(rows, columns=columns, dtype=object)
+        table.to_csv(temporary, index=False, lineterminator="\n")

@@ -1,7 +1,7 @@
 """What finetune.py and test.py print, and classification.txt holds."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -10,20 +10,21 @@ from processing.metrics.image_metrics import ROUNDS
 from processing.metrics.names import FIGURES as METRICS
 
 if TYPE_CHECKING:
-    from methods.pipeline.judging import Report
+    from methods.detector.results import FinetuningResult, TestResult
+    from methods.pipeline.reporting import JudgedSet
 
 NAMES = {key: metric.name for key, metric in METRICS.items()}
 CLASS_FIGURES = {key: NAMES[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
 SHOWN = 20  # unlabelled images in the printed table
 
 
-def print_figures(report: "Report") -> None:
+def print_figures(judged: "JudgedSet") -> None:
     """Print how well a labelled set was judged, by class and in all."""
-    result, counts = report.result, report.result["confusion"]
-    Console().print(class_table(report))
+    result, counts = judged.result, judged.result.confusion
+    Console().print(class_table(result))
     print(
-        f"decision: {result['method']} map > {result['threshold']:.4g} on at least "
-        f"{result['min_area']} pixels (from {result['decided_by']})\n"
+        f"decision: {result.kind} map > {result.threshold:.4g} on at least "
+        f"{result.min_area} pixels (from {result.decided_by})\n"
         f"found {counts['true_positives']} of "
         f"{counts['true_positives'] + counts['false_negatives']} defects, "
         f"{counts['false_positives']} false alarms on "
@@ -31,36 +32,38 @@ def print_figures(report: "Report") -> None:
     )
     for line in figure_lines(result):
         print(line)
-    print(f"results: {report.folder}")
+    print(f"results: {judged.folder}")
 
 
-def class_table(report: "Report") -> Table:
+def class_table(result: "TestResult") -> Table:
     """Return a row for each class: how many were called defective, and its figures."""
     table = Table()
     table.add_column("class", overflow="fold")
     for name in ("images", "called defective", *CLASS_FIGURES.values()):
         table.add_column(name, justify="right")
-    for name, of_class in report.result["classes"].items():
+    for name, of_class in result.classes.items():
         images, called = of_class["images"], of_class["called_defective"]
         figures = [_number(of_class.get(key), "") for key in CLASS_FIGURES]
         table.add_row(name, f"{images}", f"{called} ({called / images:.0%})", *figures)
     return table
 
 
-def figure_lines(result: Mapping[str, Any]) -> list[str]:
+def figure_lines(result: "TestResult") -> list[str]:
     """Return a line for each figure, and what is to be said of them."""
-    intervals, lines = result["intervals_95"], []
+    intervals, lines = result.intervals_95, []
     for key, label in NAMES.items():
         low, high = intervals.get(key, (None, None))
         interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
-        lines.append(f"{label:<15}{_number(result[key], 'undefined')}{interval}")
+        lines.append(
+            f"{label:<15}{_number(getattr(result, key), 'undefined')}{interval}"
+        )
     if intervals:
         lines.append(f"[ ]: 95 % of {ROUNDS:,} draws of the images (bootstrap)")
     if any(low == high for low, high in intervals.values()):
         lines.append(
             "one value twice: no draw differed, which does not make it certain"
         )
-    return lines + undefined_lines(result["undefined"])
+    return lines + undefined_lines(result.undefined)
 
 
 def undefined_lines(undefined: Mapping[str, str]) -> list[str]:
@@ -77,30 +80,30 @@ def _number(value: float | None, otherwise: str) -> str:
     return otherwise if value is None else f"{value:.3f}"
 
 
-def print_verdicts(report: "Report") -> None:
+def print_verdicts(judged: "JudgedSet") -> None:
     """Print the verdicts on unlabelled images."""
     table = Table("image", "verdict", "score", "defect area (pixels)")
-    for row in report.rows[:SHOWN]:
+    for row in judged.rows[:SHOWN]:
         area = str(row["defect_area"])
         table.add_row(row["file"], row["verdict"], f"{row['score']:.3g}", area)
     Console().print(table)
-    defective = sum(row["verdict"] == "defective" for row in report.rows)
-    if len(report.rows) > SHOWN:
-        print(f"... and {len(report.rows) - SHOWN} more in scores.csv")
-    print(f"{defective} of {len(report.rows)} images are defective")
-    print(f"results: {report.folder}")
+    defective = sum(row["verdict"] == "defective" for row in judged.rows)
+    if len(judged.rows) > SHOWN:
+        print(f"... and {len(judged.rows) - SHOWN} more in scores.csv")
+    print(f"{defective} of {len(judged.rows)} images are defective")
+    print(f"results: {judged.folder}")
 
 
-def print_decision(result: Mapping[str, Any]) -> None:
+def print_decision(result: "FinetuningResult") -> None:
     """Print what was decided, and how well it does."""
-    print(f"minimum area: {result['best_min_area']} pixels")
-    print(f"threshold:    {result['best_threshold']:.4g}  ({result['method']} map)")
-    if result["best_score"] is not None:
-        low, high = result["score_interval_95"]
+    print(f"minimum area: {result.min_area} pixels")
+    print(f"threshold:    {result.threshold:.4g}  ({result.kind} map)")
+    if result.score_interval:
+        low, high = result.score_interval
         print(
-            f"score:        {result['best_score']:.3f}  (TPR {result['TPR']:.3f}, TNR "
-            f"{result['TNR']:.3f}; 95 % interval {low:.3f} to {high:.3f}, on "
-            f"{len(result['finetuning_files'])} images)"
+            f"score:        {result.score:.3f}  (TPR {result.TPR:.3f}, TNR "
+            f"{result.TNR:.3f}; 95 % interval {low:.3f} to {high:.3f}, on "
+            f"{len(result.finetuning_files)} images)"
         )
     else:
-        print(f"decided by:   {result['source']}")
+        print(f"decided by:   {result.source}")

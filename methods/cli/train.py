@@ -50,7 +50,6 @@ def build_parser() -> argparse.ArgumentParser:
 def train(options: argparse.Namespace) -> None:
     """Start or resume a run and say where its model is."""
     from methods.components.sharded_method import check_shared
-    from methods.detector.categories import KNOWN
     from methods.engine.backend import use_devices
     from methods.pipeline.multi_category import start_several, train_several
     from methods.pipeline.run_folder import TrainingRun
@@ -61,8 +60,8 @@ def train(options: argparse.Namespace) -> None:
     use_devices(options.devices)
     if options.resume:
         run, record = TrainingRun.resume(options.resume)
-        methods.recorded(record["method"], run.folder)
-        check_shared(record["method"], options.ray)
+        methods.recorded(record.method, run.folder)
+        check_shared(record.method, options.ray)
     elif options.update:
         run, record = start_update(
             options.update,
@@ -83,7 +82,7 @@ def train(options: argparse.Namespace) -> None:
             skip_unreadable=options.skip_unreadable,
         )
     run.cluster = options.ray
-    train_ = train_several if KNOWN in record else train_run
+    train_ = train_several if record.categories else train_run
     with run.alone():
         path = train_(run, record, inspect=options.inspect)
     print(f"model: {path}\nnext:  python3 finetune.py -p {path}")

@@ -1,53 +1,50 @@
 """The decisions that `finetune.py` left of a model."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
-
-from methods.base import Method
 from processing.errors import UserError
-from processing.files import read_json
-from processing.maps.residuals import quantise
 
 from .categories import load_category
-from .detector import Detector
+from .judge import Judge
+from .records import TrainingRecord
+from .results import FinetuningResult
 
 RESULT = "finetuning_result.json"
 
 
-def decision_maps(
-    method: Method, kind: str, maps: np.ndarray, dtype: str
-) -> np.ndarray:
-    """Return maps of a kind as the decision sees them."""
-    return quantise(maps, method.highest(kind)) if dtype == "uint8" else maps
+class Decided(NamedTuple):
+    """A model and one of its decisions, with the records of both."""
+
+    judge: Judge
+    record: TrainingRecord
+    finetuned: FinetuningResult
 
 
 def load_decided(
     model: Path, folder: Path | None, results: Path, kind: str | None, dtype: str | None
-) -> tuple[Detector, dict[str, Any], dict[str, Any]]:
-    """Return a detector, and its newest matching decision.
+) -> Decided:
+    """Return a model with its newest matching decision.
 
-    With it the model's record, and that finetuning result. The arguments are those of
-    `load_category` and `read_results`.
+    The arguments are those of `load_category` and `read_results`.
     """
     detector, record = load_category(model, folder)
     _, finetuned = read_results(record, results, kind, dtype)[-1]
-    return detector, record, finetuned
+    return Decided(Judge.of(detector, finetuned), record, finetuned)
 
 
 def read_results(
-    record: Mapping[str, Any], results: Path, kind: str | None, dtype: str | None
-) -> list[tuple[Path, dict[str, Any]]]:
+    record: TrainingRecord, results: Path, kind: str | None, dtype: str | None
+) -> list[tuple[Path, FinetuningResult]]:
     """Return the finetuning results of a model that match, oldest first."""
-    root = results / record["run"] / "finetuning"
+    root = results / record.run / "finetuning"
     paths = sorted(root.glob(f"*/{RESULT}"), key=lambda path: path.stat().st_mtime)
-    found: list[tuple[Path, dict[str, Any]]] = []
-    for path in paths:
-        result = read_json(path)
-        if kind in (None, result["method"]) and dtype in (None, result["dtype"]):
-            found.append((path.parent, result))
-    if not found:
+    found = [(path.parent, FinetuningResult.read(path)) for path in paths]
+    matching = [
+        (path, result)
+        for path, result in found
+        if kind in (None, result.kind) and dtype in (None, result.dtype)
+    ]
+    if not matching:
         raise UserError(f"no finetuning result in {root}: run finetune.py first")
-    return found
+    return matching

@@ -4,7 +4,8 @@ import importlib.util
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from processing.maps.residuals import smooth
 
 if TYPE_CHECKING:
     from .detector import Detector
+    from .judge import Judge
 
 NAMES = {"saved_model": "tf_saved_model"}  # that differ in Keras
 TOLERANCE = 1e-3  # of the largest map value, between graph and method
@@ -72,15 +74,17 @@ def export(
         raise UsageError(f"{target} exists: expected another --output")
     from .categories import load_category
     from .decisions import read_results
+    from .judge import Judge
 
     detector, record = load_category(model, Path(category) if category else None)
     method = detector.method
     try:
-        finetuned = read_results(record, results, None, "float64")[-1][1]
+        _, finetuned = read_results(record, results, None, "float64")[-1]
+        judge = Judge.of(detector, finetuned)
     except UserError as error:
-        finetuned = {}
+        judge = None
         log.warning("without a decision: %s", error)
-    kind = finetuned.get("method", method.default_kind)
+    kind = judge.kind if judge else method.default_kind
     network = method.inference_model(kind)
     if network is None:
         raise UserError(
@@ -99,7 +103,7 @@ def export(
                 f"largest map value, expected at most {TOLERANCE:.0e}: not written"
             )
         about = written.with_name(written.name + ".json")
-        write_json(about, _description(detector, kind, finetuned, difference))
+        write_json(about, _description(detector, kind, judge, difference))
         for path in sorted(Path(folder).iterdir()):  # the weights (.bin) first
             path.replace(target.parent / path.name)
     return target, difference
@@ -108,20 +112,16 @@ def export(
 def _description(
     detector: "Detector",
     kind: str,
-    finetuned: Mapping[str, Any],
+    judge: "Judge | None",
     difference: float,
 ) -> dict[str, Any]:
     """Return what a program has to know to use the graph."""
     height, width, channels = detector.image_shape
-    keys = ("min_area", "threshold")
-    found = {key: finetuned[f"best_{key}"] for key in keys if finetuned}
-    if finetuned:
-        found |= {"clear_border": finetuned["clear_border"]}
     return {
         "input": f"float32 (n, {height}, {width}, {channels}) in [0, 1], prepared",
         "outputs": [f"maps float32 (n, {height}, {width})", "scores float32 (n,)"],
         "map": kind,
-        "decision": found or None,
+        "decision": asdict(judge.decision) if judge else None,
         "preparation": detector.preparation.config(),
         "largest_difference": difference,
     }

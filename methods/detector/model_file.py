@@ -17,6 +17,7 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,23 @@ import numpy as np
 
 import methods
 from processing.errors import UserError
-from processing.files import Record, check_room, replacing
+from processing.files import check_room, decoded, replacing
 from processing.preprocessing.preparation import Preparation
 
 from .detector import Detector
+from .records import TrainingRecord
 
 FORMAT = "keras-anomaly"
 FORMAT_VERSION = 2  # 1 had no preparation but resizing
 OVERHEAD = 4096  # bytes of an array in a file, besides its own, at most
 # What reading raises where bytes are not those that were written.
-DAMAGED = (OSError, LookupError, ValueError, TypeError, RuntimeError)
+DAMAGED = (
+    *(OSError, LookupError, ValueError, TypeError, RuntimeError),
+    *(AttributeError, ArithmeticError),
+)
 
 
-def save_model(path: Path, detector: Detector, record: Mapping[str, Any]) -> None:
+def save_model(path: Path, detector: Detector, record: TrainingRecord) -> None:
     """Write `detector` and its `record` to `path`, whole or not at all."""
     method = detector.method
     weights = [x for network in method.networks.values() for x in network.weights]
@@ -55,11 +60,12 @@ def save_model(path: Path, detector: Detector, record: Mapping[str, Any]) -> Non
                 _write(file, f"preparation/{name}", array)
             file.attrs["format"] = FORMAT
             file.attrs["format_version"] = FORMAT_VERSION
-            configs = {
-                "config": method.get_config(),
-                "preparation": detector.preparation.config(),
-            }
-            file.attrs["record"] = json.dumps({**record, **configs}, ensure_ascii=False)
+            content = replace(
+                record,
+                config=method.get_config(),
+                preparation=detector.preparation.config(),
+            ).to_json()
+            file.attrs["record"] = json.dumps(content, ensure_ascii=False)
 
 
 def _check_room(path: Path, arrays: Iterable[Any]) -> None:
@@ -143,17 +149,56 @@ def opened(path: Path) -> Iterator[h5py.File]:
             raise UserError(f"the model file {path} is damaged: {error}") from error
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> TrainingRecord:
     """Return the record of a model file without loading its weights."""
     with opened(path) as file:
-        return Record(file.attrs["record"], path)
+        return _record(file, path)
 
 
-def load_model(path: Path) -> tuple[Detector, dict[str, Any]]:
+def _record(file: h5py.File, path: Path) -> TrainingRecord:
+    return TrainingRecord.from_json(decoded(file.attrs["record"], path), path)
+
+
+def read_unfitted(path: Path) -> tuple[Detector, TrainingRecord]:
+    """Return the detector in a model file before training, and the record."""
+    with opened(path) as file:
+        return _unfitted(file, path)
+
+
+def _unfitted(file: h5py.File, path: Path) -> tuple[Detector, TrainingRecord]:
+    record = _record(file, path)
+    learned = file.get("preparation", {})
+    arrays = {name: _read(learned[name]) for name in learned}
+    return unfitted(record, arrays, path), record
+
+
+def unfitted(
+    record: TrainingRecord, arrays: Mapping[str, np.ndarray], path: Path
+) -> Detector:
+    """Return the detector that a record describes, before training.
+
+    Args:
+        record: of the training.
+        arrays: what its preparation learned.
+        path: where the record was read.
+
+    Raises:
+        UserError: a configuration that the method or the preparation does not take.
+    """
+    try:
+        method = methods.recorded(record.method, path)(**record.config)
+        if record.preparation is None:  # format version 1
+            return Detector(method)
+        return Detector(method, Preparation(**record.preparation, arrays=dict(arrays)))
+    except DAMAGED as error:
+        raise UserError(f"{path} is damaged: config or preparation: {error}") from error
+
+
+def load_model(path: Path) -> tuple[Detector, TrainingRecord]:
     """Return the fitted detector and the record in a model file."""
     with opened(path) as file:
-        record = Record(file.attrs["record"], path)
-        method = methods.recorded(record["method"], path)(**record["config"])
+        detector, record = _unfitted(file, path)
+        method = detector.method
         for name in file.get("arrays", ()):
             method.arrays[name] = _read(file["arrays"][name])
         method.build()
@@ -161,19 +206,7 @@ def load_model(path: Path) -> tuple[Detector, dict[str, Any]]:
             group = file["networks"][name]
             for index, weight in enumerate(network.weights):  # in memory one by one
                 weight.assign(_read(group[str(index)]))
-    return Detector(method, read_preparation(path)), record
-
-
-def read_preparation(path: Path) -> Preparation:
-    """Return the preparation in a model file, with its arrays."""
-    with opened(path) as file:
-        record = Record(file.attrs["record"], path)
-        if "preparation" not in record:  # format version 1
-            height, width, channels = record["config"]["image_shape"]
-            return Preparation((height, width), channels)
-        learned = file.get("preparation", {})
-        arrays = {name: _read(learned[name]) for name in learned}
-        return Preparation(**record["preparation"], arrays=arrays)
+    return detector, record
 
 
 def save_checkpoint(

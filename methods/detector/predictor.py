@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from processing.decision.decision import Decision
 from processing.errors import UsageError
 
-from .decisions import decision_maps, load_decided
-from .detector import Detector
+from .decisions import load_decided
+from .judge import Judge
 
 
 class Prediction(NamedTuple):
@@ -21,35 +20,26 @@ class Prediction(NamedTuple):
         maps: (n, h, w) float32, higher = more anomalous.
         masks: (n, h, w) bool, True where the decision sees a defect.
         verdicts: (n,) bool, True for a defective image.
+        regions: n tables of the defects, column -> (number of regions,); see
+            `processing.decision.regions.regions_of`.
     """
 
     scores: np.ndarray
     maps: np.ndarray
     masks: np.ndarray
     verdicts: np.ndarray
+    regions: list[dict[str, np.ndarray]]
 
 
 class Predictor:
-    """A detector and its decision.
+    """A model that judges images in memory.
 
     Args:
-        detector: fitted.
-        decision: what makes an image defective.
-        kind: of the maps that the decision is for; None for the method's default.
-        dtype: of these maps: "float64" or "uint8".
+        judge: its detector and decision.
     """
 
-    def __init__(
-        self,
-        detector: Detector,
-        decision: Decision,
-        kind: str | None = None,
-        dtype: str = "float64",
-    ):
-        self.detector = detector
-        self.decision = decision
-        self.kind = kind or detector.method.default_kind
-        self.dtype = dtype
+    def __init__(self, judge: Judge):
+        self.judge = judge
 
     @classmethod
     def load(
@@ -62,9 +52,7 @@ class Predictor:
     ) -> "Predictor":
         """Load a model file and the newest matching decision; see `methods.load`."""
         folder = Path(category) if category else None
-        detector, _, finetuned = load_decided(path, folder, results, kind, dtype)
-        decision = Decision.of_result(finetuned)
-        return cls(detector, decision, finetuned["method"], finetuned["dtype"])
+        return cls(load_decided(path, folder, results, kind, dtype).judge)
 
     def predict(
         self, images: np.ndarray | Sequence[np.ndarray], batch_size: int = 16
@@ -83,16 +71,13 @@ class Predictor:
             raise UsageError(
                 f"expected images (n, h, w, c), or a list. Received: {images.shape}"
             )
-        shape = (len(images), *self.detector.image_shape[:2])
-        scores = np.empty(shape[:1], np.float32)
+        shape = (len(images), *self.judge.detector.image_shape[:2])
+        scores, regions = np.empty(shape[:1], np.float32), []
         maps, masks = np.empty(shape, np.float32), np.empty(shape, bool)
-        done = 0
-        for judged in self.detector.judge_arrays(list(images), self.kind, batch_size):
-            part = slice(done, done := done + len(judged.scores))
-            scores[part], maps[part] = judged.scores, judged.maps
-            decided = decision_maps(
-                self.detector.method, self.kind, judged.maps, self.dtype
-            )
-            masks[part] = [self.decision.mask(one) for one in decided]
-        verdicts = np.array([mask.any() for mask in masks], bool)
-        return Prediction(scores, maps, masks, verdicts)
+        verdicts = self.judge.judge_arrays(list(images), batch_size)
+        for index, verdict in enumerate(verdicts):
+            scores[index], maps[index] = verdict.score, verdict.anomaly_map
+            masks[index] = verdict.mask
+            regions.append(verdict.regions)
+        defective = np.array([mask.any() for mask in masks], bool)
+        return Prediction(scores, maps, masks, defective, regions)

@@ -6,21 +6,22 @@ cluster leaves alone what is there, and no image is judged twice.
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from methods.detector.decisions import load_decided
-from methods.detector.detector import Detector
+from methods.detector.json_record import JsonRecord
+from methods.detector.judge import Judge
 from methods.jobs import ray_tasks
 from processing.data.dataset import check_readable, unlabelled
 from processing.data.remote_sources import Part, Source, count, cut
 from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
-from processing.files import locked, read_json, replacing, write_json
+from processing.files import locked, replacing, write_json
 
-from .judging import judged_rows
+from .judging import score_rows
 from .testing import Options
 
 PART, LARGEST = 256, 8192  # images of a file of scores
@@ -42,6 +43,16 @@ class Job:
     target: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan(JsonRecord):
+    """plan.json: whose scores these are, and which images are in which file."""
+
+    source: str
+    model: str
+    decision: dict[str, Any]
+    parts: list[Any]
+
+
 def score(model: Path, source: str, options: Options, address: str) -> tuple[Path, int]:
     """Judge very many images on a Ray cluster; return scores and their number.
 
@@ -61,10 +72,10 @@ def score(model: Path, source: str, options: Options, address: str) -> tuple[Pat
     """
     images = Source(source)
     _, record, finetuned = load_decided(model, *options.decided)
-    target = options.results / record["run"] / "scored" / images.name
+    target = options.results / record.run / "scored" / images.name
     job = Job(model.absolute(), options, images, target.absolute())
     with locked(target / ".lock"):
-        parts = _planned(job, Decision.of_result(finetuned))
+        parts = _planned(job, finetuned.decision)
         todo = [i for i in range(len(parts)) if not _path(job, i).exists()]
         log.info("%d parts, %d to do", len(parts), len(todo))
         failures = dict(_scored(job, parts, todo, address)) if todo else {}
@@ -78,19 +89,18 @@ def score(model: Path, source: str, options: Options, address: str) -> tuple[Pat
 
 def _planned(job: Job, decision: Decision) -> list[Part]:
     """Return all parts, old ones first."""
-    what: dict[str, Any] = {"source": job.source.place, "model": str(job.model)}
-    what["decision"] = decision.to_dict()
-    path, parts = job.target / PLAN, []
+    path, source, model = job.target / PLAN, job.source.place, str(job.model)
+    plan = Plan(source=source, model=model, decision=asdict(decision), parts=[])
     if path.exists():
-        plan = read_json(path)
-        if {key: plan[key] for key in what} != what:
+        earlier = Plan.read(path)
+        if replace(earlier, parts=[], others={}) != plan:
             raise UsageError(
-                f"{job.target} holds the scores of {plan['source']} by another model "
+                f"{job.target} holds the scores of {earlier.source} by another model "
                 "or decision, or of another folder: expected another --results"
             )
-        parts = plan["parts"]
-    parts += job.source.parts(parts, part_size)
-    write_json(path, {**what, "parts": parts})
+        plan = earlier
+    parts = plan.parts + job.source.parts(plan.parts, part_size)
+    write_json(path, replace(plan, parts=parts).to_json())
     return parts
 
 
@@ -132,18 +142,17 @@ def score_part(job: Job, item: tuple[int, Part]) -> str:
 
 
 def _rows(job: Job, part: Part) -> Iterator[dict[str, Any]]:
-    detector, _, finetuned = _loaded(job)
+    judge = _loaded(job)
     with job.source.files(part) as files:
-        images = unlabelled(files, detector.image_shape, cache_bytes=0)
+        images = unlabelled(files, judge.detector.image_shape, cache_bytes=0)
         images = check_readable(
-            images.prepared(detector.preparation),
+            images.prepared(judge.detector.preparation),
             job.options.skip_unreadable,
             none_left=True,
         )
-        decision = Decision.of_result(finetuned)
-        yield from judged_rows(detector, images, decision, finetuned, "", None, None)
+        yield from score_rows(judge, images)
 
 
 @lru_cache(maxsize=1)  # a worker judges many parts
-def _loaded(job: Job) -> tuple[Detector, dict[str, Any], dict[str, Any]]:
-    return load_decided(job.model, *job.options.decided)
+def _loaded(job: Job) -> Judge:
+    return load_decided(job.model, *job.options.decided).judge

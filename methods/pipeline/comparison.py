@@ -1,12 +1,11 @@
 """`test.py` on a folder of models: judge with each, and compare them in tables."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from methods.detector.categories import views
 from methods.detector.model_file import read_record
+from methods.detector.records import TrainingRecord
 from processing.errors import UserError
 from processing.files import write_table
 from processing.metrics.names import FIGURES
@@ -17,7 +16,6 @@ from .completed import Found, tests
 from .testing import Options
 
 NAME = "summary"
-STAMP = "%d-%m-%Y_%H-%M-%S"  # of run folders; what follows makes them unique
 
 
 def summarise(
@@ -34,7 +32,7 @@ def summarise(
     rows = []
     for model in models:
         if str(model) not in failed:
-            for record in views(read_record(model)):
+            for record in read_record(model).views:
                 rows += [
                     _row(model, record, x, options) for x in tests(record, options)
                 ]
@@ -50,28 +48,26 @@ def summarise(
 
 
 def _row(
-    model: Path, record: Mapping[str, Any], found: Found, options: Options
+    model: Path, record: TrainingRecord, found: Found, options: Options
 ) -> dict[str, Any]:
     """Return a row of the tables; `report` is relative to the summary."""
     folder, result, finetuned = found
-    dataset, category, method, *variant, stamp = record["run"].split("/")
+    dataset, category, method, *variant, _ = record.run.split("/")
     return {
         "dataset": dataset,
         "category": category,
         "method": method,
         "variant": "/".join(variant),
-        "trained": str(datetime.strptime(stamp[:19], STAMP)),
+        "trained": str(record.started),
         "maps": folder.name,
-        "images": result["images"],
-        **{key: result[key] for key in FIGURES},
+        "images": result.images,
+        **{key: getattr(result, key) for key in FIGURES},
         # With those images among the judged ones it would be a figure of the test.
-        "finetuning_score": None
-        if options.include_finetuning
-        else finetuned["best_score"],
-        "training_seconds": record["training"].get("seconds"),
-        "min_area": result["min_area"],
-        "threshold": result["threshold"],
-        "decided_by": result["decided_by"],
+        "finetuning_score": None if options.include_finetuning else finetuned.score,
+        "training_seconds": record.training.get("seconds"),
+        "min_area": result.min_area,
+        "threshold": result.threshold,
+        "decided_by": result.decided_by,
         "model": str(model),
         "report": (folder / REPORT).relative_to(options.results).as_posix()
         if options.report

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from methods.detector.judge import Verdict
 from processing.data.ground_truth import GOOD_CLASS
 from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
+from processing.decision.regions import BoolArray
 from processing.decoding.decode import read_size
 from processing.metrics.image_metrics import (
     Confusion,
@@ -38,14 +39,22 @@ def pixel_metrics(images: ImageSet, exact: bool) -> Pixels:
     return f"because {', '.join(sorted(without))} has no ground truth masks"
 
 
-def native_mask(images: ImageSet, index: int) -> npt.NDArray[np.bool_]:
+def count_pixels(
+    pixels: Pixels, verdict: Verdict, truth: BoolArray | None, name: str
+) -> None:
+    """Count the pixels of an image of class `name`, if they can be counted."""
+    if isinstance(pixels, PixelMetrics) and truth is not None:
+        pixels.update(verdict.anomaly_map, truth, verdict.mask, name)
+
+
+def native_mask(images: ImageSet, index: int) -> BoolArray:
     """Return the ground truth of an image at the size of its file, (h, w)."""
     path = images.mask_paths[index] or images.paths[index]
     return images.mask(index, read_size(path))
 
 
 def figures(rows: Sequence[Row], pixels: Pixels, seed: int) -> dict[str, Any]:
-    """Return the figures as `methods.pipeline.judging.Report` describes them.
+    """Return the figures as `TestResult` describes them.
 
     Args:
         rows: one for each image, with class, label, verdict and score.
@@ -98,7 +107,7 @@ def class_figures(rows: Sequence[Row], name: str, pixels: Pixels) -> dict[str, F
 
 
 def curves(rows: Sequence[Row], pixels: Pixels) -> dict[str, FloatArray]:
-    """Return the curves as `methods.pipeline.judging.Report` describes them."""
+    """Return the curves as `methods.pipeline.reporting.JudgedSet` describes them."""
     labelled = [row for row in rows if row["label"]]
     found = image_curves(_labels(labelled), [row["score"] for row in labelled])
     return found | ({} if isinstance(pixels, str) else pixels.curves())
@@ -132,7 +141,7 @@ def _numbers(figures: dict[str, Figure]) -> dict[str, float | None]:
     }
 
 
-def known_mask(images: ImageSet, index: int) -> npt.NDArray[np.bool_] | None:
+def known_mask(images: ImageSet, index: int) -> BoolArray | None:
     """Return the ground truth of an image, (h, w) at its own size, if it is known."""
     if images.labels[index] == GOOD or images.mask_paths[index]:
         return native_mask(images, index)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 import methods
-from methods.detector.categories import KNOWN
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
+from methods.detector.records import Splits
 from methods.detector.versions import versions
 from methods.engine.augmentation import Augmentation
 from processing.data.dataset import check_readable
@@ -59,27 +59,26 @@ def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
             f"{len(drawn)} shots, to decide from. Received: {len(good)}"
         )
     shots, validation = good.subset(sorted(drawn)), good.subset(others)
-    record.pop(KNOWN, None)  # other categories were forgotten
-    record = {
-        **record,
-        "dataset": category.dataset,
-        "category": category.name,
-        "folder": str(folder.absolute()),
-        "splits": {
-            "fit": list(shots.names),
-            "shots": list(shots.names),
-            "validation": list(validation.names),
-        },
-        "adapted_from": str(model.absolute()),
-        "versions": versions(),
-    }
-    name = methods.folder_name(record["method"])
+    names = list(shots.names)
+    splits = Splits(fit=names, shots=names, validation=list(validation.names))
+    record = replace(
+        record,
+        dataset=category.dataset,
+        category=category.name,
+        categories={},  # others were forgotten
+        folder=str(folder.absolute()),
+        splits=splits,
+        adapted_from=str(model.absolute()),
+        versions=versions(),
+    )
+    name = methods.folder_name(record.method)
     parts = (category.dataset, category.name, name, method.variant)
     run, record = TrainingRun.start(models, parts, record, detector.preparation.arrays)
     if not others:
         views = moved_views(run.folder / "views", shots, detector)
         validation = shots.with_good(views).subset(range(-len(views), 0))
-        record["splits"]["validation"] = list(validation.names)
+        splits = replace(splits, validation=list(validation.names))
+        record = replace(record, splits=splits)
     method.remember(detector.seen(shots), detector.seen(validation))
     path = run.folder / model.name
     save_model(path, detector, record)

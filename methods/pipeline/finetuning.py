@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ import numpy as np
 
 from methods.base import Method
 from methods.detector.categories import load_category
-from methods.detector.decisions import RESULT, decision_maps
+from methods.detector.decisions import RESULT
 from methods.detector.detector import Detector
+from methods.detector.judge import decision_maps
+from methods.detector.records import TrainingRecord
+from methods.detector.results import Calibration, FinetuningResult
 from methods.detector.versions import versions
 from processing.data.dataset import check_readable
 from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
@@ -33,7 +36,6 @@ from processing.report import plots
 from .run_folder import asked
 from .splitting import named
 
-DTYPES = ("float64", "uint8")
 FEWEST = 2  # good and anomalous finetuning images to search with
 # The part of an image that a minimum area can be at most. Beyond it a region is no
 # defect but the whole part, and a few images can be told apart by accident.
@@ -95,12 +97,12 @@ def curves(
             yield area_curve(anomaly_map, clear_border=clear_border)
 
 
-def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
+def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     """Find the decision of a model; return the result's folder and content."""
     detector, record = load_category(model, options.folder)
     kind = choose_maps(detector.method, options.kind, options.legacy)
     clear_border = options.clear_border or options.legacy
-    seed = record["config"]["seed"]
+    seed = detector.method.seed
     validation, finetuning = _image_sets(detector, record, options)
 
     start = time.perf_counter()
@@ -128,25 +130,25 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
         decision, how = _from_search(found, finetuning.labels, seed)
     else:
         decision, how = _from_good(good, options.rule or Rule(), clear_border)
-    result = {
-        "best_min_area": decision.min_area,
-        "best_threshold": decision.threshold,
-        "method": kind,
-        "dtype": options.dtype,
-        "split": 0.1,
-        "seed": seed,
-        "clear_border": decision.clear_border,
-        "good_level": float(good.typical[-1]),
+    result = FinetuningResult(
+        min_area=decision.min_area,
+        threshold=decision.threshold,
+        kind=kind,
+        dtype=options.dtype,
+        split=0.1,
+        seed=seed,
+        clear_border=decision.clear_border,
+        good_level=float(good.typical[-1]),
         **how,
-        "validation_files": list(validation.names),
-        "finetuning_files": list(finetuning.names) if found else [],
-        "model": str(model),
-        "options": asked(options),
-        "versions": versions(),
-    }
+        validation_files=list(validation.names),
+        finetuning_files=list(finetuning.names) if found else [],
+        model=str(model),
+        options=asked(options),
+        versions=versions(),
+    )
     name = f"{kind}_{options.dtype}" + (f"_{options.rule.name}" if options.rule else "")
-    folder = options.results / record["run"] / "finetuning" / name
-    write_json(folder / RESULT, result)
+    folder = options.results / record.run / "finetuning" / name
+    write_json(folder / RESULT, result.to_json())
     if found:
         plots.thresholds(folder / "min_area_threshold_plot.png", found)
         plots.scores(folder / "scores_plot.png", found)
@@ -154,12 +156,12 @@ def finetune(model: Path, options: Options) -> tuple[Path, dict[str, Any]]:
 
 
 def _image_sets(
-    detector: Detector, record: Mapping[str, Any], options: Options
+    detector: Detector, record: TrainingRecord, options: Options
 ) -> tuple[ImageSet, ImageSet]:
     """Return the validation images of the training and the finetuning images."""
-    category = detector.category(Path(record["folder"]), CACHE_BYTES)
-    validation = named(category.train, record["splits"]["validation"])
-    test, seed = category.test, record["config"]["seed"]
+    category = detector.category(Path(record.folder), CACHE_BYTES)
+    validation = named(category.train, record.splits.validation)
+    test, seed = category.test, detector.method.seed
     chosen, _ = split_finetuning(
         test.labels, test.classes, seed=seed, groups=test.groups
     )
@@ -208,9 +210,11 @@ def _from_good(
         log.warning("warning: %s", shortfall)
     threshold = rule.threshold(good.scores)
     return Decision(threshold, good.min_area, clear_border), {
-        "best_score": None,
+        "score": None,
         "source": f"good validation images alone: {rule}",
-        "calibration": {**asdict(rule), "good_scores": sorted(good.scores.tolist())},
+        "calibration": Calibration(
+            **asdict(rule), good_scores=sorted(good.scores.tolist())
+        ),
     }
 
 
@@ -220,10 +224,10 @@ def _from_search(
     """Return the best pair of a search, and what to record of it."""
     interval = bootstrap_interval(found.verdicts, labels, seed=seed)
     return found.decision, {
-        "best_score": found.score,
+        "score": found.score,
         "source": "finetuning images",
         "TPR": found.tpr,
         "TNR": found.tnr,
         "margin": found.margin,
-        "score_interval_95": list(interval),
+        "score_interval": interval,
     }

@@ -7,12 +7,11 @@ from typing import Any
 
 import methods
 from methods.base import TrainingImages
-from methods.detector.categories import KNOWN
-from methods.detector.detector import Detector
+from methods.detector.model_file import unfitted
+from methods.detector.records import CategoryRecord, TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import category_names, check_readable, scan_category
 from processing.errors import UsageError
-from processing.preprocessing.preparation import Preparation
 
 from .run_folder import TrainingRun
 from .splitting import named, split
@@ -30,7 +29,7 @@ def start_several(
     *,
     root: Path = Path("saved_models"),
     skip_unreadable: bool = False,
-) -> tuple[TrainingRun, dict[str, Any]]:
+) -> tuple[TrainingRun, TrainingRecord]:
     """As `start_run`, for the categories in `folders`, which are of one data set.
 
     Raises:
@@ -58,33 +57,37 @@ def start_several(
         category = scan_category(folder, image_shape=shape, cache_bytes=0)
         good = check_readable(category.train, skip_unreadable)
         splits = split(method, good, folder)
-        categories[name] = {"folder": str(folder.absolute()), "splits": splits}
-    record = {
-        "method": method_name,
-        "config": method.get_config(),
-        "preparation": preparation.config(),
-        "dataset": names[0][0],
-        KNOWN: categories,
-        "options": {key: value for key, (_, value) in options.items()},
-        "versions": versions(),
-    }
+        folder = folder.absolute()
+        categories[name] = CategoryRecord(folder=str(folder), splits=splits)
+    record = TrainingRecord(
+        method=method_name,
+        config=method.get_config(),
+        preparation=preparation.config(),
+        dataset=names[0][0],
+        categories=categories,
+        options={key: value for key, (_, value) in options.items()},
+        versions=versions(),
+    )
     parts = (names[0][0], ALL, methods.folder_name(method_name), method.variant)
     return TrainingRun.start(root, parts, record, preparation.arrays)
 
 
 def train_several(
-    run: TrainingRun, record: Mapping[str, Any], *, inspect: bool = False
+    run: TrainingRun, record: TrainingRecord, *, inspect: bool = False
 ) -> Path:
     """As `train_run`, for several categories."""
     if inspect:
         raise UsageError("-i is for a run of one category")
-    method = methods.recorded(record["method"], run.folder)(**record["config"])
-    detector = Detector(method, Preparation(**record["preparation"]))
+    detector = unfitted(record, {}, run.folder)
+    method = detector.method
     known = {}
-    for name, category in record[KNOWN].items():
-        folder, splits = Path(category["folder"]), category["splits"]
-        good = detector.category(folder, method.cache_bytes).train
-        parts = (named(good, splits[key]) for key in ("fit", "validation", "shots"))
+    for name, category in record.categories.items():
+        good = detector.category(Path(category.folder), method.cache_bytes).train
+        splits = category.splits
+        parts = (
+            named(good, names)
+            for names in (splits.fit, splits.validation, splits.shots)
+        )
         known[name] = TrainingImages(*map(detector.seen, parts))
     log.info("%d categories: %s", len(known), ", ".join(known))
     log.info("run folder: %s", run.folder)

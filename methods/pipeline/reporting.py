@@ -1,72 +1,118 @@
 """Pictures and report.html of a judged set."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from methods.base import Method
+import numpy as np
+
+from methods.detector.decisions import Decided
+from methods.detector.judge import Verdict
+from methods.detector.results import FinetuningResult, TestResult
+from processing.data.image_set import ImageSet
+from processing.decision.regions import BoolArray
+from processing.preprocessing.preparation import Preparation
 from processing.report.gallery import ColourScale, Gallery
+from processing.report.overlays import picture_names, write_overlay
 from processing.report.report import remove_report, write_report
 
-if TYPE_CHECKING:
-    from .judging import Report
+from .evaluation import Row
 
 
-def open_gallery(folder: Path, finetuned: Mapping[str, Any]) -> Gallery:
+@dataclass(frozen=True)
+class JudgedSet:
+    """A judged set of images.
+
+    Attributes:
+        folder: where its files are.
+        result: metrics of the set.
+        rows: one for each image, the columns of scores.csv.
+        curves: (k, 2) float, k <= 1000, without those that are undefined:
+            image_roc and pixel_roc (FPR, TPR), image_pr and pixel_pr (recall,
+            precision), pro (FPR, mean region overlap).
+    """
+
+    folder: Path
+    result: TestResult
+    rows: list[Row]
+    curves: dict[str, np.ndarray]
+
+
+class Pictures:
+    """Draws judged images, for a report and as overlays, so far as they are wanted.
+
+    Args:
+        images: that are judged.
+        preparation: of these images.
+        gallery: of the report, or None.
+        overlays: folder, or None.
+    """
+
+    def __init__(
+        self,
+        images: ImageSet,
+        preparation: Preparation,
+        gallery: Gallery | None,
+        overlays: Path | None,
+    ):
+        self.images = images
+        self.preparation = preparation
+        self.gallery = gallery
+        self.overlays = overlays
+        self.names = picture_names(images.names)
+
+    def draw(self, index: int, verdict: Verdict, truth: BoolArray | None) -> None:
+        """Draw an image with the verdict on it; `truth` is its mask, if known."""
+        if not (self.gallery or self.overlays):
+            return
+        image = self.preparation.picture(self.images.paths[index])
+        if self.gallery:
+            self.gallery.add(image, verdict.decided_map, verdict.mask, truth)
+        if self.overlays:
+            write_overlay(self.overlays, self.names[index], image, verdict.mask)
+
+
+def open_gallery(folder: Path, finetuned: FinetuningResult) -> Gallery:
     """Return the gallery of a report, its colours chosen by a finetuning result."""
     # Results of earlier versions have no level of good images.
-    level = finetuned.get("good_level")
-    return Gallery(folder, ColourScale.around(finetuned["best_threshold"], level))
+    scale = ColourScale.around(finetuned.threshold, finetuned.good_level)
+    return Gallery(folder, scale)
 
 
-def finish_report(
-    report: "Report",
-    gallery: Gallery | None,
-    record: Mapping[str, Any],
-    method: Method,
-) -> None:
+def finish_report(judged: JudgedSet, gallery: Gallery | None, decided: Decided) -> None:
     """Write report.html; without a gallery remove what an earlier test left of one."""
     if gallery is None:
-        remove_report(report.folder)
+        remove_report(judged.folder)
         return
     write_report(
-        report.folder,
-        report.result,
-        report.rows,
-        report.curves,
+        judged.folder,
+        judged.result.to_json(),
+        judged.rows,
+        judged.curves,
         gallery.urls,
         gallery.scale,
-        describe(record, method, report.result),
+        describe(decided),
     )
 
 
-def describe(
-    record: Mapping[str, Any], method: Method, result: Mapping[str, Any]
-) -> dict[str, Any]:
+def describe(decided: Decided) -> dict[str, Any]:
     """Return `about` of `processing.report.report.write_report`."""
+    judge, record, _ = decided
     return {
-        "title": f"{record['dataset']} / {record['category']}",
-        "method": f"{record['method']}, {method.variant}",
-        "run": record["run"],
-        "score_threshold": score_threshold(
-            result["threshold"], result["dtype"], method.highest(result["method"])
-        ),
+        "title": f"{record.dataset} / {record.category}",
+        "method": f"{record.method}, {judge.detector.method.variant}",
+        "run": record.run,
+        "score_threshold": judge.score_threshold,
     }
 
 
-def score_threshold(threshold: float, dtype: str, highest: float) -> float:
-    """Return the threshold of a decision in the units of the scores.
-
-    Scores are those of maps as they are; of a map rounded to uint8, where `highest`
-    became 255, a pixel is above the threshold from half a step more upward.
-    """
-    return (threshold + 0.5) * highest / 255 if dtype == "uint8" else threshold
-
-
-def classification(result: Mapping[str, Any], rows: list[dict[str, Any]]) -> str:
+def classification(result: TestResult, rows: Sequence[Row]) -> str:
     """Return the original's table: file, prediction, truth, whether they agree."""
-    keys = ("min_area", "threshold", "method", "dtype")
-    head = ", ".join(f"{key} = {result[key]}" for key in keys)
+    head = (
+        f"min_area = {result.min_area}, threshold = {result.threshold}, "
+        f"method = {result.kind}, dtype = {result.dtype}"
+    )
     width = max(len(row["file"]) for row in rows)
     lines = [head, ""]
     names = ("filename", "prediction", "truth", "accurate")

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,14 +13,9 @@ from typing import Any
 import numpy as np
 
 from methods.detector.model_file import load_checkpoint, save_checkpoint
+from methods.detector.records import STAMP, TrainingRecord
 from processing.errors import UsageError
-from processing.files import (
-    locked,
-    new_folder,
-    read_json,
-    write_json,
-    write_table,
-)
+from processing.files import locked, new_folder, write_json, write_table
 from processing.report import plots
 from processing.report.overlays import write_png
 
@@ -52,27 +47,27 @@ class TrainingRun:
         cls,
         root: Path,
         parts: tuple[str, ...],
-        record: Mapping,
+        record: TrainingRecord,
         preparation: Mapping[str, np.ndarray],
-    ) -> tuple["TrainingRun", dict[str, Any]]:
+    ) -> tuple["TrainingRun", TrainingRecord]:
         """Create root/parts.../timestamp with run.json; return run and record.
 
         `preparation` are the arrays of the record's preparation.
         """
-        stamp = datetime.now().strftime("%d-%m-%Y_%H-%M-%S")
+        stamp = datetime.now().strftime(STAMP)
         run = cls(new_folder(root.joinpath(*parts, stamp)))
-        record = {**record, "run": "/".join((*parts, run.folder.name))}
-        write_json(run.folder / RUN, record)
+        record = replace(record, run="/".join((*parts, run.folder.name)))
+        write_json(run.folder / RUN, record.to_json())
         arrays = {name: [array] for name, array in preparation.items()}
         save_checkpoint(run.folder / PREPARATION, arrays, {})
         return run, record
 
     @classmethod
-    def resume(cls, folder: Path) -> tuple["TrainingRun", dict[str, Any]]:
+    def resume(cls, folder: Path) -> tuple["TrainingRun", TrainingRecord]:
         """Return the interrupted run in `folder` and its record."""
         if not (folder / RUN).is_file():
             raise UsageError(f"{folder} is not a run folder of train.py: no {RUN}")
-        record = read_json(folder / RUN)
+        record = TrainingRecord.read(folder / RUN)
         run = cls(folder)
         run.check_unfinished()
         if not (folder / PREPARATION).exists():
@@ -133,9 +128,9 @@ class TrainingRun:
         board = keras.callbacks.TensorBoard(self.folder / "logs", write_graph=False)
         return [display, board]
 
-    def finish(self, record: Mapping) -> None:
+    def finish(self, record: TrainingRecord) -> None:
         """Write info.json and drop the states, and what a kill left of one."""
-        write_json(self.folder / INFO, record)
+        write_json(self.folder / INFO, record.to_json())
         stem = Path(CHECKPOINT).stem
         for pattern in (PREPARATION, CHECKPOINT, f".{stem}-*"):
             for left in self.folder.glob(pattern):

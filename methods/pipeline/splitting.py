@@ -1,8 +1,10 @@
 """Which images are fitted, validated, remembered and learned from."""
 
 from pathlib import Path
+from typing import Any
 
 from methods.base import Method
+from methods.detector.records import Splits
 from processing.data.dataset import Category
 from processing.data.image_set import ANOMALOUS, ImageSet
 from processing.data.splits import split_finetuning, split_validation
@@ -10,7 +12,7 @@ from processing.decoding.medical import file_of
 from processing.errors import UsageError, UserError
 
 
-def split(method: Method, good: ImageSet, folder: Path) -> dict[str, list[str]]:
+def split(method: Method, good: ImageSet, folder: Path) -> Splits:
     """Return the names of the good images to fit, to validate and to remember."""
     if len(good) < 2:
         raise UserError(
@@ -21,7 +23,10 @@ def split(method: Method, good: ImageSet, folder: Path) -> dict[str, list[str]]:
     parts = {"fit": fit, "validation": validation}
     if "shots" in method.needs:
         parts["shots"] = fit[method.support(len(fit))]
-    return {key: [good.names[i] for i in part] for key, part in parts.items()}
+    names: dict[str, Any] = {
+        key: [good.names[i] for i in part] for key, part in parts.items()
+    }
+    return Splits(**names)
 
 
 def check_defective(name: str, count: int, tiles: int) -> None:

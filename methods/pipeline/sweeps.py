@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from methods import folder_name
-from methods.detector.categories import views
 from methods.detector.model_file import read_record
+from methods.detector.records import TrainingRecord
 from methods.jobs.queue import Task, sweep
 from processing.data.dataset import category_names, scan_dataset
 from processing.errors import UserError
-from processing.files import locked, read_json
+from processing.files import locked
 
 from .multi_category import ALL
 from .run_folder import INFO, PREPARATION, RUN
@@ -79,8 +79,8 @@ def _training(command: TrainingCommand) -> Task:
     task = Task(name, [*command.arguments, ALONE], method, again=again)
     earlier = None
     for run, record in _runs(command.models.joinpath(*names, folder_name(method))):
-        learned = [Path(view["folder"]) for view in views(record)]
-        done = record.get("method"), learned, record.get("options")
+        learned = [Path(view.folder) for view in record.views]
+        done = record.method, learned, record.options
         if done != (method, [*map(Path.absolute, folders)], wanted):
             continue
         if (run / INFO).exists():
@@ -93,11 +93,11 @@ def _training(command: TrainingCommand) -> Task:
     return replace(task, arguments=["--resume", str(earlier), *rest], note="goes on")
 
 
-def _runs(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def _runs(folder: Path) -> Iterator[tuple[Path, TrainingRecord]]:
     """Yield the run folders of trainings from the start, and their records."""
     for path in sorted(folder.rglob(RUN)):
-        record = read_json(path)
-        if not record.keys() & {"updated_from", "adapted_from"}:
+        record = TrainingRecord.read(path)
+        if not (record.updated_from or record.adapted_from):
             yield path.parent, record
 
 
@@ -112,7 +112,7 @@ def over_models(
     arguments: Sequence[str],
     results: Path,
     address: str | None,
-    is_finished: Callable[[Mapping[str, Any]], bool],
+    is_finished: Callable[[TrainingRecord], bool],
 ) -> list[tuple[str, str]]:
     """Run a script on each model in its own process; return what failed, and why.
 
@@ -133,16 +133,16 @@ def over_models(
 def _judging(
     model: Path,
     arguments: Sequence[str],
-    is_finished: Callable[[Mapping[str, Any]], bool],
+    is_finished: Callable[[TrainingRecord], bool],
 ) -> Task:
     try:
         record = read_record(model)
     except UserError:  # the script says what is wrong
-        record = {}
+        record = None
     run = [*arguments, "-p", str(model)]
-    finished = bool(record) and is_finished(record)
+    finished = record is not None and is_finished(record)
     again = partial(_judging, model, arguments, is_finished)
-    return Task(str(model), run, record.get("method", ""), finished, again=again)
+    return Task(str(model), run, record.method if record else "", finished, again=again)
 
 
 def raise_failures(failures: Sequence[tuple[str, str]]) -> None:

@@ -1,6 +1,6 @@
 """`test.py` behind its command line: judge images with a model and its decision."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,19 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from methods.detector.categories import categories_in, load_category
-from methods.detector.decisions import load_decided, read_results
-from methods.detector.detector import Detector
+from methods.detector.decisions import Decided, load_decided, read_results
+from methods.detector.judge import Judge
+from methods.detector.records import STAMP
+from methods.detector.results import FinetuningResult, TestResult
 from methods.detector.versions import versions
 from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
-from processing.decision.decision import Decision
 from processing.errors import UserError
 from processing.files import new_folder, write_json, write_table, write_text
 
-from .evaluation import curves, figures, pixel_metrics
+from .evaluation import (
+    Row,
+    count_pixels,
+    curves,
+    figures,
+    known_mask,
+    pixel_metrics,
+)
 from .finetuning import CACHE_BYTES
-from .judging import Report, judged_rows, without
-from .reporting import classification, finish_report, open_gallery
+from .judging import REGIONS, region_rows, score_row, without
+from .reporting import (
+    JudgedSet,
+    Pictures,
+    classification,
+    finish_report,
+    open_gallery,
+)
 from .run_folder import asked
 
 RESULT = "test_result.json"
@@ -60,26 +74,26 @@ class Options:
         return self.folder, self.results, self.kind, self.dtype
 
 
-def test(model: Path, options: Options) -> list[Report]:
+def test(model: Path, options: Options) -> list[JudgedSet]:
     """Judge the test images once for every category and finetuning result."""
     categories = categories_in(model, options.folder)
-    return [report for part in categories for report in _test(model, part, options)]
+    return [judged for part in categories for judged in _test(model, part, options)]
 
 
-def _test(model: Path, part: Path | None, options: Options) -> Iterator[Report]:
-    """Yield a report for every finetuning result of one category."""
+def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSet]:
+    """Yield a judged set for every finetuning result of one category."""
     detector, record = load_category(model, part)
-    decided = read_results(record, options.results, options.kind, options.dtype)
-    category = detector.category(Path(record["folder"]), CACHE_BYTES)
+    results = read_results(record, options.results, options.kind, options.dtype)
+    category = detector.category(Path(record.folder), CACHE_BYTES)
     if not len(category.test):
         raise UserError(
-            f"no test images in {record['folder']}/test; -d FOLDER judges unlabelled "
+            f"no test images in {record.folder}/test; -d FOLDER judges unlabelled "
             "images"
         )
-    for path, finetuned in decided:
-        seen = set(record["splits"].get("defective", ()))  # by a supervised method
+    for path, finetuned in results:
+        seen = set(record.splits.defective)  # by a supervised method
         if not options.include_finetuning:
-            seen |= set(finetuned["finetuning_files"])
+            seen |= set(finetuned.finetuning_files)
         images = without(category.test, seen)
         if not len(images):
             raise UserError(
@@ -87,60 +101,72 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[Report]:
                 "expected more, or --include-finetuning"
             )
         images = check_readable(images, options.skip_unreadable)
-        folder = options.results / record["run"] / "test" / path.name
-        yield _judge(folder, detector, record, images, finetuned, model, options)
+        folder = options.results / record.run / "test" / path.name
+        decided = Decided(Judge.of(detector, finetuned), record, finetuned)
+        yield _judge(folder, decided, images, model, options)
 
 
-def predict(model: Path, options: Options) -> Report:
+def predict(model: Path, options: Options) -> JudgedSet:
     """Judge unlabelled images with the newest matching decision."""
     assert options.images is not None
-    detector, record, finetuned = load_decided(model, *options.decided)
+    decided = load_decided(model, *options.decided)
     images = check_readable(
-        detector.images(options.images, CACHE_BYTES), options.skip_unreadable
+        decided.judge.detector.images(options.images, CACHE_BYTES),
+        options.skip_unreadable,
     )
-    stamp = datetime.now().strftime("%d-%m-%Y_%H-%M-%S")
-    folder = new_folder(options.results / record["run"] / "predict" / stamp)
-    return _judge(folder, detector, record, images, finetuned, model, options)
+    stamp = datetime.now().strftime(STAMP)
+    folder = new_folder(options.results / decided.record.run / "predict" / stamp)
+    return _judge(folder, decided, images, model, options)
 
 
 def _judge(
-    folder: Path,
-    detector: Detector,
-    record: Mapping[str, Any],
-    images: ImageSet,
-    finetuned: Mapping[str, Any],
+    folder: Path, decided: Decided, images: ImageSet, model: Path, options: Options
+) -> JudgedSet:
+    """Judge `images` and write all files of a judged set."""
+    judge, _, finetuned = decided
+    pixels = pixel_metrics(images, options.exact)
+    gallery = open_gallery(folder, finetuned) if options.report else None
+    overlays = folder / "segmentation" if options.save else None
+    pictures = Pictures(images, judge.detector.preparation, gallery, overlays)
+    rows: list[Row] = []
+    regions: list[Row] = []
+    with gallery or nullcontext():
+        for index, verdict in enumerate(judge.judge(images)):
+            truth = known_mask(images, index)
+            count_pixels(pixels, verdict, truth, images.classes[index])
+            pictures.draw(index, verdict, truth)
+            rows.append(score_row(images, index, verdict))
+            regions += region_rows(images.names[index], verdict)
+    metrics = figures(rows, pixels, finetuned.seed)
+    result = _result(finetuned, metrics, len(rows), model, options)
+    write_table(folder / "scores.csv", rows)
+    write_table(folder / "regions.csv", regions, REGIONS)
+    write_text(folder / "classification.txt", classification(result, rows))
+    judged = JudgedSet(folder, result, rows, curves(rows, pixels))
+    finish_report(judged, gallery, decided)
+    write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
+    return judged
+
+
+def _result(
+    finetuned: FinetuningResult,
+    metrics: dict[str, Any],
+    images: int,
     model: Path,
     options: Options,
-) -> Report:
-    """Judge `images` and write all files of a report."""
-    decision = Decision.of_result(finetuned)
-    pixels = pixel_metrics(images, options.exact)
-    pictures = folder / "segmentation" if options.save else None
-    drawn = open_gallery(folder, finetuned) if options.report else nullcontext()
-    with drawn as gallery:
-        rows = list(
-            judged_rows(
-                detector, images, decision, finetuned, pixels, pictures, gallery
-            )
-        )
-    result = {
-        "min_area": decision.min_area,
-        "threshold": decision.threshold,
-        "clear_border": decision.clear_border,
-        "decided_by": finetuned["source"],
-        "method": finetuned["method"],
-        "dtype": finetuned["dtype"],
-        **figures(rows, pixels, finetuned["seed"]),
-        "images": len(rows),
-        "finetuning_files_left_out": finetuned["finetuning_files"],
-        "seed": finetuned["seed"],
-        "model": str(model),
-        "options": asked(options),
-        "versions": versions(),
-    }
-    write_table(folder / "scores.csv", rows)
-    write_text(folder / "classification.txt", classification(result, rows))
-    report = Report(folder, result, rows, curves(rows, pixels))
-    finish_report(report, gallery, record, detector.method)
-    write_json(folder / RESULT, result)  # the last: with it the test is finished
-    return report
+) -> TestResult:
+    return TestResult(
+        min_area=finetuned.min_area,
+        threshold=finetuned.threshold,
+        clear_border=finetuned.clear_border,
+        decided_by=finetuned.source,
+        kind=finetuned.kind,
+        dtype=finetuned.dtype,
+        **metrics,
+        images=images,
+        finetuning_files=finetuned.finetuning_files,
+        seed=finetuned.seed,
+        model=str(model),
+        options=asked(options),
+        versions=versions(),
+    )

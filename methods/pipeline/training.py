@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 import methods
 from methods.base import TrainingImages
 from methods.detector.detector import Detector
-from methods.detector.model_file import load_model, save_model
+from methods.detector.model_file import load_model, save_model, unfitted
+from methods.detector.records import TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import Category, check_readable, scan_category
 from processing.data.image_set import ImageSet
@@ -65,7 +66,7 @@ def start_run(
     *,
     root: Path = Path("saved_models"),
     skip_unreadable: bool = False,
-) -> tuple[TrainingRun, dict[str, Any]]:
+) -> tuple[TrainingRun, TrainingRecord]:
     """Check everything, split the good images, and create the run folder.
 
     `options` are those of `configure`.
@@ -82,38 +83,37 @@ def start_run(
         defective = known_defects(category, method.seed)
         defective = check_readable(defective, skip_unreadable)
         check_defective(method.name, len(defective), len(preparation.tiling))
-        splits["defective"] = list(defective.names)
-    record = {
-        "method": method_name,
-        "config": method.get_config(),
-        "preparation": preparation.config(),
-        "dataset": category.dataset,
-        "category": category.name,
-        "folder": str(folder.absolute()),
-        "options": {key: value for key, (_, value) in options.items()},
-        "splits": splits,
-        "versions": versions(),
-    }
+        splits = replace(splits, defective=list(defective.names))
+    record = TrainingRecord(
+        method=method_name,
+        config=method.get_config(),
+        preparation=preparation.config(),
+        dataset=category.dataset,
+        category=category.name,
+        folder=str(folder.absolute()),
+        options={key: value for key, (_, value) in options.items()},
+        splits=splits,
+        versions=versions(),
+    )
     folder_name = methods.folder_name(method_name)
     parts = (category.dataset, category.name, folder_name, method.variant)
     return TrainingRun.start(root, parts, record, preparation.arrays)
 
 
 def train_run(
-    run: TrainingRun, record: Mapping[str, Any], *, inspect: bool = False
+    run: TrainingRun, record: TrainingRecord, *, inspect: bool = False
 ) -> Path:
     """Train in a run folder, from where it stopped if it did; return the model file.
 
     Of an update only the added images are learned from.
     """
-    method = methods.recorded(record["method"], run.folder)(**record["config"])
-    preparation = Preparation(**record["preparation"], arrays=run.preparation())
-    detector = Detector(method, preparation)
-    category = detector.category(Path(record["folder"]), method.cache_bytes)
-    base = record.get("updated_from")
-    learned = record["added"] if base else record["splits"]
-    fit = named(category.train, learned["fit"])
-    validation = named(category.train, record["splits"]["validation"])
+    detector = unfitted(record, run.preparation(), run.folder)
+    method = detector.method
+    category = detector.category(Path(record.folder), method.cache_bytes)
+    base, splits = record.updated_from, record.splits
+    learned = record.added if base and record.added else splits
+    fit = named(category.train, learned.fit)
+    validation = named(category.train, splits.validation)
     log.info("%d images to fit, %d to validate", len(fit), len(validation))
     log.info("run folder: %s", run.folder)
     if base:
@@ -123,7 +123,7 @@ def train_run(
         detector.seen(fit),
         detector.seen(validation),
         **{
-            need: detector.seen(named(_source(category, need), record["splits"][need]))
+            need: detector.seen(named(_source(category, need), getattr(splits, need)))
             for need in method.needs
         },
     )
@@ -141,13 +141,11 @@ def _source(category: Category, need: str) -> ImageSet:
     return category.defective if len(category.defective) else category.test
 
 
-def finish(run: TrainingRun, record: Mapping[str, Any], detector: Detector) -> Path:
+def finish(run: TrainingRun, record: TrainingRecord, detector: Detector) -> Path:
     """Write the model file and the plots of a training, and end the run."""
     method = detector.method
-    training = {**record.get("training", {}), **method.trained}
-    record = {**record, "training": training}
-    name = methods.folder_name(record["method"])
-    path = run.folder / f"{name}{method.file_suffix}.hdf5"
+    record = replace(record, training={**record.training, **method.trained})
+    path = run.folder / f"{methods.folder_name(record.method)}{method.file_suffix}.hdf5"
     save_model(path, detector, record)
     if method.history:
         plots.losses(run.folder / "loss_plot.png", method.history)

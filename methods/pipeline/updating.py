@@ -4,11 +4,12 @@ import filecmp
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import methods
-from methods.detector.model_file import read_preparation, read_record
+from methods.detector.detector import Detector
+from methods.detector.model_file import read_unfitted
+from methods.detector.records import Splits, TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import check_readable, scan_category, scan_images
 from processing.data.image_set import ImageSet
@@ -28,7 +29,7 @@ def start_update(
     *,
     root: Path = Path("saved_models"),
     skip_unreadable: bool = False,
-) -> tuple[TrainingRun, dict[str, Any]]:
+) -> tuple[TrainingRun, TrainingRecord]:
     """Find the images of `folder` that a model lacks and create the run folder.
 
     A tenth of them joins the validation images; the old splits stay. Images that lie
@@ -43,48 +44,47 @@ def start_update(
     Returns:
         The run and its record for `train_run`.
     """
-    record = read_record(model)
-    if not methods.recorded(record["method"], model).updatable:
-        raise UsageError(
-            f"{record['method']} cannot take in images later: train it anew"
-        )
-    good = _good_images(folder, record)
+    detector, record = read_unfitted(model)
+    if not detector.method.updatable:
+        raise UsageError(f"{record.method} cannot take in images later: train it anew")
+    good = _good_images(folder, detector)
     new = _unknown(good, record, folder)
     new = check_readable(new, skip_unreadable)
-    preparation = read_preparation(model)
-    new = registrable(new, preparation)
-    seed = record["config"]["seed"]
+    new = registrable(new, detector.preparation)
     names = _names(new, record, folder)
-    added: dict[str, list[str]] = {"fit": [*names], "validation": []}
+    added = Splits(fit=[*names], validation=[])
     if len(names) > 1:
+        seed = detector.method.seed
         fit, validation = split_validation(len(names), seed=seed, groups=new.groups)
-        added["fit"] = [names[i] for i in fit]
-        added["validation"] = [names[i] for i in validation]
-    splits = {key: record["splits"][key] + added[key] for key in added}
-    record = {
-        **record,
-        "splits": splits,
-        "added": added,
-        "updated_from": str(model.absolute()),
-        "versions": versions(),
-    }
-    parts = tuple(record["run"].split("/")[:-1])
-    return TrainingRun.start(root, parts, record, preparation.arrays)
+        added = Splits(
+            fit=[names[i] for i in fit], validation=[names[i] for i in validation]
+        )
+    record = replace(
+        record,
+        splits=Splits(
+            fit=record.splits.fit + added.fit,
+            validation=record.splits.validation + added.validation,
+        ),
+        added=added,
+        updated_from=str(model.absolute()),
+        versions=versions(),
+    )
+    parts = tuple(record.run.split("/")[:-1])
+    return TrainingRun.start(root, parts, record, detector.preparation.arrays)
 
 
-def _good_images(folder: Path, record: Mapping[str, Any]) -> ImageSet:
-    height, width, channels = record["config"]["image_shape"]
-    shape = (height, width, channels)
+def _good_images(folder: Path, detector: Detector) -> ImageSet:
+    shape = detector.method.image_shape
     if (folder / "train" / "good").is_dir():
         return scan_category(folder, image_shape=shape, cache_bytes=0).train
     return scan_images(folder, shape, cache_bytes=0)
 
 
-def _unknown(good: ImageSet, record: Mapping[str, Any], folder: Path) -> ImageSet:
+def _unknown(good: ImageSet, record: TrainingRecord, folder: Path) -> ImageSet:
     """Return the images that are not in the model, neither by path nor by content."""
     by_size: dict[int, set[Path]] = defaultdict(set)
-    for name in record["splits"]["fit"] + record["splits"]["validation"]:
-        path = Path(record["folder"]) / name  # or `name`, where it is absolute
+    for name in record.splits.fit + record.splits.validation:
+        path = Path(record.folder) / name  # or `name`, where it is absolute
         path = file_of(path)
         if path.is_file():
             by_size[path.stat().st_size].add(path)
@@ -104,8 +104,8 @@ def _among(path: Path, by_size: Mapping[int, Set[Path]]) -> bool:
     return any(filecmp.cmp(path, other, shallow=False) for other in others)
 
 
-def _names(images: ImageSet, record: Mapping[str, Any], folder: Path) -> Sequence[str]:
+def _names(images: ImageSet, record: TrainingRecord, folder: Path) -> Sequence[str]:
     """Return what the record calls the images."""
-    if folder.absolute() == Path(record["folder"]):
+    if folder.absolute() == Path(record.folder):
         return images.names
     return [str(path) for path in images.paths]

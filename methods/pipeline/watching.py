@@ -6,18 +6,19 @@ import logging
 import os
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from methods.detector.decisions import load_decided
-from methods.detector.detector import Detector
+from methods.detector.json_record import JsonRecord
+from methods.detector.judge import Judge
 from processing.data.dataset import images_below, unlabelled
-from processing.decision.decision import Decision
 from processing.decoding.decode import fault
 from processing.errors import UsageError, UserError
-from processing.files import locked, read_json, write_json
+from processing.files import locked, write_json
 
-from .judging import judged_rows, without
+from .judging import score_rows, without
 from .testing import Options
 
 POLL = 1.0  # seconds between two looks at the folder
@@ -25,6 +26,13 @@ BATCH = 16  # files that are judged at once
 WATCH = "watch.json"
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(JsonRecord):
+    """watch.json: the folder whose images have rows in the scores.csv beside it."""
+
+    folder: str
 
 
 def watch(model: Path, options: Options) -> tuple[Path, int]:
@@ -41,8 +49,8 @@ def watch(model: Path, options: Options) -> tuple[Path, int]:
     if not options.images.is_dir():
         raise UsageError(f"--watch: expected a folder. Received: {options.images}")
     source = options.images.absolute()
-    detector, record, finetuned = load_decided(model, *options.decided)
-    folder = options.results / record["run"] / "watch" / (source.name or "images")
+    judge, record, _ = load_decided(model, *options.decided)
+    folder = options.results / record.run / "watch" / (source.name or "images")
     with locked(folder / ".lock"):
         _claim(folder / WATCH, source)
         scores = Scores(folder / "scores.csv")
@@ -52,7 +60,7 @@ def watch(model: Path, options: Options) -> tuple[Path, int]:
         try:
             while True:
                 for files in arrivals.look(scores.names):
-                    if _judge(detector, source, files, finetuned, scores):
+                    if _judge(judge, source, files, scores):
                         arrivals.settle(files)
                 time.sleep(POLL)
         except KeyboardInterrupt:
@@ -61,28 +69,23 @@ def watch(model: Path, options: Options) -> tuple[Path, int]:
 
 def _claim(path: Path, source: Path) -> None:
     """Record whose scores these are; a `UsageError` if they are another folder's."""
-    if path.exists() and (other := read_json(path)["folder"]) != str(source):
+    claim = Watched(folder=str(source))
+    if path.exists() and (other := Watched.read(path).folder) != claim.folder:
         raise UsageError(
             f"{path.parent} holds the scores of {other}: expected another --results "
             f"for {source}"
         )
-    write_json(path, {"folder": str(source)})
+    write_json(path, claim.to_json())
 
 
-def _judge(
-    detector: Detector,
-    source: Path,
-    files: Sequence[Path],
-    finetuned: Mapping[str, Any],
-    scores: "Scores",
-) -> bool:
+def _judge(judge: Judge, source: Path, files: Sequence[Path], scores: "Scores") -> bool:
     """Add a row for each image in files; False if one could not be read after all."""
     try:
         named = {path.relative_to(source).as_posix(): path for path in files}
+        detector = judge.detector
         images = unlabelled(named, detector.image_shape, cache_bytes=0)
         new = without(images, scores.names).prepared(detector.preparation)
-        decision = Decision.of_result(finetuned)
-        for row in judged_rows(detector, new, decision, finetuned, "", None, None):
+        for row in score_rows(judge, new):
             scores.add(row)
             log.info("%s  %s  score %.4g", row["file"], row["verdict"], row["score"])
     except UserError as error:

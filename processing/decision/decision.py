@@ -1,7 +1,6 @@
 """The decision: which pixels of a map are a defect, the verdict, how sure it is."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -9,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .regions import BoolArray, segment
-
-KEYS = ("threshold", "min_area", "clear_border")
 
 
 @dataclass(frozen=True)
@@ -59,30 +56,6 @@ class Decision:
     def verdict(self, anomaly_map: npt.NDArray[Any]) -> bool:
         """Return whether the image of this (h, w) map is defective."""
         return bool(self.mask(anomaly_map).any())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the three values under their names, ready for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Decision":
-        """Return the decision that `to_dict` described."""
-        required = {"threshold", "min_area"}
-        if not required <= set(values) <= set(KEYS):
-            raise ValueError(
-                f"`values` must have the keys {', '.join(KEYS)}. "
-                f"Received: {', '.join(sorted(values)) or 'none'}"
-            )
-        return cls(
-            values["threshold"], values["min_area"], values.get("clear_border", False)
-        )
-
-    @classmethod
-    def of_result(cls, result: Mapping[str, Any]) -> "Decision":
-        """Return the decision in a finetuning result."""
-        return cls(
-            result["best_threshold"], result["best_min_area"], result["clear_border"]
-        )
 
 
 def bootstrap_interval(

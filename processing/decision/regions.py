@@ -12,6 +12,10 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+Table = dict[str, npt.NDArray[Any]]
+
+PROPERTIES = ("bbox", "area", "centroid", "intensity_max")  # of scikit-image
+REGION_COLUMNS = ("top", "left", "bottom", "right", "area", "row", "column", "highest")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +121,25 @@ def segment(
         kept &= (left > 0) & (top > 0) & (left + width < w) & (top + height < h)
     kept[0] = False  # the background
     return kept[labels]
+
+
+def regions_of(mask: BoolArray, anomaly_map: npt.NDArray[Any]) -> Table:
+    """Return a table of the 8-connected regions of a mask, from top to bottom.
+
+    Args:
+        mask: (h, w).
+        anomaly_map: (h, w).
+
+    Returns:
+        Columns of one entry for each region: top, left, bottom and right of its
+        half-open box, in pixels; its area in pixels; row and column of its centroid;
+        the highest map value in it.
+    """
+    from skimage.measure import label, regionprops_table
+
+    table = regionprops_table(label(mask, connectivity=2), anomaly_map, PROPERTIES)
+    columns = dict(zip(REGION_COLUMNS, table.values(), strict=True))
+    return columns | {"area": columns["area"].astype(np.int64)}
 
 
 def _checked(anomaly_map: npt.NDArray[Any]) -> npt.NDArray[Any]:

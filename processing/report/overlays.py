@@ -1,11 +1,14 @@
 """Decided masks over the images they belong to."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from processing.data.listing import bare_name
 from processing.decoding.decode import resize_mask
 from processing.files import replacing
 
@@ -47,3 +50,16 @@ def write_overlay(
     full = resize_mask(mask, *image.shape[:2])
     write_png(folder / f"{name}_seg.png", np.where(full, 255, 0).astype("uint8"))
     write_png(folder / f"{name}_overlay.png", overlay(image, full))
+
+
+def picture_names(names: Sequence[str]) -> list[str]:
+    """Return a flat name for each image: its class, or folder, and its stem.
+
+    Images whose names differ only in their suffix keep it.
+    """
+    stems = [bare_name(name.removeprefix("test/")) for name in names]
+    repeated = {stem for stem, count in Counter(stems).items() if count > 1}
+    return [
+        (name.removeprefix("test/") if stem in repeated else stem).replace("/", "_")
+        for name, stem in zip(names, stems, strict=True)
+    ]

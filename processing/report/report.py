@@ -47,7 +47,7 @@ def write_report(
         folder: where to.
         result: the content of test_result.json.
         rows: file, class, label, verdict, score and defect_area of each image.
-        curves: name -> (k, 2) points; see `methods.pipeline.judging.Report`.
+        curves: name -> (k, 2) points; see `methods.pipeline.reporting.JudgedSet`.
         pictures: of each row, `Gallery.urls`.
         scale: the colours of the maps.
         about: "title" such as "mvtec / bottle", "method" such as "mvtecCAE, ssim",

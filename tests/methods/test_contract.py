@@ -12,6 +12,7 @@ from methods.detector.model_file import load_model, save_model
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
+from tests.records import training_record
 
 NAMES = sorted(methods.METHODS)
 FEATURES = {"image_shape": (64, 64, 3), "weights": "imagenet"}
@@ -126,11 +127,11 @@ def test_saved_and_loaded_gives_the_same_maps(name, fitted, rng, tmp_path):
     method = fitted(name)
     images = batch_for(method, rng)
     path = tmp_path / "model.hdf5"
-    save_model(path, Detector(method), {"method": name, "note": "é"})
+    save_model(path, Detector(method), training_record(name, others={"note": "é"}))
     detector, record = load_model(path)
     loaded = detector.method
     assert loaded is not method
-    assert record["note"] == "é"
+    assert record.others["note"] == "é"
     assert loaded.get_config() == method.get_config()
     np.testing.assert_allclose(
         loaded.anomaly_map(images), method.anomaly_map(images), rtol=1e-4, atol=1e-4

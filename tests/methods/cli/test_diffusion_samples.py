@@ -8,6 +8,7 @@ from methods.detector.detector import Detector
 from methods.detector.model_file import save_model
 from methods.diffusion.anoddpm import AnoDDPM
 from methods.diffusion.ddad import DDAD
+from tests.records import training_record
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +16,7 @@ def model(tmp_path_factory):
     method = AnoDDPM(image_shape=(16, 16, 1), preset="tiny", noise_kind="gaussian")
     method.build()
     path = tmp_path_factory.mktemp("model") / "model.hdf5"
-    save_model(path, Detector(method), {"method": "AnoDDPM"})
+    save_model(path, Detector(method), training_record("AnoDDPM"))
     return path
 
 
@@ -59,7 +60,7 @@ def test_other_methods_draw_nothing(tmp_path, capsys):
     method = CAE(image_shape=(32, 32, 1))
     method.build()
     path = tmp_path / "cae.hdf5"
-    save_model(path, Detector(method), {"method": "mvtecCAE"})
+    save_model(path, Detector(method), training_record("mvtecCAE"))
     assert main(["sample", "-p", str(path)]) == 2
     assert "holds a CAE. Expected DDAD or AnoDDPM" in capsys.readouterr().err
 

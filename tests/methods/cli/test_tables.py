@@ -1,19 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from methods.cli.tables import print_figures, print_verdicts
 from methods.pipeline.evaluation import figures
-from methods.pipeline.judging import Report
-from methods.pipeline.reporting import classification
-
-DECISION = {
-    "method": "ssim",
-    "dtype": "float64",
-    "threshold": 0.5,
-    "min_area": 3,
-    "decided_by": "a test",
-}
+from methods.pipeline.reporting import JudgedSet, classification
+from tests.records import result_of_test
 
 
 def made_report(count=4):
@@ -29,8 +22,8 @@ def made_report(count=4):
         }
         for i in range(count)
     ]
-    result = {**DECISION, **figures(rows, "because hole has no masks", seed=1)}
-    return Report(Path("there"), result, rows, {})
+    metrics = figures(rows, "because hole has no masks", seed=1)
+    return JudgedSet(Path("there"), result_of_test(min_area=3, **metrics), rows, {})
 
 
 def test_figures_are_printed_with_intervals_and_reasons(capsys):
@@ -52,7 +45,8 @@ def test_figures_are_printed_with_intervals_and_reasons(capsys):
 
 def test_reasons_of_classes_name_them(capsys):
     report = made_report()
-    report.result["undefined"] = {"hole/iou": "because of a test"}
+    undefined = {"hole/iou": "because of a test"}
+    report = replace(report, result=replace(report.result, undefined=undefined))
     print_figures(report)
     printed = capsys.readouterr().out
     assert "undefined, because of a test: IoU of hole" in printed

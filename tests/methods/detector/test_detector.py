@@ -14,6 +14,7 @@ from processing.data.tiling import Tiling
 from processing.geometry import warped
 from processing.preprocessing.preparation import Preparation
 from processing.preprocessing.reference import learn
+from tests.records import training_record
 
 SIZE = (48, 64)
 
@@ -252,7 +253,7 @@ def test_every_option_changes_what_is_seen_and_is_stored(tmp_path, options, samp
         method = CAE(image_shape=(32, 32, 1))
         path = tmp_path / "model.hdf5"
         method.build()
-        save_model(path, Detector(method, preparation), {"method": "mvtecCAE"})
+        save_model(path, Detector(method, preparation), training_record("mvtecCAE"))
         loaded = load_model(path)[0].preparation
         assert loaded == preparation
         assert set(loaded.arrays) == set(preparation.arrays)

@@ -10,14 +10,17 @@ from methods.cae.cae import CAE
 from methods.cli.export import main
 from methods.cnn.cnn import CNN
 from methods.detector import export as module
+from methods.detector.decisions import RESULT
 from methods.detector.detector import Detector
 from methods.detector.export import export, trial_images
-from methods.detector.model_file import load_model, save_model
+from methods.detector.model_file import load_model, read_record, save_model
 from methods.fewshot.fewshot import FewShot
 from methods.padim.padim import PaDiM
 from methods.patchcore.patchcore import PatchCore
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
+from processing.files import write_json
+from tests.records import finetuning_result, training_record
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="converters of TensorFlow graphs"
@@ -59,8 +62,8 @@ def models(samples, tmp_path_factory):
 
 def save(path, method):
     """Write a model file of a run with the name of the file."""
-    record = {"method": method.name, "run": path.stem, "folder": "mvtec/washer"}
-    save_model(path, Detector(method), record)
+    run = f"a/b/c/{path.stem}/01-02-2026_00-00-00"
+    save_model(path, Detector(method), training_record(method.name, run=run))
 
 
 @pytest.mark.parametrize(
@@ -91,11 +94,9 @@ def test_the_graph_judges_like_the_method(models, name, kind, tmp_path):
 
 def test_the_newest_decision_and_its_maps(models, tmp_path):
     pytest.importorskip("tf2onnx")
-    folder = tmp_path / "results/cae/finetuning/l2_float64"
-    folder.mkdir(parents=True)
-    result = {"method": "l2", "dtype": "float64", "clear_border": False}
-    result |= {"best_threshold": 3.5, "best_min_area": 12}
-    (folder / "finetuning_result.json").write_text(json.dumps(result))
+    run = tmp_path / "results" / read_record(models / "cae.hdf5").run
+    result = finetuning_result(kind="l2", threshold=3.5, min_area=12)
+    write_json(run / "finetuning/l2_float64" / RESULT, result.to_json())
     path, _ = export(
         models / "cae.hdf5", "onnx", tmp_path / "x.onnx", results=tmp_path / "results"
     )

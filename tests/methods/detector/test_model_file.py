@@ -11,12 +11,13 @@ from methods.detector.detector import Detector
 from methods.detector.model_file import (
     load_checkpoint,
     load_model,
-    read_preparation,
+    read_unfitted,
     save_checkpoint,
     save_model,
 )
 from processing.errors import UserError
 from processing.preprocessing.preparation import Preparation
+from tests.records import training_record
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def model(tmp_path):
     method.build()
     method.arrays = {"ssim_mean": np.ones((32, 32), np.float32)}
     path = tmp_path / "model.hdf5"
-    save_model(path, Detector(method), {"method": "mvtecCAE"})
+    save_model(path, Detector(method), training_record("mvtecCAE"))
     return path, method
 
 
@@ -47,7 +48,7 @@ def test_a_failed_save_keeps_the_old_file(model, monkeypatch):
     before = path.read_bytes()
     method.arrays = {"broken": np.array([object()])}
     with pytest.raises(TypeError):
-        save_model(path, Detector(method), {"method": "mvtecCAE"})
+        save_model(path, Detector(method), training_record("mvtecCAE"))
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["model.hdf5"]
 
@@ -58,7 +59,7 @@ def test_a_full_disk_is_told_before_hdf5_meets_it(model, monkeypatch):
     free = SimpleNamespace(free=int(0.9 * len(before)))
     monkeypatch.setattr("shutil.disk_usage", lambda folder: free)
     with pytest.raises(UserError, match=r"model.hdf5: about .* MB needed, .* MB free"):
-        save_model(path, Detector(method), {"method": "mvtecCAE"})
+        save_model(path, Detector(method), training_record("mvtecCAE"))
     with pytest.raises(UserError, match=r"state.h5: about .* MB needed, .* MB free"):
         save_checkpoint(path.with_name("state.h5"), {"a": [np.zeros(10**6)]}, {})
     assert path.read_bytes() == before
@@ -115,7 +116,7 @@ def test_a_flipped_bit(model, key):
     path, method = model
     mask = np.ones(9, np.uint8)
     preparation = Preparation((32, 32), 1, mask="foreground", arrays={"mask": mask})
-    save_model(path, Detector(method, preparation), {"method": "mvtecCAE"})
+    save_model(path, Detector(method, preparation), training_record("mvtecCAE"))
     load_model(path)
     with h5py.File(path) as file:
         offset = file[key].id.get_offset()
@@ -159,8 +160,8 @@ def test_the_preparation_is_read_without_the_weights(tmp_path, rng):
     options = {"crop": (40, 40), "tile": 32, "mask": "1,2,3,4", "span": (0.5, 9.0)}
     before = Preparation((48, 64), 1, **options, arrays=arrays)
     path = tmp_path / "model.hdf5"
-    save_model(path, Detector(method, before), {"method": "mvtecCAE"})
-    after = read_preparation(path)
+    save_model(path, Detector(method, before), training_record("mvtecCAE"))
+    after = read_unfitted(path)[0].preparation
     assert after == before
     np.testing.assert_array_equal(after.arrays["mask"], arrays["mask"])
 

@@ -10,6 +10,7 @@ import pytest
 
 import methods
 from methods.detector.detector import Detector
+from methods.detector.judge import Judge
 from methods.detector.predictor import Predictor
 from methods.padim.padim import PaDiM
 from methods.pipeline import finetuning, testing
@@ -114,7 +115,7 @@ def test_images_that_cannot_be_registered_are_named(monkeypatch):
     )
     method = PaDiM(image_shape=(8, 8, 3))
     method.judge = lambda images, kind: (images[..., 0], images[:, 0, 0, 0])
-    predictor = Predictor(Detector(method, preparation), Decision(0.5, 1))
+    predictor = Predictor(Judge(Detector(method, preparation), Decision(0.5, 1)))
     with pytest.warns(UserWarning, match="2 of 2 images .*: image 0, image 1"):
         predictor.predict(np.zeros((2, 8, 8, 3), np.uint8))
 

@@ -14,6 +14,7 @@ from methods.cae.cae import CAE
 from methods.detector.detector import Detector
 from methods.detector.model_file import save_model
 from processing.data.dataset import scan_category
+from tests.records import training_record
 
 SCRIPT = """
 import sys, numpy as np
@@ -32,7 +33,7 @@ def test_jax_gives_the_maps_of_tensorflow(samples, short_epochs, rng, tmp_path):
     good = scan_category(samples / "washer", image_shape=shape).train
     method = CAE(image_shape=shape, epochs=2, learning_rate=1e-3, precision="float32")
     method.fit(TrainingImages(good.subset(range(8)), good.subset([8, 9])))
-    save_model(tmp_path / "model.hdf5", Detector(method), {"method": "mvtecCAE"})
+    save_model(tmp_path / "model.hdf5", Detector(method), training_record("mvtecCAE"))
     images = next(good.batches(2))
     np.save(tmp_path / "images.npy", images)
     paths = [str(tmp_path / name) for name in ("model.hdf5", "images.npy", "maps.npy")]

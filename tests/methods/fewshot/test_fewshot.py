@@ -6,6 +6,7 @@ from methods.fewshot.fewshot import FewShot
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 from processing.maps.residuals import smooth
+from tests.records import training_record
 
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 
@@ -156,7 +157,7 @@ def test_a_trained_model_is_saved_whole(trained, category, tmp_path):
     from methods.detector.detector import Detector
     from methods.detector.model_file import load_model, save_model
 
-    save_model(tmp_path / "m.hdf5", Detector(trained), {"method": "fewshot"})
+    save_model(tmp_path / "m.hdf5", Detector(trained), training_record("fewshot"))
     loaded = load_model(tmp_path / "m.hdf5")[0].method
     images = next(category.test.batches(3))
     np.testing.assert_allclose(

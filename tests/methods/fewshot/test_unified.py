@@ -7,6 +7,7 @@ from methods.detector.model_file import load_model, save_model
 from methods.fewshot.fewshot import FewShot
 from methods.fewshot.unified import Unified
 from processing.data.dataset import scan_category
+from tests.records import training_record
 
 SMALL = {"image_shape": (64, 64, 3), "weights": "random", "shots": 2}
 QUICK = {"epochs": 1, "batch_size": 4, "learning_rate": 10.0}  # two steps, to be seen
@@ -75,7 +76,7 @@ def several(known):
 
 
 def test_each_category_has_a_memory_of_its_own(several, known, tmp_path):
-    save_model(tmp_path / "m.hdf5", Detector(several), {"method": "unified"})
+    save_model(tmp_path / "m.hdf5", Detector(several), training_record("unified"))
     loaded = load_model(tmp_path / "m.hdf5")[0].method
     for method in (several, loaded):
         levels = []

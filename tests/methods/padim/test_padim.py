@@ -8,6 +8,7 @@ from methods.detector.model_file import load_model, save_model
 from methods.padim.padim import PaDiM
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
+from tests.records import training_record
 
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 
@@ -24,7 +25,7 @@ def fitted(category, images, **config):
 
 
 def saved_and_loaded(method, path):
-    save_model(path, Detector(method), {"method": "PaDiM"})
+    save_model(path, Detector(method), training_record("PaDiM"))
     return load_model(path)[0].method
 
 

@@ -17,7 +17,6 @@ from methods.pipeline.batch_scoring import score
 from methods.pipeline.testing import Options
 from processing.data.remote_sources import Source, count
 from processing.decision.calibration import Rule
-from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
 
 pytest.importorskip("ray")
@@ -85,8 +84,7 @@ def test_scores_of_two_decisions_do_not_mix(model, images, tmp_path):
     job = batch_scoring.Job(path, options, Source(str(images)), folder)
 
     def decision():
-        finetuned = decisions.load_decided(path, *options.decided)[-1]
-        return Decision.of_result(finetuned)
+        return decisions.load_decided(path, *options.decided).finetuned.decision
 
     assert sum(map(count, batch_scoring._planned(job, decision()))) == 16
     wider = finetuning.Options(rule=Rule(), min_area=99, results=other)

@@ -7,22 +7,20 @@ from methods.pipeline.run_folder import asked
 from methods.pipeline.testing import RESULT, Options
 from processing.errors import UserError
 from processing.files import write_json
-from processing.metrics.names import FIGURES
+from tests.records import finetuning_result, result_of_test, training_record
 
 RUN = "mvtec/bottle/mvtecCAE/a/b/01-02-2026_00-00-00_2"
-RECORD = {"run": RUN, "training": {"seconds": 5.0}}
-DECISION = {"best_threshold": 0.5, "best_min_area": 2, "clear_border": False}
-FINETUNED = {**DECISION, "method": "ssim", "dtype": "float64", "best_score": 0.875}
+RECORD = training_record("mvtecCAE", run=RUN, training={"seconds": 5.0})
 
 
 def write(settings, **changes):
     """Write a finetuning result and a test result."""
     root = settings.results / RUN
-    write_json(root / "finetuning/ssim_float64/finetuning_result.json", FINETUNED)
-    result = {**dict.fromkeys(FIGURES), "image_auroc": 0.75, "images": 3}
-    result |= {"threshold": 0.5, "min_area": 2, "clear_border": False}
-    result |= {"decided_by": "me", "options": asked(settings), **changes}
-    write_json(root / "test/ssim_float64" / RESULT, result)
+    finetuned = finetuning_result().to_json()
+    write_json(root / "finetuning/ssim_float64/finetuning_result.json", finetuned)
+    changes = {"decided_by": "me", "options": asked(settings), **changes}
+    result = result_of_test(image_auroc=0.75, **changes)
+    write_json(root / "test/ssim_float64" / RESULT, result.to_json())
 
 
 @pytest.fixture

@@ -29,13 +29,13 @@ def trained(samples, tmp_path_factory):
 
 def test_the_shots_are_recorded_and_used(trained):
     detector, record = load_model(trained)
-    splits = record["splits"]
-    assert len(splits["shots"]) == 2
-    assert set(splits["shots"]) < set(splits["fit"])
-    assert not set(splits["shots"]) & set(splits["validation"])
-    assert record["training"]["shots"] == splits["shots"]
-    images = detector.category(record["folder"]).train
-    chosen = images.subset([images.names.index(name) for name in splits["shots"]])
+    splits = record.splits
+    assert len(splits.shots) == 2
+    assert set(splits.shots) < set(splits.fit)
+    assert not set(splits.shots) & set(splits.validation)
+    assert record.training["shots"] == splits.shots
+    images = detector.category(record.folder).train
+    chosen = images.subset([images.names.index(name) for name in splits.shots])
     for judged in detector.judge(chosen):
         assert judged.scores.max() < 1e-5
 
@@ -47,16 +47,16 @@ def test_another_product(trained, samples, tmp_path):
     path = adapt(trained, other, tmp_path / "models", options)
     assert read_record(trained) == before
     detector, record = load_model(path)
-    assert record["run"].startswith("set/other/fewshot/efficientnet_lite0/")
-    assert path == tmp_path / "models" / record["run"] / "fewshot.hdf5"
-    assert record["adapted_from"] == str(trained)
-    assert record["config"] == before["config"]
-    assert [len(record["splits"][key]) for key in ("shots", "validation")] == [2, 4]
+    assert record.run.startswith("set/other/fewshot/efficientnet_lite0/")
+    assert path == tmp_path / "models" / record.run / "fewshot.hdf5"
+    assert record.adapted_from == str(trained)
+    assert record.config == before.config
+    assert (len(record.splits.shots), len(record.splits.validation)) == (2, 4)
     with pytest.raises(UsageError, match="finished"):
         TrainingRun.resume(path.parent)
     ((_, decision),) = read_results(record, options.results, None, None)
-    assert decision["source"].startswith("good validation images alone")
-    assert decision["finetuning_files"] == []
+    assert decision.source.startswith("good validation images alone")
+    assert decision.finetuning_files == []
     backbones = [
         load_model(p)[0].method.networks["backbone"].weights[0] for p in (path, trained)
     ]
@@ -76,14 +76,14 @@ def test_the_shots_alone_are_enough(trained, samples, tmp_path):
     other = with_images(samples, tmp_path / "set" / "other", 2)
     path = adapt(trained, other, tmp_path / "m", Options(results=tmp_path / "r"))
     detector, record = load_model(path)
-    views = [Path(name) for name in record["splits"]["validation"]]
+    views = [Path(name) for name in record.splits.validation]
     assert len(views) == 2 * VIEWS
     assert {view.parent for view in views} == {path.parent / "views"}
     maps = next(detector.judge(detector.images(path.parent / "views"))).maps
     ((_, decision),) = read_results(record, tmp_path / "r", None, None)
-    assert decision["best_threshold"] >= np.quantile(maps, 0.99) > 0
+    assert decision.threshold >= np.quantile(maps, 0.99) > 0
     [test] = testing.test(path, testing.Options(results=tmp_path / "r", report=False))
-    assert test.result["images"] > 0
+    assert test.result.images > 0
 
 
 def test_too_few_images(trained, samples, tmp_path):

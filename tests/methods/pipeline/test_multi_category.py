@@ -45,7 +45,7 @@ def trained(samples):
 
 def results(model, name):
     """Return the folder of one category's results."""
-    dataset, _, *rest = read_record(model)["run"].split("/")
+    dataset, _, *rest = read_record(model).run.split("/")
     root = next(p for p in model.parents if (p / "results").is_dir())
     return root / "results" / Path(dataset, name, *rest)
 
@@ -79,11 +79,11 @@ def test_the_category_must_be_known(trained, capsys, samples):
 def test_views_differ_in_memory_and_splits(trained):
     views = [load_category(trained, Path(name)) for name in NAMES]
     (_, fabric), (_, washer) = views
-    assert fabric["category"] == "fabric"
-    assert washer["folder"].endswith("/washer")
+    assert fabric.category == "fabric"
+    assert washer.folder.endswith("/washer")
     for detector, record in views:
-        images = detector.category(Path(record["folder"])).train
-        chosen = [images.names.index(x) for x in record["splits"]["shots"]]
+        images = detector.category(Path(record.folder)).train
+        chosen = [images.names.index(x) for x in record.splits.shots]
         for judged in detector.judge(images.subset(chosen)):
             assert judged.scores.max() < 1e-5
 
@@ -92,8 +92,8 @@ def test_shots_of_another_product(trained, samples, tmp_path):
     other = shutil.copytree(samples / "washer", tmp_path / "set" / "other")
     path = adapt(trained, other, tmp_path / "m", Options(results=tmp_path / "r"))
     record = read_record(path)
-    assert record["category"] == "other"
-    assert "categories" not in record
+    assert record.category == "other"
+    assert not record.categories
 
 
 def test_a_method_of_one_category_is_refused(samples):

@@ -7,17 +7,20 @@ import pytest
 from methods.pipeline.run_folder import INFO, PREPARATION, TrainingRun
 from processing.errors import UsageError, UserError
 from processing.files import write_json
+from tests.records import training_record
+
+PARTS = ("parts", "nut", "PaDiM", "default")
 
 
 def start(tmp_path):
-    return TrainingRun.start(tmp_path, ("parts", "nut"), {"seed": 1}, {})
+    return TrainingRun.start(tmp_path, PARTS, training_record("PaDiM"), {})
 
 
 def test_a_run_is_resumed_with_its_record(tmp_path):
     run, record = start(tmp_path)
     resumed, again = TrainingRun.resume(run.folder)
     assert (resumed.folder, again) == (run.folder, record)
-    assert record["run"] == f"parts/nut/{run.folder.name}"
+    assert record.run == "/".join((*PARTS, run.folder.name))
 
 
 def test_what_had_not_begun_is_not_resumed(tmp_path):

@@ -54,7 +54,7 @@ def test_else_they_are_those_of_the_finetuning(samples, tmp_path):
 def test_synthetic_defects_take_none_of_the_test_set(samples, tmp_path):
     options = {**OPTIONS, "synthetic": ("--synthetic", True)}
     _, record = start_run(samples / "washer", "CNN", options, root=tmp_path)
-    assert "defective" not in record["splits"]
+    assert not record.splits.defective
 
 
 def test_real_defects_are_not_cut_into_tiles(samples, tmp_path):
@@ -84,11 +84,11 @@ def trained(samples, tmp_path_factory):
 def test_what_was_learned_is_never_judged(trained, rule):
     """Nor where good images alone decide and no image is used for finetuning."""
     folder, model, record = trained
-    known = set(record["splits"]["defective"])
+    known = set(record.splits.defective)
     results = folder / str(rule)
     _, found = finetune(model, FinetuningOptions(rule=rule, results=results))
     if rule is None:
-        assert known <= set(found["finetuning_files"])
+        assert known <= set(found.finetuning_files)
     for everything in (False, True):
         options = testing.Options(results=results, include_finetuning=everything)
         [report] = testing.test(model, options)
@@ -117,7 +117,7 @@ def test_the_given_defects_are_what_is_learned(samples, monkeypatch, tmp_path):
     run, record = start_run(samples / "washer", "CNN", OPTIONS, root=tmp_path)
     with pytest.raises(KeyboardInterrupt):
         train_run(run, record)
-    assert list(seen["names"]) == record["splits"]["defective"]
+    assert list(seen["names"]) == record.splits.defective
     category = scan_category(samples / "washer", image_shape=SHAPE)
     index = category.test.names.index(seen["names"][0])
     np.testing.assert_array_equal(seen["images"], category.test.load([index]))

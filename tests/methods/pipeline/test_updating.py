@@ -8,6 +8,8 @@ import pytest
 import finetune
 import train
 from methods.detector.model_file import load_model, read_record
+from methods.detector.records import Splits
+from tests.records import training_record
 
 OPTIONS = ["--size", "64", "--weights", "random", "--features", "8"]
 
@@ -48,12 +50,12 @@ def test_new_images_of_another_folder(trained, samples, monkeypatch, tmp_path):
     made = update(folder, model, more)
     assert model.read_bytes() == before
     old, new = read_record(model), read_record(made)
-    assert new["training"]["images"] == 7 + 3
-    assert new["training"]["weights_sha256"] == old["training"]["weights_sha256"]
-    assert len(new["added"]["fit"]) == 3
-    assert len(new["added"]["validation"]) == 1
-    for split, names in new["added"].items():
-        assert new["splits"][split] == old["splits"][split] + names
+    assert new.training["images"] == 7 + 3
+    assert new.training["weights_sha256"] == old.training["weights_sha256"]
+    assert (len(new.added.fit), len(new.added.validation)) == (3, 1)
+    for split in ("fit", "validation"):
+        expected = getattr(old.splits, split) + getattr(new.added, split)
+        assert getattr(new.splits, split) == expected
     assert load_model(made)[0].method.networks["gaussian"].count == 7 + 3
     assert finetune.main(["-p", str(made)]) == 0
     [result] = folder.glob(f"results/**/{made.parent.name}/**/finetuning_result.json")
@@ -69,8 +71,8 @@ def test_images_added_to_the_category(trained, samples, monkeypatch):
     shutil.copy(extra, good)
     made = update(folder, model, folder / "data/washer")
     (good / extra.name).unlink()
-    added = read_record(made)["added"]
-    assert added == {"fit": [f"train/good/{extra.name}"], "validation": []}
+    added = read_record(made).added
+    assert added == Splits(fit=[f"train/good/{extra.name}"], validation=[])
 
 
 def test_an_interrupted_update_is_resumed(trained, samples, monkeypatch, tmp_path):
@@ -107,7 +109,7 @@ def test_methods_that_cannot_take_more(samples, tmp_path, capsys):
 
     method = CAE(image_shape=(32, 32, 1))
     method.build()
-    save_model(tmp_path / "m.hdf5", Detector(method), {"method": "mvtecCAE"})
+    save_model(tmp_path / "m.hdf5", Detector(method), training_record("mvtecCAE"))
     arguments = ["--update", str(tmp_path / "m.hdf5"), "-d", str(samples / "washer")]
     assert train.main(arguments) == 2
     assert "mvtecCAE cannot take in images later" in capsys.readouterr().err
@@ -132,7 +134,7 @@ def test_new_volumes(monkeypatch, tmp_path):
     assert train.main(["-d", "mri/brain", "-a", "padim", *OPTIONS, "--pad"]) == 0
     [model] = tmp_path.glob("saved_models/mri/**/*.hdf5")
     made = update(tmp_path, model, "more")
-    added = read_record(made)["added"]
-    assert [len(added[split]) for split in ("fit", "validation")] == [3, 3]
-    assert all("/more/" in name for name in added["fit"] + added["validation"])
-    assert read_record(made)["preparation"]["pad"]
+    added = read_record(made).added
+    assert (len(added.fit), len(added.validation)) == (3, 3)
+    assert all("/more/" in name for name in added.fit + added.validation)
+    assert read_record(made).preparation["pad"]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 from itertools import product
 
 import numpy as np
@@ -15,11 +16,6 @@ def two_squares():
     anomaly_map[2:5, 2:5] = 0.8
     anomaly_map[8:12, 7:9] = 0.6
     return anomaly_map
-
-
-def test_the_decision_of_a_finetuning_result():
-    result = {"best_threshold": 0.5, "best_min_area": 9, "clear_border": True}
-    assert Decision.of_result({**result, "seed": 1}) == Decision(0.5, 9, True)
 
 
 @pytest.mark.parametrize(
@@ -74,23 +70,11 @@ def test_wrong_arguments_raise(arguments, message):
         Decision(*arguments)
 
 
-def test_dict_round_trip_through_json():
+def test_numpy_scalars_become_what_json_can_write():
     decision = Decision(np.float32(0.1), np.int64(7), np.True_)
-    loaded = Decision.from_dict(json.loads(json.dumps(decision.to_dict())))
+    loaded = Decision(**json.loads(json.dumps(asdict(decision))))
     assert loaded == decision
     assert loaded.threshold == np.float64(np.float32(0.1))
-
-
-def test_dict_without_clear_border_counts_the_border():
-    assert Decision.from_dict({"threshold": 1, "min_area": 2}) == Decision(1.0, 2)
-
-
-@pytest.mark.parametrize(
-    "values", [{}, {"threshold": 1.0}, {"threshold": 1.0, "min_area": 2, "min_size": 3}]
-)
-def test_dict_with_wrong_keys_raises(values):
-    with pytest.raises(ValueError, match="keys threshold, min_area, clear_border"):
-        Decision.from_dict(values)
 
 
 def test_bootstrap_interval_holds_the_score_and_is_seeded():

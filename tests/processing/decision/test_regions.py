@@ -2,13 +2,23 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 from skimage.measure import label
 from skimage.segmentation import clear_border as cleared
 
-from processing.decision.regions import AreaCurve, area_curve, envelope, segment
+from processing.decision.regions import (
+    REGION_COLUMNS,
+    AreaCurve,
+    area_curve,
+    envelope,
+    regions_of,
+    segment,
+)
 
 
 def made_maps():
@@ -205,3 +215,41 @@ def test_curve_is_frozen():
 def test_import_does_not_load_numba():
     code = "import sys, processing.decision.regions; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_regions_of_a_mask_by_hand():
+    anomaly_map = np.zeros((6, 7))
+    anomaly_map[0, 6] = 0.5
+    anomaly_map[2:4, 1:3] = [[0.6, 0.7], [0.8, 0.9]]
+    anomaly_map[4, 3] = 1.5  # joined by its corner
+    table = regions_of(anomaly_map > 0, anomaly_map)
+    assert tuple(table) == REGION_COLUMNS
+    assert [[float(x) for x in row] for row in zip(*table.values(), strict=True)] == [
+        [0, 6, 1, 7, 1, 0, 6, 0.5],
+        [2, 1, 5, 4, 5, 2.8, 1.8, 1.5],
+    ]
+    assert table["area"].dtype.kind == table["top"].dtype.kind == "i"
+
+
+def test_no_regions():
+    table = regions_of(np.zeros((3, 4), bool), np.ones((3, 4), np.float32))
+    assert tuple(table) == REGION_COLUMNS
+    assert all(column.shape == (0,) for column in table.values())
+
+
+@given(masks=st.integers(0, 2**24 - 1))
+@settings(deadline=None)
+def test_boxes_and_areas_make_up_the_mask(masks):
+    mask = (masks >> np.arange(24) & 1).astype(bool).reshape(4, 6)
+    anomaly_map = np.arange(24.0).reshape(4, 6)
+    table = regions_of(mask, anomaly_map)
+    count, _, stats, centroids = cv2.connectedComponentsWithStats(
+        mask.astype(np.uint8), connectivity=8
+    )
+    assert len(table["top"]) == count - 1
+    assert sorted(table["area"]) == sorted(stats[1:, cv2.CC_STAT_AREA])
+    assert sorted(table["left"]) == sorted(stats[1:, cv2.CC_STAT_LEFT])
+    np.testing.assert_allclose(sorted(table["row"]), sorted(centroids[1:, 1]))
+    assert table["area"].sum() == mask.sum()
+    if mask.any():
+        assert table["highest"].max() == anomaly_map[mask].max()

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from processing.report.overlays import overlay, write_overlay, write_png
+from processing.report.overlays import overlay, picture_names, write_overlay, write_png
 
 
 def test_only_regions_and_their_outlines_change(rng):
@@ -33,3 +33,12 @@ def test_png_keeps_colours(tmp_path):
     pixels[..., 0] = 255  # red
     write_png(tmp_path / "red.png", pixels)
     assert cv2.imread(str(tmp_path / "red.png"))[0, 0].tolist() == [0, 0, 255]
+
+
+def test_names_of_pictures():
+    names = ["test/good/000.png", "test/hole/000.png", "a b/c.png"]
+    assert picture_names(names) == ["good_000", "hole_000", "a b_c"]
+
+
+def test_pictures_whose_names_differ_in_the_suffix_only():
+    assert picture_names(["x.png", "x.jpg", "y.png"]) == ["x.png", "x.jpg", "y"]

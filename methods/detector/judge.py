@@ -1,0 +1,148 @@
+"""From images to verdicts: a detector and the decision that `finetune.py` found."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from methods.base import Method
+from processing.data.image_set import ImageSet
+from processing.decision.calibration import p_values
+from processing.decision.decision import Decision
+from processing.decision.regions import BoolArray, area_curve, regions_of
+from processing.errors import UserError
+from processing.maps.residuals import quantise
+
+from .detector import Detector, Judged
+from .results import FinetuningResult
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What is said of one image; maps and masks lie on the image resized to (h, w).
+
+    Attributes:
+        score: of the image, higher = more anomalous.
+        anomaly_map: (h, w) float32, higher = more anomalous.
+        decided_map: (h, w), the map that the decision is made on, perhaps uint8.
+        mask: (h, w) bool, True where the decision sees a defect.
+        p_value: how likely a good image looks as bad; None if the decision knows no
+            scores of good images.
+        registered: whether the image was registered; None if it was not to be.
+    """
+
+    score: float
+    anomaly_map: np.ndarray
+    decided_map: np.ndarray
+    mask: BoolArray
+    p_value: float | None
+    registered: bool | None
+
+    @property
+    def defective(self) -> bool:
+        """Whether any region is left."""
+        return bool(self.mask.any())
+
+    @cached_property
+    def regions(self) -> dict[str, np.ndarray]:
+        """The defects; see `regions_of` for the columns of the table."""
+        return regions_of(self.mask, self.anomaly_map)
+
+
+class Judge:
+    """A detector and its decision.
+
+    Args:
+        detector: fitted.
+        decision: what makes an image defective.
+        kind: of the maps that the decision is for; None for the method's default.
+        dtype: of these maps: "float64" or "uint8".
+        good_scores: of good validation images, as `GoodImages` has them; without them
+            verdicts have no p-value.
+
+    Raises:
+        UserError: maps of a kind that the method does not have.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        decision: Decision,
+        kind: str | None = None,
+        dtype: str = "float64",
+        good_scores: Sequence[float] = (),
+    ):
+        method = detector.method
+        self.detector = detector
+        self.decision = decision
+        self.kind = kind or method.default_kind
+        if self.kind not in method.map_kinds:
+            raise UserError(
+                f"the decision is for {self.kind} maps: expected one of "
+                f"{', '.join(method.map_kinds)}, which {method.name} has"
+            )
+        self.dtype = dtype
+        self.good_scores = good_scores
+
+    @classmethod
+    def of(cls, detector: Detector, finetuned: FinetuningResult) -> "Judge":
+        """Return the judge that a finetuning result describes."""
+        calibration = finetuned.calibration
+        good_scores = calibration.good_scores if calibration else ()
+        kind, dtype = finetuned.kind, finetuned.dtype
+        return cls(detector, finetuned.decision, kind, dtype, good_scores)
+
+    def judge(self, images: ImageSet, batch_size: int = 16) -> Iterator[Verdict]:
+        """Yield the verdict on each image, in order; see `Detector.judge`."""
+        return self._verdicts(self.detector.judge(images, self.kind, batch_size))
+
+    def judge_arrays(
+        self, images: Sequence[np.ndarray], batch_size: int = 16
+    ) -> Iterator[Verdict]:
+        """As `judge`, of images in memory; see `array_pixels` for what they can be."""
+        return self._verdicts(self.detector.judge_arrays(images, self.kind, batch_size))
+
+    def _verdicts(self, batches: Iterable[Judged]) -> Iterator[Verdict]:
+        for judged in batches:
+            maps = decision_maps(
+                self.detector.method, self.kind, judged.maps, self.dtype
+            )
+            for view, anomaly_map, score, decided_map in zip(
+                judged.views, judged.maps, judged.scores, maps, strict=True
+            ):
+                yield Verdict(
+                    float(score),
+                    anomaly_map,
+                    decided_map,
+                    self.decision.mask(decided_map),
+                    self._p_value(decided_map),
+                    view.placement.registered,
+                )
+
+    def _p_value(self, decided_map: np.ndarray) -> float | None:
+        """Return how unusual a map is among those of good images, if known."""
+        if not self.good_scores:
+            return None
+        curve = area_curve(decided_map, clear_border=self.decision.clear_border)
+        score = curve.critical_thresholds(self.decision.min_area)[-1]
+        return float(p_values(score, self.good_scores))
+
+    @property
+    def score_threshold(self) -> float:
+        """The threshold of the decision in the units of the scores.
+
+        Scores are those of maps as they are; of a map rounded to uint8, where `highest`
+        became 255, a pixel is above the threshold from half a step more upward.
+        """
+        if self.dtype != "uint8":
+            return self.decision.threshold
+        highest = self.detector.method.highest(self.kind)
+        return (self.decision.threshold + 0.5) * highest / 255
+
+
+def decision_maps(
+    method: Method, kind: str, maps: np.ndarray, dtype: str
+) -> np.ndarray:
+    """Return maps of a kind as the decision sees them."""
+    return quantise(maps, method.highest(kind)) if dtype == "uint8" else maps

@@ -1,0 +1,148 @@
+"""What is recorded of a training run, in run.json, info.json and the model file."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from processing.errors import UsageError
+
+from .json_record import LONGEST, JsonRecord
+
+STAMP = "%d-%m-%Y_%H-%M-%S"  # of run folders; what follows makes them unique
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits(JsonRecord):
+    """Names of images, relative to the category's folder, or absolute paths.
+
+    Attributes:
+        fit: good images that were learned from.
+        validation: other good images.
+        shots: the support set, which is a part of `fit`.
+        defective: images that a supervised method learned from.
+    """
+
+    fit: list[str]
+    validation: list[str]
+    shots: list[str] = field(default_factory=list)
+    defective: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoryRecord(JsonRecord):
+    """One category of a model of several: its folder, and which images were used."""
+
+    folder: str
+    splits: Splits
+
+
+def no_splits() -> Splits:
+    """Return the splits of a model of several categories, which has them in each."""
+    return Splits(fit=[], validation=[])
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord(JsonRecord):
+    """run.json, info.json, and the attribute `record` of a model file.
+
+    Attributes:
+        method: what the registry calls it.
+        config: arguments of its class.
+        preparation: arguments of `Preparation` but its arrays; None in model files of
+            format version 1.
+        dataset: name.
+        category: name; "" if the model has several.
+        categories: folder and splits of each category of several, by name.
+        folder: of the category; "" if the model has several.
+        options: that the user gave, by parameter.
+        splits: of the good images.
+        versions: of Python and packages.
+        run: dataset/category/method/variant/time of start, the run folder below that
+            of all models, and the folder of results below that of all results.
+        added: what `train.py --update` added to the splits.
+        updated_from: the model file that an update began with.
+        adapted_from: the model file that the shots were exchanged of.
+        training: what the method tells of its training, such as "seconds".
+    """
+
+    method: str
+    config: dict[str, Any]
+    preparation: dict[str, Any] | None = None
+    dataset: str
+    category: str = ""
+    categories: dict[str, CategoryRecord] = field(default_factory=dict)
+    folder: str = ""
+    options: dict[str, Any] | None = None
+    splits: Splits = field(default_factory=no_splits)
+    versions: dict[str, str] = field(default_factory=dict)
+    run: str = ""
+    added: Splits | None = None
+    updated_from: str | None = None
+    adapted_from: str | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise a `ValueError` for what is missing, or leads out of a folder."""
+        if not self.categories:
+            needed = ("category", "folder", "splits")
+            given = (self.category, self.folder, self.splits.fit)
+            for key, value in zip(needed, given, strict=True):
+                if not value:
+                    raise ValueError(f"it lacks {key!r}, or 'categories'")
+        for name in self.categories:
+            _check_path("categories", name, parts=1)
+        _check_path("run", self.run, parts=5)
+        try:
+            self.started  # noqa: B018 - a property that raises
+        except ValueError as error:
+            raise ValueError(f"run: {error}") from error
+
+    @property
+    def started(self) -> datetime:
+        """When the training started."""
+        stamp = self.run.rpartition("/")[-1]
+        return datetime.strptime(stamp[:19], STAMP)
+
+    @property
+    def views(self) -> list["TrainingRecord"]:
+        """The record as if its model had one category alone, for each."""
+        return [self.of_category(name) for name in self.categories] or [self]
+
+    def of_category(self, name: str) -> "TrainingRecord":
+        """Return the record of a model of several as if it had one category alone.
+
+        Raises:
+            UsageError: a name that is none of them.
+        """
+        if name not in self.categories:
+            raise UsageError(
+                "the model knows several categories: expected --category (of "
+                f"finetune.py, -d) with one of {', '.join(self.categories)}. Received: "
+                f"{name or 'none'}"
+            )
+        dataset, _, *rest = self.run.split("/")
+        chosen = self.categories[name]
+        return replace(
+            self,
+            category=name,
+            categories={},
+            run="/".join((dataset, name, *rest)),
+            folder=chosen.folder,
+            splits=chosen.splits,
+        )
+
+
+def _check_path(key: str, path: str, parts: int) -> None:
+    """Raise a `ValueError` unless `path` stays below the folder that it is joined to.
+
+    It has `parts` parts or, if these are more than one, more.
+    """
+    names = path.split("/")
+    count = len(names) == 1 if parts == 1 else len(names) >= parts
+    wrong = {"", ".", ".."} & {*names} or {"\\", "\0"} & {*path}
+    if wrong or not count:
+        expected = "/".join(["NAME"] * parts)
+        raise ValueError(
+            f"{key}: expected a relative path {expected} without '..'. Received: "
+            f"{path[:LONGEST]!a}"
+        )

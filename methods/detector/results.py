@@ -1,0 +1,166 @@
+"""The JSON files that `finetune.py` and `test.py` write."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from processing.decision.decision import Decision
+
+from .json_record import LONGEST, JsonRecord
+
+DTYPES = ("float64", "uint8")  # of the maps that a decision is for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration(JsonRecord):
+    """The rule that made a decision from good images, and what it was made from.
+
+    Attributes:
+        good_scores: (n,) of the good validation images, ascending.
+    """
+
+    name: str
+    number: float | None
+    good_scores: list[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuningResult(JsonRecord):
+    """finetuning_result.json: a decision, and what it was made from.
+
+    Attributes:
+        min_area, threshold, clear_border: see `Decision`.
+        kind: of the maps that the decision is for.
+        dtype: of these maps, "float64" or "uint8".
+        split: share of the good images that validate.
+        seed: of the model.
+        good_level: what is typical of good images, in units of the maps.
+        score: (TPR + TNR) / 2 on the finetuning images; None without them.
+        source: the decision's, in words.
+        TPR, TNR: shares of defective and of good finetuning images judged right.
+        margin: see `SearchResult`.
+        score_interval: 95 % confidence interval of `score`.
+        calibration: where good images alone decided.
+        validation_files, finetuning_files: names of the images.
+        model: path of the model file.
+        options: of finetune.py.
+        versions: of Python and packages.
+    """
+
+    KEYS: ClassVar[Mapping[str, str]] = {
+        "min_area": "best_min_area",
+        "threshold": "best_threshold",
+        "kind": "method",
+        "score": "best_score",
+        "score_interval": "score_interval_95",
+    }
+
+    min_area: int
+    threshold: float
+    kind: str
+    dtype: str
+    split: float
+    seed: int
+    clear_border: bool
+    good_level: float | None = None
+    score: float | None
+    source: str
+    TPR: float | None = None
+    TNR: float | None = None
+    margin: float | None = None
+    score_interval: tuple[float, float] | None = None
+    calibration: Calibration | None = None
+    validation_files: list[str]
+    finetuning_files: list[str]
+    model: str
+    options: dict[str, Any] | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def decision(self) -> Decision:
+        """What makes an image defective."""
+        return Decision(self.threshold, self.min_area, self.clear_border)
+
+    def check(self) -> None:
+        """Raise a `ValueError` unless the values make a decision."""
+        _check_decision(self, "best_min_area")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestResult(JsonRecord):
+    """test_result.json: a decision, and how well it judged a set of images.
+
+    Attributes:
+        min_area, threshold, clear_border, kind, dtype, seed: see `FinetuningResult`.
+        decided_by: its `source`.
+        TPR, TNR, score: of the images; score is the mean of both. Metrics are None
+            where they are undefined.
+        image_auroc, image_ap, image_f1max: of the image scores.
+        pixel_auroc, pixel_ap, pixel_f1max: of the maps.
+        aupro, aupro_05: per-region overlap up to a false positive rate of 0.3, 0.05.
+        iou, dice: of the masks.
+        confusion: true_positives, false_positives, ... of the verdicts.
+        intervals_95: metric -> [low, high] of the first six, where defined.
+        undefined: metric -> "because ..."; for a class CLASS/metric.
+        classes: class -> images, called_defective, and the metrics but for TPR, TNR
+            and score; "good" has the first two alone.
+        images: number of images.
+        finetuning_files: images that the decision was made from.
+        model, options, versions: as of `FinetuningResult`.
+    """
+
+    __test__ = False  # pytest takes it for a test
+
+    KEYS: ClassVar[Mapping[str, str]] = {
+        "kind": "method",
+        "finetuning_files": "finetuning_files_left_out",
+    }
+
+    min_area: int
+    threshold: float
+    clear_border: bool
+    decided_by: str
+    kind: str
+    dtype: str
+    TPR: float | None
+    TNR: float | None
+    score: float | None
+    image_auroc: float | None
+    image_ap: float | None
+    image_f1max: float | None
+    pixel_auroc: float | None
+    pixel_ap: float | None
+    pixel_f1max: float | None
+    aupro: float | None
+    aupro_05: float | None
+    iou: float | None
+    dice: float | None
+    confusion: dict[str, int]
+    intervals_95: dict[str, list[float]]
+    undefined: dict[str, str]
+    classes: dict[str, dict[str, Any]]
+    images: int
+    finetuning_files: list[str]
+    seed: int
+    model: str
+    options: dict[str, Any] | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def decision(self) -> Decision:
+        """What made an image defective."""
+        return Decision(self.threshold, self.min_area, self.clear_border)
+
+    def check(self) -> None:
+        """Raise a `ValueError` unless the values make a decision."""
+        _check_decision(self, "min_area")
+
+
+def _check_decision(result: FinetuningResult | TestResult, key: str) -> None:
+    if result.min_area < 1:
+        raise ValueError(f"{key}: expected at least 1. Received: {result.min_area}")
+    if result.dtype not in DTYPES:
+        expected = " or ".join(DTYPES)
+        raise ValueError(
+            f"dtype: expected {expected}. Received: {result.dtype[:LONGEST]!a}"
+        )

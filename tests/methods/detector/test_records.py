@@ -1,0 +1,99 @@
+"""Records of trainings: whatever is damaged is one line that names the key."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from methods.detector.records import CategoryRecord, Splits, TrainingRecord
+from processing.errors import UsageError, UserError
+from tests.records import training_record
+
+SPLITS = Splits(fit=["a.png", "b.png"], validation=["c.png"], shots=["a.png"])
+ONE = training_record(
+    "fewshot",
+    config={"seed": 1},
+    preparation={"size": [64, 64], "channels": 3},
+    splits=replace(SPLITS, defective=["d.png"]),
+    options={"shots": 1},
+    versions={"python": "3.11"},
+    added=Splits(fit=["b.png"], validation=[]),
+    updated_from="/old.hdf5",
+    adapted_from="/other.hdf5",
+    training={"seconds": 1.5},
+)
+CATEGORIES = {
+    "bottle": CategoryRecord(folder="/mvtec/bottle", splits=SPLITS),
+    "nut": CategoryRecord(folder="/mvtec/nut", splits=SPLITS),
+}
+SEVERAL = replace(
+    ONE,
+    category="",
+    folder="",
+    splits=Splits(fit=[], validation=[]),
+    categories=CATEGORIES,
+    run="mvtec/several/unified/default/01-02-2026_00-00-00",
+)
+
+
+@pytest.mark.parametrize("record", [ONE, SEVERAL, training_record("PaDiM")])
+def test_a_record_is_read_as_it_was_written(record):
+    content = record.to_json()
+    assert TrainingRecord.from_json(content, "x") == record
+    assert TrainingRecord.from_json(content, "x").to_json() == content
+
+
+def test_what_one_category_does_not_have_is_not_written():
+    written = training_record("PaDiM").to_json()
+    assert not written.keys() & {"categories", "added", "updated_from", "adapted_from"}
+    assert written["splits"].keys() == {"fit", "validation"}
+    assert not SEVERAL.to_json().keys() & {"category", "folder", "splits"}
+
+
+def test_keys_of_other_versions_are_kept():
+    content = {**ONE.to_json(), "colour of the wall": "green"}
+    assert TrainingRecord.from_json(content, "x").to_json() == content
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "",
+        "/etc/b/c/d/01-02-2026_00-00-00",
+        "../../a/b/c/01-02-2026_00-00-00",
+        "a/b/../c/d/01-02-2026_00-00-00",
+        "a/./b/c/01-02-2026_00-00-00",
+        "a//b/c/01-02-2026_00-00-00",
+        "a/b/c/d\\..\\..\\e/01-02-2026_00-00-00",
+        "a/b/c/d\0/01-02-2026_00-00-00",
+        "a/b/01-02-2026_00-00-00",
+        "a/b/c/d/yesterday",
+    ],
+)
+def test_a_run_that_leads_out_of_the_folder_of_results(run):
+    with pytest.raises(UserError, match="^m.hdf5 is damaged: run: "):
+        TrainingRecord.from_json({**ONE.to_json(), "run": run}, "m.hdf5")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "/a", "a\\b"])
+def test_categories_whose_names_are_paths(name):
+    content = {**SEVERAL.to_json(), "categories": {name: CATEGORIES["nut"].to_json()}}
+    with pytest.raises(UserError, match="^m.hdf5 is damaged: categories: "):
+        TrainingRecord.from_json(content, Path("m.hdf5"))
+
+
+def test_a_record_of_several_seen_as_one_of_each():
+    assert ONE.views == [ONE]
+    bottle, nut = SEVERAL.views
+    assert nut.category == "nut"
+    assert nut.folder == "/mvtec/nut"
+    assert nut.splits == SPLITS
+    assert nut.run == "mvtec/nut/unified/default/01-02-2026_00-00-00"
+    assert not nut.categories
+    assert bottle == SEVERAL.of_category("bottle")
+    with pytest.raises(UsageError, match="one of bottle, nut. Received: none"):
+        SEVERAL.of_category("")
+
+
+def test_when_a_training_started():
+    assert str(replace(ONE, run=f"{ONE.run}_2").started) == "2026-02-01 00:00:00"
