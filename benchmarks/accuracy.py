@@ -22,7 +22,7 @@ from processing.files import write_text
 
 LOSSES = ("ssim", "mssim", "l2")
 KEY = ("data set", "method", "loss", "options")
-FIGURES = {  # column: key in test_result.json
+METRICS = {  # column: key in test_result.json
     "image AUROC": "image_auroc",
     "pixel AUROC": "pixel_auroc",
     "AUPRO": "aupro",
@@ -31,8 +31,8 @@ FIGURES = {  # column: key in test_result.json
     "TNR": "TNR",
 }
 SIZES = ("minutes", "GB", "img/s", "MB")  # what a run takes
-COLUMNS = (*KEY, *FIGURES, *SIZES, "epochs", "precision", "machine", "error")
-NONE = "–"  # no options, or a figure that is not defined
+COLUMNS = (*KEY, *METRICS, *SIZES, "epochs", "precision", "machine", "error")
+NONE = "–"  # no options, or a metric that is not defined
 MARKS = ("<!-- accuracy -->", "<!-- end of accuracy -->")
 EXPLANATION = """\
 Written by `python -m benchmarks.accuracy DATA_SET --methods METHOD --losses LOSS
@@ -152,7 +152,7 @@ def run(args: argparse.Namespace, chosen: Row) -> Row:
     judged = run_child(["-m", "benchmarks.throughput", str(model)])
     speed = judged.output.splitlines()[-1]
     size = f"{model.stat().st_size / 1e6:.1f}"
-    return {**figures(model, args.results), **took, "img/s": speed, "MB": size}
+    return {**metrics(model, args.results), **took, "img/s": speed, "MB": size}
 
 
 def trained(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
@@ -188,8 +188,8 @@ def models(args: argparse.Namespace, chosen: Row) -> list[Path]:
     return list(folder.glob(f"{variant}/*/{chosen['method']}*.hdf5"))
 
 
-def figures(model: Path, results: Path) -> Row:
-    """Return the figures of a model that was tested."""
+def metrics(model: Path, results: Path) -> Row:
+    """Return the metrics of a model that was tested."""
     from methods.detector.model_file import read_record
     from processing.files import read_json
 
@@ -197,14 +197,14 @@ def figures(model: Path, results: Path) -> Row:
     (path,) = (results / record.run / "test").glob("*/test_result.json")
     result = read_json(path)
     return {
-        **{column: number(result[name]) for column, name in FIGURES.items()},
+        **{column: number(result[name]) for column, name in METRICS.items()},
         "epochs": str(record.training.get("epochs", "")),
         "precision": record.training.get("precision", ""),
     }
 
 
 def number(value: float | None) -> str:
-    """Return a figure with three digits."""
+    """Return a metric with three digits."""
     return NONE if value is None else f"{value:.3f}"
 
 

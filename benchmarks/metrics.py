@@ -23,32 +23,32 @@ import numpy as np
 import numpy.typing as npt
 
 Arrays = npt.NDArray[Any]
-Figures = dict[str, float]
+Metrics = dict[str, float]
 NAMES = ("AUROC", "AP", "F1max", "AUPRO")
 WIDTHS = (30, 9, 9, 9, 12, 12, 12, 12)
 MIB = 2**20
 
 
-def ours(maps: Arrays, masks: Arrays) -> Figures:
-    """Return all four figures, streamed map by map."""
+def ours(maps: Arrays, masks: Arrays) -> Metrics:
+    """Return all four metrics, streamed map by map."""
     from processing.metrics.pixel_metrics import PixelMetrics
 
     metric = PixelMetrics()
     for anomaly_map, mask in zip(maps, masks, strict=True):
         metric.update(anomaly_map, mask)
-    found = metric.figures()
+    found = metric.metrics()
     keys = ("pixel_auroc", "pixel_ap", "pixel_f1max", "aupro")
     return {name: float(found[key]) for name, key in zip(NAMES, keys, strict=True)}
 
 
-def sklearn_auroc(maps: Arrays, masks: Arrays) -> Figures:
+def sklearn_auroc(maps: Arrays, masks: Arrays) -> Metrics:
     """Return the AUROC of scikit-learn."""
     from sklearn.metrics import roc_auc_score
 
     return {"AUROC": roc_auc_score(masks.ravel(), maps.ravel())}
 
 
-def sklearn_precision(maps: Arrays, masks: Arrays) -> Figures:
+def sklearn_precision(maps: Arrays, masks: Arrays) -> Metrics:
     """Return the AP, and F1max from the precision-recall curve, of scikit-learn."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
@@ -58,7 +58,7 @@ def sklearn_precision(maps: Arrays, masks: Arrays) -> Figures:
     return {"AP": average_precision_score(truth, scores), "F1max": float(f1.max())}
 
 
-def anomalib(maps: Arrays, masks: Arrays) -> Figures:
+def anomalib(maps: Arrays, masks: Arrays) -> Metrics:
     """Return AUROC and AUPRO of anomalib."""
     import torch
     from anomalib.metrics.aupro import _AUPRO
@@ -73,7 +73,7 @@ def anomalib(maps: Arrays, masks: Arrays) -> Figures:
     return found
 
 
-def adeval(maps: Arrays, masks: Arrays) -> Figures:
+def adeval(maps: Arrays, masks: Arrays) -> Metrics:
     """Return AUROC, AUPRO and the area under the straight-line PR curve of ADEval."""
     from adeval import auroc_aupr_aupro
 
@@ -81,7 +81,7 @@ def adeval(maps: Arrays, masks: Arrays) -> Figures:
     return dict(zip(("AUROC", "AP", "AUPRO"), found, strict=True))
 
 
-Contender = Callable[[Arrays, Arrays], Figures]
+Contender = Callable[[Arrays, Arrays], Metrics]
 CONTENDERS: dict[str, tuple[str, Contender]] = {  # row: what it imports, the function
     "this project": ("numba", ours),
     "scikit-learn AUROC": ("sklearn", sklearn_auroc),
@@ -92,7 +92,7 @@ CONTENDERS: dict[str, tuple[str, Contender]] = {  # row: what it imports, the fu
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print CPU and wall seconds, memory and figures of everything that is there."""
+    """Print CPU and wall seconds, memory and metrics of everything that is there."""
     args = parse_arguments(argv)
     if args.measure:
         print(json.dumps(measure(args.measure, args.arrays, args.seconds)))
@@ -169,18 +169,18 @@ def print_table(folder: str, names: Sequence[str], seconds: float) -> None:
             row(name, f"failed with exit code {done.returncode}")
             continue
         found = json.loads(done.stdout.splitlines()[-1])
-        figures = [found["figures"].get(figure) for figure in NAMES]
+        metrics = [found["metrics"].get(metric) for metric in NAMES]
         row(
             name,
             *(f"{found[key]:.3f}" for key in ("cpu", "wall")),
             f"{found['memory'] / MIB:.0f}",
-            *("" if x is None else f"{x:.8f}" for x in figures),
+            *("" if x is None else f"{x:.8f}" for x in metrics),
         )
     print()
 
 
 def measure(name: str, folder: Path, seconds: float) -> dict[str, Any]:
-    """Return what a row takes, imports and compilation left out, and its figures."""
+    """Return what a row takes, imports and compilation left out, and its metrics."""
     _, contender = CONTENDERS[name]
     contender(*made_arrays(np.random.default_rng(1), 2, 1024))
     arrays = [np.load(folder / f"{part}.npy") for part in ("maps", "masks")]
@@ -189,11 +189,11 @@ def measure(name: str, folder: Path, seconds: float) -> dict[str, Any]:
     before, times, start = memory("VmRSS"), [], perf_counter()
     while not times or perf_counter() - start < seconds:
         began = process_time(), perf_counter()
-        figures = contender(*arrays)
+        metrics = contender(*arrays)
         times.append((process_time() - began[0], perf_counter() - began[1]))
     cpu, wall = min(times)
     peak = memory("VmHWM") - before
-    return {"cpu": cpu, "wall": wall, "memory": peak, "figures": figures}
+    return {"cpu": cpu, "wall": wall, "memory": peak, "metrics": metrics}
 
 
 def memory(field: str) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.padim_side import Arguments
-from processing.metrics.image_metrics import image_figures
+from processing.metrics.image_metrics import image_metrics
 from processing.metrics.pixel_metrics import PixelMetrics
 
 COLUMNS = {
@@ -93,7 +93,7 @@ def make_weights(options: argparse.Namespace, path: Path) -> str:
 
 
 def measured(python: str, module: str, arguments: Sequence[str]) -> dict[str, Any]:
-    """Run one side and return its figures, or what went wrong."""
+    """Run one side and return its metrics, or what went wrong."""
     command = [python, "-W", "ignore", "-m", module, *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -102,7 +102,7 @@ def measured(python: str, module: str, arguments: Sequence[str]) -> dict[str, An
 
 
 def merit(arguments: Arguments, side: str) -> dict[str, Any]:
-    """Return the figures of merit of the maps and scores that a side wrote."""
+    """Return the metrics of the maps and scores that a side wrote."""
     _, test = arguments.images
     maps, scores = (
         np.load(arguments.keep / f"{side}_{part}.npy") for part in ("maps", "scores")
@@ -110,17 +110,17 @@ def merit(arguments: Arguments, side: str) -> dict[str, Any]:
     pixels = PixelMetrics()
     for index, anomaly_map in enumerate(maps):
         pixels.update(anomaly_map, test.mask(index))
-    return {**image_figures(test.labels, scores), **pixels.figures()}
+    return {**image_metrics(test.labels, scores), **pixels.metrics()}
 
 
 def print_table(results: dict[str, dict[str, Any]]) -> None:
     """Print a Markdown table with a row for each side, and the ratios."""
     print("| | " + " | ".join(title for title, _ in COLUMNS.values()) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
-    for side, figures in results.items():
-        cells = [figures.get("error", "")] * len(COLUMNS)
-        if "seconds" in figures:
-            cells = [text.format(figures[key]) for key, (_, text) in COLUMNS.items()]
+    for side, metrics in results.items():
+        cells = [metrics.get("error", "")] * len(COLUMNS)
+        if "seconds" in metrics:
+            cells = [text.format(metrics[key]) for key, (_, text) in COLUMNS.items()]
         print(f"| {side} | " + " | ".join(cells) + " |")
     if all("seconds" in results.get(side, ()) for side in SIDES):
         ours, peer = (results[side] for side in SIDES)

@@ -1,4 +1,4 @@
-"""What both sides of `benchmarks.padim` share: images, clock, memory and figures."""
+"""What both sides of `benchmarks.padim` share: images, clock, memory and metrics."""
 
 import json
 import resource
@@ -46,7 +46,7 @@ class Arguments(NamedTuple):
 def measure(
     arguments: Arguments, name: str, fit: Callable[[ImageSet], None], judge: Judge
 ) -> None:
-    """Time fitting and scoring, write maps and scores, print the figures as JSON.
+    """Time fitting and scoring, write maps and scores, print the metrics as JSON.
 
     Args:
         arguments: of the command line.
@@ -65,7 +65,7 @@ def measure(
     for number, part in enumerate(("maps", "scores")):
         values = np.concatenate([batch[number] for batch in judged])
         np.save(arguments.keep / f"{name}_{part}.npy", values)
-    figures = {
+    metrics = {
         "fit_seconds": fitted - started,
         "images_per_second": len(test) / (ended - fitted),
         "seconds": ended - started,
@@ -73,7 +73,7 @@ def measure(
         "start_gb": start / 1e9,
         "peak_gb": peak / 1e9,
     }
-    print(json.dumps(figures))
+    print(json.dumps(metrics))
     sys.stdout.flush()
 
 

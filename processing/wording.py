@@ -3,8 +3,8 @@
 NONE = "–"
 
 
-def figure(value: float | None) -> str:
-    """Return a figure of merit as people read it, 3 decimals."""
+def metric(value: float | None) -> str:
+    """Return a metric as people read it, 3 decimals."""
     return NONE if value is None else f"{value:.3f}"
 
 

@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import pytest
 
-from processing.metrics.names import FIGURES
+from processing.metrics.names import METRICS
 from tests.rooms import ROOT
 from tests.test_old_models import record_of, unpack
 
@@ -30,8 +30,8 @@ def documented(section):
     required = {key for key, meaning in rows if not meaning.startswith("optional")}
     if "METRICS" in keys:
         place = keys.index("METRICS")
-        keys[place : place + 1] = FIGURES
-        required = required - {"METRICS"} | set(FIGURES)
+        keys[place : place + 1] = METRICS
+        required = required - {"METRICS"} | set(METRICS)
     return keys, required
 
 

@@ -14,7 +14,7 @@ import finetune
 import test as script
 import train
 from processing.metrics.image_metrics import RANKED
-from processing.metrics.pixel_metrics import PIXEL_FIGURES, PixelMetrics
+from processing.metrics.pixel_metrics import PIXEL_METRICS, PixelMetrics
 
 ROOT = Path(__file__).parent.parent
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
@@ -122,7 +122,7 @@ def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
     assert result["TPR"] == found_defects / len(defective)
     assert 0 <= result["image_auroc"] <= 1
     assert result["undefined"] == {}
-    for key in (*RANKED, *PIXEL_FIGURES):
+    for key in (*RANKED, *PIXEL_METRICS):
         assert 0 <= result[key] <= 1
         for name, of_class in result["classes"].items():
             assert (key in of_class) == (name != "good")
@@ -142,7 +142,7 @@ def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
     page = (found / "report.html").read_text(encoding="utf-8")
     assert f"Found {counts['true_positives']} of {len(defective)} defects" in page
     for key in ("TPR", "TNR", "score", "image_auroc", "pixel_auroc", "aupro", "iou"):
-        assert f'data-figure="{key}">{result[key]:.3f}<' in page
+        assert f'data-metric="{key}">{result[key]:.3f}<' in page
     for name in ("roc", "pr", "pro", "histogram"):
         assert (found / f"{name}_plot.png").stat().st_size > 10_000
 

@@ -7,18 +7,18 @@ from rich.console import Console
 from rich.table import Table
 
 from processing.metrics.image_metrics import ROUNDS
-from processing.metrics.names import FIGURES as METRICS
+from processing.metrics.names import METRICS as METRICS
 
 if TYPE_CHECKING:
     from methods.detector.results import FinetuningResult, TestResult
     from methods.pipeline.reporting import JudgedSet
 
 NAMES = {key: metric.name for key, metric in METRICS.items()}
-CLASS_FIGURES = {key: NAMES[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
+CLASS_METRICS = {key: NAMES[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
 SHOWN = 20  # unlabelled images in the printed table
 
 
-def print_figures(judged: "JudgedSet") -> None:
+def print_metrics(judged: "JudgedSet") -> None:
     """Print how well a labelled set was judged, by class and in all."""
     result, counts = judged.result, judged.result.confusion
     Console().print(class_table(result))
@@ -30,26 +30,26 @@ def print_figures(judged: "JudgedSet") -> None:
         f"{counts['false_positives']} false alarms on "
         f"{counts['false_positives'] + counts['true_negatives']} good images"
     )
-    for line in figure_lines(result):
+    for line in metric_lines(result):
         print(line)
     print(f"results: {judged.folder}")
 
 
 def class_table(result: "TestResult") -> Table:
-    """Return a row for each class: how many were called defective, and its figures."""
+    """Return a row for each class: how many were called defective, and its metrics."""
     table = Table()
     table.add_column("class", overflow="fold")
-    for name in ("images", "called defective", *CLASS_FIGURES.values()):
+    for name in ("images", "called defective", *CLASS_METRICS.values()):
         table.add_column(name, justify="right")
     for name, of_class in result.classes.items():
         images, called = of_class["images"], of_class["called_defective"]
-        figures = [_number(of_class.get(key), "") for key in CLASS_FIGURES]
-        table.add_row(name, f"{images}", f"{called} ({called / images:.0%})", *figures)
+        metrics = [_number(of_class.get(key), "") for key in CLASS_METRICS]
+        table.add_row(name, f"{images}", f"{called} ({called / images:.0%})", *metrics)
     return table
 
 
-def figure_lines(result: "TestResult") -> list[str]:
-    """Return a line for each figure, and what is to be said of them."""
+def metric_lines(result: "TestResult") -> list[str]:
+    """Return a line for each metric, and what is to be said of them."""
     intervals, lines = result.intervals_95, []
     for key, label in NAMES.items():
         low, high = intervals.get(key, (None, None))
@@ -67,11 +67,11 @@ def figure_lines(result: "TestResult") -> list[str]:
 
 
 def undefined_lines(undefined: Mapping[str, str]) -> list[str]:
-    """Return a line for each reason, with all figures that are undefined for it."""
+    """Return a line for each reason, with all metrics that are undefined for it."""
     labels: dict[str, list[str]] = {}
     for key, reason in undefined.items():
-        name, _, figure = key.rpartition("/")
-        label = NAMES[figure]
+        name, _, metric = key.rpartition("/")
+        label = NAMES[metric]
         labels.setdefault(reason, []).append(f"{label} of {name}" if name else label)
     return [f"undefined, {reason}: {', '.join(x)}" for reason, x in labels.items()]
 

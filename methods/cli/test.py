@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("-t", "--dtype", choices=DTYPES, help=help_)
 
     add = add_results(parser).add_argument
-    help_ = "figures of pixels from all scores, kept in memory, instead of bins"
+    help_ = "metrics of pixels from all scores, kept in memory, instead of bins"
     add("--exact", action="store_true", help=help_)
     add("-s", "--save", action="store_true", help="write decided masks and overlays")
     help_ = "write no report.html and none of its pictures"
@@ -110,7 +110,7 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         tables.print_verdicts(testing.predict(path, settings))
     else:
         for report in testing.test(path, settings):
-            tables.print_figures(report)
+            tables.print_metrics(report)
 
 
 def adapted(options: argparse.Namespace) -> Path:

@@ -30,23 +30,23 @@ def choose_fusion(
     """
     good = ~masks.any(axis=(1, 2))
     scales = 1 / maps[:, good].mean(axis=(1, 2, 3))
-    figures, factors = {}, {}
+    metrics, factors = {}, {}
     for share in SHARES:
         factors[share] = (scales * (1 - share, share)).astype(np.float32)
-        figures[share] = separation(np.tensordot(factors[share], maps, 1), masks)
-    return factors[best_share(figures)], {
-        str(share): figure for share, figure in figures.items()
+        metrics[share] = separation(np.tensordot(factors[share], maps, 1), masks)
+    return factors[best_share(metrics)], {
+        str(share): metric for share, metric in metrics.items()
     }
 
 
-def best_share(figures: Mapping[float, float]) -> float:
-    """Return the smallest of `SHARES` whose figure no other one exceeds by much.
+def best_share(metrics: Mapping[float, float]) -> float:
+    """Return the smallest of `SHARES` whose metric no other one exceeds by much.
 
-    Real defects are not the synthetic ones of the figures: what has learned these is
+    Real defects are not the synthetic ones of the metrics: what has learned these is
     given no more than they clearly ask for.
     """
-    highest = max(figures.values())
-    return next(share for share in SHARES if highest - figures[share] < GAIN)
+    highest = max(metrics.values())
+    return next(share for share in SHARES if highest - metrics[share] < GAIN)
 
 
 def separation(maps: np.ndarray, masks: np.ndarray) -> float:

@@ -74,8 +74,8 @@ class Unified(FewShot):
         known = list(categories.values())
         state = self._learn_episodes(known, run)
         self.history = state["history"]
-        figures = {share: self._separation(known, share) for share in SHARES}
-        self.arrays["share"] = np.array(best_share(figures), np.float32)
+        metrics = {share: self._separation(known, share) for share in SHARES}
+        self.arrays["share"] = np.array(best_share(metrics), np.float32)
         memories: dict[str, np.ndarray] = {}
         for name in reversed(list(categories)):
             self.remember(self.shots_of(categories[name]), categories[name].validation)
@@ -86,7 +86,7 @@ class Unified(FewShot):
                 name: list(self.shots_of(c).names) for name, c in categories.items()
             },
             "best_epoch": state["best_epoch"],
-            "shares": {str(share): figure for share, figure in figures.items()},
+            "shares": {str(share): metric for share, metric in metrics.items()},
             "seconds": time.perf_counter() - started,
         }
         return self
@@ -150,7 +150,7 @@ class Unified(FewShot):
         Every validation image is judged as it is and with a defect.
         """
         self.arrays["share"] = np.array(share, np.float32)
-        figures = []
+        metrics = []
         for category in known:
             self.remember(self.shots_of(category), None)
             maps, masks = [], []
@@ -160,5 +160,5 @@ class Unified(FewShot):
                 for images, truth in (batches[i] for i in range(len(batches))):
                     maps.append(self.anomaly_map(images))
                     masks.append(truth)
-            figures.append(separation(np.concatenate(maps), np.concatenate(masks)))
-        return float(np.mean(figures))
+            metrics.append(separation(np.concatenate(maps), np.concatenate(masks)))
+        return float(np.mean(metrics))

@@ -8,7 +8,7 @@ from methods.detector.model_file import read_record
 from methods.detector.records import TrainingRecord
 from processing.errors import UserError
 from processing.files import write_table
-from processing.metrics.names import FIGURES
+from processing.metrics.names import METRICS
 from processing.report.comparison import write_summary
 from processing.report.report import REPORT
 
@@ -61,8 +61,8 @@ def _row(
         "trained": str(record.started),
         "maps": folder.name,
         "images": result.images,
-        **{key: getattr(result, key) for key in FIGURES},
-        # With those images among the judged ones it would be a figure of the test.
+        **{key: getattr(result, key) for key in METRICS},
+        # With those images among the judged ones it would be a metric of the test.
         "finetuning_score": None if options.include_finetuning else finetuned.score,
         "training_seconds": record.training.get("seconds"),
         "min_area": result.min_area,

@@ -1,4 +1,4 @@
-"""All figures of a judged set: what test_result.json says of how well it was judged."""
+"""All metrics of a judged set: what test_result.json says of how well it was judged."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,19 +12,19 @@ from processing.decision.regions import BoolArray
 from processing.decoding.decode import read_size
 from processing.metrics.image_metrics import (
     Confusion,
-    Figure,
+    MetricValue,
     bootstrap_intervals,
     image_curves,
-    image_figures,
+    image_metrics,
     missing_label,
 )
-from processing.metrics.pixel_metrics import PIXEL_FIGURES, PixelMetrics
+from processing.metrics.pixel_metrics import PIXEL_METRICS, PixelMetrics
 from processing.metrics.ranking import FloatArray
 
 VERDICTS = ("good", "defective")
 
 Row = dict[str, Any]  # of scores.csv
-Pixels = PixelMetrics | str  # or why there are no figures of pixels: "because ..."
+Pixels = PixelMetrics | str  # or why there are no metrics of pixels: "because ..."
 
 
 def pixel_metrics(images: ImageSet, exact: bool) -> Pixels:
@@ -53,8 +53,8 @@ def native_mask(images: ImageSet, index: int) -> BoolArray:
     return images.mask(index, read_size(path))
 
 
-def figures(rows: Sequence[Row], pixels: Pixels, seed: int) -> dict[str, Any]:
-    """Return the figures as `TestResult` describes them.
+def all_metrics(rows: Sequence[Row], pixels: Pixels, seed: int) -> dict[str, Any]:
+    """Return the metrics as `TestResult` describes them.
 
     Args:
         rows: one for each image, with class, label, verdict and score.
@@ -65,15 +65,15 @@ def figures(rows: Sequence[Row], pixels: Pixels, seed: int) -> dict[str, Any]:
     labels, scores = _labels(labelled), [row["score"] for row in labelled]
     verdicts = [row["verdict"] == "defective" for row in labelled]
     counts = Confusion.count(labels, verdicts)
-    found: dict[str, Figure] = {
+    found: dict[str, MetricValue] = {
         **_rates(counts, labels),
-        **image_figures(labels, scores),
-        **_pixel_figures(pixels),
+        **image_metrics(labels, scores),
+        **_pixel_metrics(pixels),
     }
     undefined = _undefined(found)
     classes = {}
     for name in dict.fromkeys(row["class"] for row in rows):
-        of_class = class_figures(rows, name, pixels)
+        of_class = class_metrics(rows, name, pixels)
         classes[name] = _numbers(of_class)
         if name != GOOD_CLASS:
             undefined |= {
@@ -90,20 +90,25 @@ def figures(rows: Sequence[Row], pixels: Pixels, seed: int) -> dict[str, Any]:
     }
 
 
-def class_figures(rows: Sequence[Row], name: str, pixels: Pixels) -> dict[str, Figure]:
-    """Return the figures of one class.
+def class_metrics(
+    rows: Sequence[Row], name: str, pixels: Pixels
+) -> dict[str, MetricValue]:
+    """Return the metrics of one class.
 
     They are those of a test set of good images and this class alone. The class of good
     images, and images without labels, are only counted.
     """
     of_class = [row for row in rows if row["class"] == name]
     called = sum(row["verdict"] == "defective" for row in of_class)
-    found: dict[str, Figure] = {"images": len(of_class), "called_defective": called}
+    found: dict[str, MetricValue] = {
+        "images": len(of_class),
+        "called_defective": called,
+    }
     if any(row["label"] != "defective" for row in of_class):
         return found
     judged = [row for row in rows if row["label"] == "good"] + of_class
-    found |= image_figures(_labels(judged), [row["score"] for row in judged])
-    return found | _pixel_figures(pixels, (GOOD_CLASS, name))
+    found |= image_metrics(_labels(judged), [row["score"] for row in judged])
+    return found | _pixel_metrics(pixels, (GOOD_CLASS, name))
 
 
 def curves(rows: Sequence[Row], pixels: Pixels) -> dict[str, FloatArray]:
@@ -117,27 +122,27 @@ def _labels(rows: Sequence[Row]) -> list[bool]:
     return [row["label"] == "defective" for row in rows]
 
 
-def _rates(counts: Confusion, labels: list[bool]) -> dict[str, Figure]:
+def _rates(counts: Confusion, labels: list[bool]) -> dict[str, MetricValue]:
     missing = missing_label(labels) or ""
     rates = {"TPR": counts.tpr, "TNR": counts.tnr, "score": counts.balanced}
     return {key: missing if rate is None else rate for key, rate in rates.items()}
 
 
-def _pixel_figures(
+def _pixel_metrics(
     pixels: Pixels, groups: Sequence[str] | None = None
-) -> dict[str, Figure]:
+) -> dict[str, MetricValue]:
     if isinstance(pixels, str):
-        return dict.fromkeys(PIXEL_FIGURES, pixels)
-    return pixels.figures(groups)
+        return dict.fromkeys(PIXEL_METRICS, pixels)
+    return pixels.metrics(groups)
 
 
-def _undefined(figures: dict[str, Figure]) -> dict[str, str]:
-    return {key: value for key, value in figures.items() if isinstance(value, str)}
+def _undefined(metrics: dict[str, MetricValue]) -> dict[str, str]:
+    return {key: value for key, value in metrics.items() if isinstance(value, str)}
 
 
-def _numbers(figures: dict[str, Figure]) -> dict[str, float | None]:
+def _numbers(metrics: dict[str, MetricValue]) -> dict[str, float | None]:
     return {
-        key: None if isinstance(value, str) else value for key, value in figures.items()
+        key: None if isinstance(value, str) else value for key, value in metrics.items()
     }
 
 

@@ -20,9 +20,9 @@ from processing.files import new_folder, write_json, write_table, write_text
 
 from .evaluation import (
     Row,
+    all_metrics,
     count_pixels,
     curves,
-    figures,
     known_mask,
     pixel_metrics,
 )
@@ -53,7 +53,7 @@ class Options:
         folder: the category, where it is not where it was at training.
         results: root of the results.
         skip_unreadable: leave out files that cannot be decoded.
-        exact: keep the scores of all pixels, for figures without any rounding.
+        exact: keep the scores of all pixels, for metrics without any rounding.
         report: write report.html.
     """
 
@@ -137,7 +137,7 @@ def _judge(
             pictures.draw(index, verdict, truth)
             rows.append(score_row(images, index, verdict))
             regions += region_rows(images.names[index], verdict)
-    metrics = figures(rows, pixels, finetuned.seed)
+    metrics = all_metrics(rows, pixels, finetuned.seed)
     result = _result(finetuned, metrics, len(rows), model, options)
     write_table(folder / "scores.csv", rows)
     write_table(folder / "regions.csv", regions, REGIONS)

@@ -1,4 +1,4 @@
-"""Figures of merit of image scores and verdicts against the labels."""
+"""Metrics of merit of image scores and verdicts against the labels."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,13 +17,15 @@ from .ranking import (
     roc_curve,
 )
 
-Figure = float | str  # the value, or why there is none: "because ..."
+MetricValue = float | str  # the value, or why there is none: "because ..."
 RANKED = {"image_auroc": auroc, "image_ap": average_precision, "image_f1max": f1_max}
 ROUNDS = 1000  # of the bootstrap
 DRAWS = 1 << 18  # of images, at a time
 
 
-def image_figures(labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, Figure]:
+def image_metrics(
+    labels: npt.ArrayLike, scores: npt.ArrayLike
+) -> dict[str, MetricValue]:
     """Return image_auroc, image_ap and image_f1max, or why they are not defined.
 
     Args:
@@ -34,7 +36,7 @@ def image_figures(labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, Fig
     if missing:
         return dict.fromkeys(RANKED, missing)
     good, anomalous = _counts(labels, scores)
-    return {name: float(figure(good, anomalous)) for name, figure in RANKED.items()}
+    return {name: float(metric(good, anomalous)) for name, metric in RANKED.items()}
 
 
 def image_curves(labels: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, FloatArray]:
@@ -114,7 +116,7 @@ def bootstrap_intervals(
     rounds: int = ROUNDS,
     level: float = 0.95,
 ) -> dict[str, list[float]]:
-    """Return percentile bootstrap intervals of all image-level figures (Efron 1979).
+    """Return percentile bootstrap intervals of all image-level metrics (Efron 1979).
 
     Stratified: good and anomalous images are drawn anew among themselves. What every
     draw gives alike, such as an AUROC of 1, gets an interval of that one value, which
@@ -150,7 +152,7 @@ def _draws(
     rng: np.random.Generator,
     rounds: int,
 ) -> Iterator[dict[str, FloatArray]]:
-    """Yield the figures of draws, some rounds at a time so that memory stays small."""
+    """Yield the metrics of draws, some rounds at a time so that memory stays small."""
     labels, right = np.asarray(labels, bool), np.asarray(verdicts, bool)
     right = right == labels
     distinct, ranks = np.unique(-np.asarray(scores), return_inverse=True)
@@ -168,5 +170,5 @@ def _draws(
             counts.append(flat.reshape(n, -1).astype(np.float64))
         if len(counts) == 2:
             found["score"] = (found["TPR"] + found["TNR"]) / 2
-            found |= {name: figure(*counts) for name, figure in RANKED.items()}
+            found |= {name: metric(*counts) for name, metric in RANKED.items()}
         yield found

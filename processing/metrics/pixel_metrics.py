@@ -1,4 +1,4 @@
-"""Figures of merit of anomaly maps against ground truth masks, in one pass."""
+"""Metrics of merit of anomaly maps against ground truth masks, in one pass."""
 
 import math
 from collections import Counter
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from processing.decoding.decode import resize, resize_mask
 
-from .image_metrics import Figure
+from .image_metrics import MetricValue
 from .pixel_scores import Regions, ScoreList
 from .ranking import (
     FloatArray,
@@ -29,7 +29,7 @@ from .score_histogram import ScoreHistogram
 EXACT_PIXELS = 1 << 20  # up to so many, all scores are kept
 LIMITS = {"aupro": 0.3, "aupro_05": 0.05}
 OVERLAPS = ("iou", "dice")
-PIXEL_FIGURES = ("pixel_auroc", "pixel_ap", "pixel_f1max", *LIMITS, *OVERLAPS)
+PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1max", *LIMITS, *OVERLAPS)
 
 
 @dataclass
@@ -71,11 +71,11 @@ class PixelMetrics:
     """Pixel AUROC, AP, F1max, AUPRO, IoU and Dice of any number of maps.
 
     Maps are counted as they come and not kept. Up to `EXACT_PIXELS` pixels, or always
-    if `exact`, the figures are exact. From then on scores are counted in bins of their
+    if `exact`, the metrics are exact. From then on scores are counted in bins of their
     own bits (see `ScoreHistogram`): memory is about 3 MB for each group, however many
     maps there are.
 
-    Each map belongs to a group, such as its image's class. The figures of some groups
+    Each map belongs to a group, such as its image's class. The metrics of some groups
     are those that the maps of these groups alone would give: for "good" and "scratch"
     the anomalous pixels are those of scratches, and the good ones all pixels of good
     images and the pixels around the scratches.
@@ -118,8 +118,8 @@ class PixelMetrics:
             overlap = self._overlaps.setdefault(group, Overlap())
             overlap.add(resize_mask(decided, height, width), mask)
 
-    def figures(self, groups: Collection[str] | None = None) -> dict[str, Figure]:
-        """Return `PIXEL_FIGURES` of some groups, all by default.
+    def metrics(self, groups: Collection[str] | None = None) -> dict[str, MetricValue]:
+        """Return `PIXEL_METRICS` of some groups, all by default.
 
         One that is not defined is a text instead: "because ...". IoU and Dice are
         there if `decided` was given.
@@ -129,9 +129,9 @@ class PixelMetrics:
         decided = self._decided(groups)
         if missing:
             return dict.fromkeys(
-                PIXEL_FIGURES if decided else PIXEL_FIGURES[:5], missing
+                PIXEL_METRICS if decided else PIXEL_METRICS[:5], missing
             )
-        found: dict[str, Figure] = {
+        found: dict[str, MetricValue] = {
             "pixel_auroc": float(auroc(good, anomalous)),
             "pixel_ap": average_precision_of_bins(good, anomalous, several),
             "pixel_f1max": float(f1_max(good, anomalous)),

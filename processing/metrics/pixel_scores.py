@@ -52,7 +52,7 @@ class Regions:
 
 
 class ScoreList:
-    """All scores, for exact figures; takes and returns what `ScoreHistogram` does."""
+    """All scores, for exact metrics; takes and returns what `ScoreHistogram` does."""
 
     def __init__(self) -> None:
         self.pixels = 0

@@ -1,4 +1,4 @@
-"""Figures of merit of a ranking, from the counts at each distinct score.
+"""Metrics of merit of a ranking, from the counts at each distinct score.
 
 All take `good` and `anomalous`, (..., k): how many things of either kind have each of k
 scores, the highest score first. There has to be at least one of each kind.

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from processing.files import write_text
-from processing.metrics.names import FIGURES
+from processing.metrics.names import METRICS
 
 from .pages import render
 
@@ -29,17 +29,17 @@ class Mean:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure of the methods on the categories of one data set.
+    """One metric of the methods on the categories of one data set.
 
     Attributes:
-        figure: key in `FIGURES`.
+        metric: key in `METRICS`.
         dataset: name.
         methods: names of the columns.
         values: category -> a value, or None, for each method.
         means: of each method.
     """
 
-    figure: str
+    metric: str
     dataset: str
     methods: list[str]
     values: dict[str, list[float | None]]
@@ -94,12 +94,12 @@ def _merit(row: Row) -> tuple[float, float]:
     return row["finetuning_score"], -math.inf if seconds is None else -seconds
 
 
-def compare(rows: Sequence[Row], figure: str) -> list[Comparison]:
-    """Return a comparison for each data set in which `figure` is defined."""
+def compare(rows: Sequence[Row], metric: str) -> list[Comparison]:
+    """Return a comparison for each data set in which `metric` is defined."""
     compared = []
     for dataset in sorted({row["dataset"] for row in rows}):
         members = [row for row in newest(rows) if row["dataset"] == dataset]
-        found = {(row["category"], method_of(row)): row[figure] for row in members}
+        found = {(row["category"], method_of(row)): row[metric] for row in members}
         methods = sorted({method for _, method in found})
         values = {
             category: [found.get((category, method)) for method in methods]
@@ -107,7 +107,7 @@ def compare(rows: Sequence[Row], figure: str) -> list[Comparison]:
         }
         if any(value is not None for value in found.values()):
             means = [_mean(column) for column in zip(*values.values(), strict=True)]
-            compared.append(Comparison(figure, dataset, methods, values, means))
+            compared.append(Comparison(metric, dataset, methods, values, means))
     return compared
 
 
@@ -135,7 +135,7 @@ def write_summary(
     Args:
         path: of the page.
         rows: one for each model and decision: dataset, category, method, variant,
-            trained (sortable), maps, images, every key of `FIGURES`, finetuning_score
+            trained (sortable), maps, images, every key of `METRICS`, finetuning_score
             and training_seconds, both perhaps None, model, and report, the report's
             path relative to the page.
         failures: model and error of each that could not be tested.
@@ -148,7 +148,7 @@ def write_summary(
         "best": best_models(shown),
         "told": ("score", *comparisons),
         "failures": failures,
-        "figures": FIGURES,
+        "metrics": METRICS,
         "written": datetime.now().strftime("%d %b %Y, %H:%M"),
     }
     write_text(path, render("summary.html", content))

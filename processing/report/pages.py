@@ -1,4 +1,4 @@
-"""What HTML pages share: names of the figures, number formats and templates."""
+"""What HTML pages share: names of the metrics, number formats and templates."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from processing.wording import count, duration, figure, number
+from processing.wording import count, duration, metric, number
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -20,6 +20,6 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(figure=figure, number=number, count=count)
+    environment.filters.update(metric=metric, number=number, count=count)
     environment.filters["duration"] = duration
     return environment.get_template(template).render(content)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from processing.files import write_text
-from processing.metrics.names import FIGURES
-from processing.wording import count, figure, number
+from processing.metrics.names import METRICS
+from processing.wording import count, metric, number
 
 from . import plots
 from .charts import CurvePlot, ScorePlot, curve_chart, histogram_chart
@@ -60,7 +60,7 @@ def write_report(
         "about": about,
         "written": datetime.now().strftime("%d %b %Y, %H:%M"),
         "verdict": verdict(result, rows),
-        "groups": figure_groups(result),
+        "groups": metric_groups(result),
         "charts": [*map(curve_chart, lines), histogram_chart(scores)],
         "classes": class_table(result, rows),
         "certain": any(low == high for low, high in result["intervals_95"].values()),
@@ -109,10 +109,10 @@ def verdict(result: Result, rows: Rows) -> str:
     return ", ".join(parts)
 
 
-def figure_groups(result: Result) -> dict[str, list[dict[str, Any]]]:
-    """Return the figures of a result by group, with interval or reason."""
+def metric_groups(result: Result) -> dict[str, list[dict[str, Any]]]:
+    """Return the metrics of a result by group, with interval or reason."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    for key, kind in FIGURES.items():
+    for key, kind in METRICS.items():
         groups.setdefault(kind.group, []).append(
             {
                 "key": key,
@@ -169,7 +169,7 @@ def curve_plots(result: Result, curves: Curves) -> list[CurvePlot]:
 
 
 def _legend(result: Result, key: str) -> str:
-    return f"{FIGURES[key].name} {figure(result[key])}"
+    return f"{METRICS[key].name} {metric(result[key])}"
 
 
 def score_plot(result: Result, rows: Rows, threshold: float) -> ScorePlot:
@@ -191,7 +191,7 @@ def score_plot(result: Result, rows: Rows, threshold: float) -> ScorePlot:
 def class_table(result: Result, rows: Rows) -> dict[str, Any]:
     """Return the columns and the rows of the table of classes."""
     classes = result["classes"]
-    keys = [key for key in FIGURES if any(key in row for row in classes.values())]
+    keys = [key for key in METRICS if any(key in row for row in classes.values())]
     table = []
     for name, values in classes.items():
         members = [row for row in rows if row["class"] == name]
@@ -201,7 +201,7 @@ def class_table(result: Result, rows: Rows) -> dict[str, Any]:
         "keys": keys,
         "rows": table,
         "undefined": result["undefined"],
-        "kinds": FIGURES,
+        "kinds": METRICS,
     }
 
 

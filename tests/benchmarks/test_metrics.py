@@ -24,12 +24,12 @@ def test_rows_agree_on_the_same_arrays(capsys):
     rows = cells(capsys.readouterr().out)
     assert list(rows) == names
     ours = [float(x) for x in rows["this project"]]
-    cpu, wall, memory, *figures = ours
+    cpu, wall, memory, *metrics = ours
     assert cpu > 0
     assert wall > 0
     assert memory >= 0
-    assert [float(rows[names[1]][3])] == pytest.approx(figures[:1], abs=1e-8)
-    assert [float(x) for x in rows[names[2]][3:]] == pytest.approx(figures[1:3])
+    assert [float(rows[names[1]][3])] == pytest.approx(metrics[:1], abs=1e-8)
+    assert [float(x) for x in rows[names[2]][3:]] == pytest.approx(metrics[1:3])
 
 
 def test_what_is_not_there_and_what_fails_is_told(capsys, monkeypatch):

@@ -12,7 +12,7 @@ def test_our_side_alone(samples, capsys):
 
 
 def test_ratios_and_failures(capsys):
-    figures = {
+    metrics = {
         "fit_seconds": 1.0,
         "images_per_second": 5.0,
         "seconds": 2.0,
@@ -23,11 +23,11 @@ def test_ratios_and_failures(capsys):
         "pixel_auroc": 0.9,
         "aupro": 0.8,
     }
-    slower = {**figures, "seconds": 9.0, "peak_gb": 4.5}
-    print_table({"ours": figures, "anomalib": slower})
+    slower = {**metrics, "seconds": 9.0, "peak_gb": 4.5}
+    print_table({"ours": metrics, "anomalib": slower})
     assert (
         "4.5 times as fast, 0.22 of the memory (0.12 without what importing takes)"
         in capsys.readouterr().out
     )
-    print_table({"ours": figures, "anomalib": {"error": "ended with -9"}})
+    print_table({"ours": metrics, "anomalib": {"error": "ended with -9"}})
     assert "| anomalib | ended with -9 |" in capsys.readouterr().out

@@ -1,12 +1,12 @@
 import pytest
 
-from processing.wording import count, duration, figure, number
+from processing.wording import count, duration, metric, number
 
 
 def test_numbers_as_people_read_them():
-    assert figure(0.98765) == "0.988"
-    assert figure(1.0) == "1.000"
-    assert figure(None) == number(None) == "–"
+    assert metric(0.98765) == "0.988"
+    assert metric(1.0) == "1.000"
+    assert metric(None) == number(None) == "–"
     assert [number(x) for x in (2.5, 38.469, 123456.0, 1234.4)] == [
         "2.500",
         "38.47",

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from methods.cli.tables import print_figures, print_verdicts
-from methods.pipeline.evaluation import figures
+from methods.cli.tables import print_metrics, print_verdicts
+from methods.pipeline.evaluation import all_metrics
 from methods.pipeline.reporting import JudgedSet, classification
 from tests.records import result_of_test
 
@@ -22,12 +22,12 @@ def made_report(count=4):
         }
         for i in range(count)
     ]
-    metrics = figures(rows, "because hole has no masks", seed=1)
+    metrics = all_metrics(rows, "because hole has no masks", seed=1)
     return JudgedSet(Path("there"), result_of_test(min_area=3, **metrics), rows, {})
 
 
-def test_figures_are_printed_with_intervals_and_reasons(capsys):
-    print_figures(made_report())
+def test_metrics_are_printed_with_intervals_and_reasons(capsys):
+    print_metrics(made_report())
     printed = capsys.readouterr().out
     lines = printed.splitlines()
     assert "found 2 of 2 defects, 0 false alarms on 2 good images" in lines
@@ -47,7 +47,7 @@ def test_reasons_of_classes_name_them(capsys):
     report = made_report()
     undefined = {"hole/iou": "because of a test"}
     report = replace(report, result=replace(report.result, undefined=undefined))
-    print_figures(report)
+    print_metrics(report)
     printed = capsys.readouterr().out
     assert "undefined, because of a test: IoU of hole" in printed
 

@@ -16,30 +16,30 @@ def case(rng):
 
 def test_a_map_that_knows_nothing_is_left_out(case):
     masks, good, noise = case
-    factors, figures = choose_fusion(np.stack([good, noise]), masks)
+    factors, metrics = choose_fusion(np.stack([good, noise]), masks)
     assert factors[1] == 0
-    assert figures["0.0"] == max(figures.values()) == 1.0
+    assert metrics["0.0"] == max(metrics.values()) == 1.0
 
 
 def test_a_map_that_knows_better_comes_in(case):
     masks, good, noise = case
-    factors, figures = choose_fusion(np.stack([noise, good]), masks)
+    factors, metrics = choose_fusion(np.stack([noise, good]), masks)
     assert factors[1] > 0
-    assert figures["0.75"] > figures["0.0"]
+    assert metrics["0.75"] > metrics["0.0"]
 
 
 def test_of_equals_the_one_without_training_is_taken(case):
     masks, good, _ = case
-    factors, figures = choose_fusion(np.stack([good, 7 * good]), masks)
-    assert len(set(figures.values())) == 1
+    factors, metrics = choose_fusion(np.stack([good, 7 * good]), masks)
+    assert len(set(metrics.values())) == 1
     assert factors[1] == 0
 
 
 def test_a_gain_by_chance_is_no_gain(case, monkeypatch):
     masks, good, _ = case
-    figures = iter([0.8, 0.801, 0.804, 0.803, 0.8, 0.801, 0.806, 0.803])
+    metrics = iter([0.8, 0.801, 0.804, 0.803, 0.8, 0.801, 0.806, 0.803])
     monkeypatch.setattr(
-        "methods.components.map_blend.separation", lambda *_: next(figures)
+        "methods.components.map_blend.separation", lambda *_: next(metrics)
     )
     assert choose_fusion(np.stack([good, good]), masks)[0][1] == 0
     assert choose_fusion(np.stack([good, good]), masks)[0][1] > 0

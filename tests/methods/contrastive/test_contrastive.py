@@ -63,8 +63,8 @@ def trained(category, monkeypatch):
 
     def train(before, after):
         monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 4)
-        figures = iter([before, after])
-        monkeypatch.setattr(Contrastive, "_separation", lambda *_: next(figures))
+        metrics = iter([before, after])
+        monkeypatch.setattr(Contrastive, "_separation", lambda *_: next(metrics))
         good = category.train
         method = Contrastive(**SMALL, epochs=1, batch_size=4)
         return method.fit(TrainingImages(good.subset(range(8)), good.subset([10, 11])))

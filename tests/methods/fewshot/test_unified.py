@@ -29,11 +29,11 @@ def known(category):
     }
 
 
-def make(monkeypatch, figures):
-    """Return an unfitted method, of which the shares have these figures."""
+def make(monkeypatch, metrics):
+    """Return an unfitted method, of which the shares have these metrics."""
     monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
     method = Unified(**SMALL, **QUICK)
-    monkeypatch.setattr(method, "_separation", lambda _, share: figures[share])
+    monkeypatch.setattr(method, "_separation", lambda _, share: metrics[share])
     return method
 
 
@@ -41,18 +41,18 @@ USELESS = {0.0: 0.9, 0.25: 0.904, 0.5: 0.8, 0.75: 0.7}
 USEFUL = {0.0: 0.8, 0.25: 0.82, 0.5: 0.9, 0.75: 0.85}
 
 
-@pytest.mark.parametrize(("figures", "share"), [(USELESS, 0), (USEFUL, 0.5)])
+@pytest.mark.parametrize(("metrics", "share"), [(USELESS, 0), (USEFUL, 0.5)])
 def test_training_that_gains_little_is_undone(
-    figures, share, category, known, monkeypatch
+    metrics, share, category, known, monkeypatch
 ):
     """Then the maps are those of fewshot, to the last digits."""
-    method = make(monkeypatch, figures).fit(known["one"])
+    method = make(monkeypatch, metrics).fit(known["one"])
     assert method.arrays["share"] == share
     frozen = FewShot(**SMALL).fit(known["one"])
     images = next(category.test.batches(4))
     maps, expected = (m.anomaly_map(images) for m in (method, frozen))
     assert np.allclose(maps, expected, atol=1e-5) == (share == 0)
-    assert method.trained["shares"]["0.5"] == figures[0.5]
+    assert method.trained["shares"]["0.5"] == metrics[0.5]
 
 
 def test_a_projection_that_does_nothing_gives_the_same_maps(category, known):
@@ -101,6 +101,6 @@ def test_another_product_takes_the_place_of_all_categories(several, known):
 def test_the_shares_are_told_apart_by_held_out_defects(known):
     method = Unified(**SMALL)
     method.load_backbone()
-    figure = method._separation([known["one"], known["two"]], 0.5)
-    assert 0.5 < figure <= 1  # of one validation image each
-    assert figure == method._separation([known["one"], known["two"]], 0.5)
+    metric = method._separation([known["one"], known["two"]], 0.5)
+    assert 0.5 < metric <= 1  # of one validation image each
+    assert metric == method._separation([known["one"], known["two"]], 0.5)

@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from methods.pipeline.evaluation import curves, figures, native_mask, pixel_metrics
+from methods.pipeline.evaluation import all_metrics, curves, native_mask, pixel_metrics
 from processing.data.image_set import ImageSet
-from processing.metrics.pixel_metrics import PIXEL_FIGURES, PixelMetrics
+from processing.metrics.pixel_metrics import PIXEL_METRICS, PixelMetrics
 
 CLASSES = ["good", "good", "hole", "hole", "scratch"]
 
@@ -48,8 +48,8 @@ def make_set(tmp_path):
     return make
 
 
-def test_figures_of_all_and_of_classes(rows):
-    result = figures(rows, "because of a test", seed=1)
+def test_metrics_of_all_and_of_classes(rows):
+    result = all_metrics(rows, "because of a test", seed=1)
     assert result["TPR"] == pytest.approx(2 / 3)
     assert result["TNR"] == 0.5
     assert result["score"] == pytest.approx(7 / 12)
@@ -57,7 +57,7 @@ def test_figures_of_all_and_of_classes(rows):
     assert result["confusion"]["false_positives"] == 1
     low, high = result["intervals_95"]["image_auroc"]
     assert low < 5 / 6 <= high
-    assert result["undefined"] == dict.fromkeys(PIXEL_FIGURES, "because of a test")
+    assert result["undefined"] == dict.fromkeys(PIXEL_METRICS, "because of a test")
     classes = result["classes"]
     assert list(classes) == ["good", "hole", "scratch"]
     assert classes["good"] == {"images": 2, "called_defective": 1}
@@ -68,8 +68,8 @@ def test_figures_of_all_and_of_classes(rows):
     assert set(curves(rows, "because of a test")) == {"image_roc", "image_pr"}
 
 
-def test_figures_without_good_images(rows):
-    result = figures(rows[2:], "because of a test", seed=1)
+def test_metrics_without_good_images(rows):
+    result = all_metrics(rows[2:], "because of a test", seed=1)
     missing = {"TNR", "score", "image_auroc", "image_ap", "image_f1max"}
     reasons = {key: result["undefined"][key] for key in missing}
     assert set(reasons.values()) == {"because there are no good images"}
@@ -79,16 +79,16 @@ def test_figures_without_good_images(rows):
     assert curves(rows[2:], "because of a test") == {}
 
 
-def test_figures_of_images_without_labels(rows):
+def test_metrics_of_images_without_labels(rows):
     unlabelled = [{**row, "label": "", "class": "unknown"} for row in rows]
-    result = figures(unlabelled, "because no image has a label", seed=1)
+    result = all_metrics(unlabelled, "because no image has a label", seed=1)
     assert result["image_auroc"] is result["score"] is result["pixel_auroc"] is None
     assert set(result["undefined"].values()) == {"because no image has a label"}
     assert result["classes"] == {"unknown": {"images": 5, "called_defective": 3}}
     assert result["intervals_95"] == {}
 
 
-def test_pixel_figures_of_classes(rows, make_set):
+def test_pixel_metrics_of_classes(rows, make_set):
     images = make_set(CLASSES, masked=("hole", "scratch"))
     pixels = pixel_metrics(images, exact=False)
     assert isinstance(pixels, PixelMetrics)
@@ -98,9 +98,9 @@ def test_pixel_figures_of_classes(rows, make_set):
         assert mask.any() == (name != "good")
         found = mask if name == "hole" else np.zeros_like(mask)
         pixels.update(found.astype(np.float32), mask, found, name)
-    result = figures(rows, pixels, seed=1)
+    result = all_metrics(rows, pixels, seed=1)
     assert result["undefined"] == {}
-    for key in PIXEL_FIGURES:
+    for key in PIXEL_METRICS:
         assert result["classes"]["hole"][key] == 1
         assert result["classes"]["scratch"][key] < result[key] < 1
     assert set(curves(rows, pixels)) >= {"image_roc", "pixel_roc", "pixel_pr", "pro"}
@@ -111,9 +111,9 @@ def test_a_class_whose_masks_are_empty_is_told(rows):
     anomaly_map, mask = np.eye(4, dtype=np.float32), np.eye(4, dtype=bool)
     for name in CLASSES:
         pixels.update(anomaly_map, mask & (name == "hole"), mask, name)
-    result = figures(rows, pixels, seed=1)
+    result = all_metrics(rows, pixels, seed=1)
     assert result["undefined"] == {
-        f"scratch/{key}": "because no pixel is anomalous" for key in PIXEL_FIGURES
+        f"scratch/{key}": "because no pixel is anomalous" for key in PIXEL_METRICS
     }
 
 

@@ -7,7 +7,7 @@ from processing.metrics.image_metrics import (
     Confusion,
     bootstrap_intervals,
     image_curves,
-    image_figures,
+    image_metrics,
     missing_label,
 )
 
@@ -22,9 +22,9 @@ def judged(rng):
     return labels, scores, scores > 0.5
 
 
-def test_image_figures_equal_scikit_learn(judged):
+def test_image_metrics_equal_scikit_learn(judged):
     labels, scores, _ = judged
-    found = image_figures(labels, scores)
+    found = image_metrics(labels, scores)
     assert found["image_auroc"] == pytest.approx(metrics.roc_auc_score(labels, scores))
     assert found["image_ap"] == pytest.approx(
         metrics.average_precision_score(labels, scores)
@@ -41,16 +41,16 @@ def test_image_figures_equal_scikit_learn(judged):
         ([0, 0], "because there are no defective images"),
     ],
 )
-def test_figures_without_one_label(labels, reason):
+def test_metrics_without_one_label(labels, reason):
     scores = np.arange(len(labels), dtype=float)
     assert missing_label(labels) == reason
-    assert set(image_figures(labels, scores).values()) == {reason}
+    assert set(image_metrics(labels, scores).values()) == {reason}
     assert image_curves(labels, scores) == {}
 
 
 def test_scores_that_are_no_numbers_raise():
     with pytest.raises(ValueError, match="must be finite"):
-        image_figures([0, 1], [np.nan, 1.0])
+        image_metrics([0, 1], [np.nan, 1.0])
 
 
 def test_image_curves(judged):
@@ -77,8 +77,8 @@ def test_rates_of_a_missing_label_are_undefined():
     assert (counts.tpr, counts.tnr, counts.balanced) == (None, 0.5, None)
 
 
-def figure_of_strata(name):
-    """Return a figure as a function of the scores of good and of anomalous images."""
+def metric_of_strata(name):
+    """Return a metric as a function of the scores of good and of anomalous images."""
 
     def statistic(good, anomalous):
         if name == "TPR":
@@ -86,7 +86,7 @@ def figure_of_strata(name):
         if name == "score":
             return ((anomalous > 0.5).mean() + (good <= 0.5).mean()) / 2
         labels = np.repeat([0, 1], [len(good), len(anomalous)])
-        return image_figures(labels, np.concatenate([good, anomalous]))[name]
+        return image_metrics(labels, np.concatenate([good, anomalous]))[name]
 
     return statistic
 
@@ -97,9 +97,9 @@ def test_intervals_agree_with_scipy(judged, name, rng):
     found = bootstrap_intervals(labels, scores, verdicts, seed=1, rounds=4000)
     good, anomalous = scores[labels == 0], scores[labels == 1]
     needed = (anomalous,) if name == "TPR" else (good, anomalous)
-    statistic = figure_of_strata(name)
+    statistic = metric_of_strata(name)
     if name == "TPR":
-        statistic = lambda x: figure_of_strata("TPR")(None, x)  # noqa: E731
+        statistic = lambda x: metric_of_strata("TPR")(None, x)  # noqa: E731
     expected = stats.bootstrap(
         needed,
         statistic,
@@ -111,7 +111,7 @@ def test_intervals_agree_with_scipy(judged, name, rng):
     np.testing.assert_allclose(found[name], expected, atol=0.015)
 
 
-def test_intervals_hold_the_figures_and_repeat(judged):
+def test_intervals_hold_the_metrics_and_repeat(judged):
     labels, scores, verdicts = judged
     found = bootstrap_intervals(labels, scores, verdicts, seed=1)
     assert found == bootstrap_intervals(labels, scores, verdicts, seed=1)
@@ -119,7 +119,7 @@ def test_intervals_hold_the_figures_and_repeat(judged):
     assert set(found) == INTERVALS
     counts = Confusion.count(labels, verdicts)
     values = {"TPR": counts.tpr, "TNR": counts.tnr, "score": counts.balanced}
-    for name, value in (values | image_figures(labels, scores)).items():
+    for name, value in (values | image_metrics(labels, scores)).items():
         low, high = found[name]
         assert 0 <= low < value < high <= 1, name
     narrow = bootstrap_intervals(labels, scores, verdicts, seed=1, level=0.5)

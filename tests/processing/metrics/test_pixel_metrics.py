@@ -6,7 +6,7 @@ from sklearn import metrics
 from processing.metrics import pixel_metrics
 from processing.metrics.pixel_metrics import (
     LIMITS,
-    PIXEL_FIGURES,
+    PIXEL_METRICS,
     Overlap,
     PixelMetrics,
 )
@@ -64,7 +64,7 @@ def pro_reference(masks, maps, limit):
 
 
 def reference(masks, maps):
-    """Return the figures by scikit-learn and, of PRO, by `pro_reference`."""
+    """Return the metrics by scikit-learn and, of PRO, by `pro_reference`."""
     truth, scores = masks.ravel(), maps.ravel()
     precision, recall, _ = metrics.precision_recall_curve(truth, scores)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-300)
@@ -76,11 +76,11 @@ def reference(masks, maps):
     }
 
 
-def figures(masks, maps, **options):
+def measured(masks, maps, **options):
     metric = PixelMetrics(**options)
     for mask, anomaly_map in zip(masks, maps, strict=True):
         metric.update(anomaly_map, mask)
-    return metric.figures()
+    return metric.metrics()
 
 
 @pytest.fixture
@@ -91,19 +91,19 @@ def binned(monkeypatch):
 
 @pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("kind", DRAWS)
-def test_exact_figures_equal_the_references(rng, kind, exact):
+def test_exact_metrics_equal_the_references(rng, kind, exact):
     """Without `exact`, too, as long as there are few pixels."""
     masks, maps = made(rng, kind)
-    found, expected = figures(masks, maps, exact=exact), reference(masks, maps)
+    found, expected = measured(masks, maps, exact=exact), reference(masks, maps)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, abs=1e-9), name
 
 
 @pytest.mark.parametrize("kind", DRAWS)
-def test_binned_figures_equal_exact_ones(rng, kind, binned):
+def test_binned_metrics_equal_exact_ones(rng, kind, binned):
     masks, maps = made(rng, kind, n=8, side=128)
-    found, expected = figures(masks, maps), figures(masks, maps, exact=True)
+    found, expected = measured(masks, maps), measured(masks, maps, exact=True)
     for name, value in expected.items():
         error = STREAMED.get(name, 1e-4)
         assert found[name] == pytest.approx(value, abs=error), name
@@ -111,16 +111,16 @@ def test_binned_figures_equal_exact_ones(rng, kind, binned):
 
 def test_scores_go_into_bins_when_they_are_many(rng, monkeypatch):
     masks, maps = made(rng, "normal", n=8, side=64)
-    expected = figures(masks, maps)
+    expected = measured(masks, maps)
     monkeypatch.setattr(pixel_metrics, "EXACT_PIXELS", 5 * 64 * 64)
-    for name, value in figures(masks, maps).items():
+    for name, value in measured(masks, maps).items():
         assert value != expected[name] or name == "pixel_f1max"
         assert value == pytest.approx(expected[name], abs=1e-4)
 
 
 def test_order_of_the_maps_does_not_count(rng, binned):
     masks, maps = made(rng, "heavy tails")
-    found, reverse = figures(masks, maps), figures(masks[::-1], maps[::-1])
+    found, reverse = measured(masks, maps), measured(masks[::-1], maps[::-1])
     for name, value in found.items():
         assert value == pytest.approx(reverse[name], abs=1e-4)
 
@@ -138,9 +138,9 @@ def test_a_class_is_judged_as_if_it_were_alone(rng, exact, monkeypatch):
         alone = PixelMetrics(exact=True)
         for i in chosen:
             alone.update(maps[i], masks[i], maps[i] > 5)
-        found = metric.figures(["good", name])
-        assert found.keys() == set(PIXEL_FIGURES)
-        for key, value in alone.figures().items():
+        found = metric.metrics(["good", name])
+        assert found.keys() == set(PIXEL_METRICS)
+        for key, value in alone.metrics().items():
             assert found[key] == pytest.approx(value, abs=1e-12), key
 
 
@@ -150,7 +150,7 @@ def test_iou_and_dice_equal_scikit_learn(rng):
     metric = PixelMetrics()
     for mask, called in zip(masks, decided, strict=True):
         metric.update(called.astype(np.float32), mask, called)
-    found = metric.figures()
+    found = metric.metrics()
     truth, called = masks.ravel(), decided.ravel()
     assert found["iou"] == pytest.approx(metrics.jaccard_score(truth, called))
     assert found["dice"] == pytest.approx(metrics.f1_score(truth, called))
@@ -168,7 +168,7 @@ def test_maps_are_enlarged_to_the_masks():
     metric = PixelMetrics(exact=True)
     small = np.array([[0, 1], [0, 1]], np.float32)
     metric.update(small, mask, small > 0.5)
-    found = metric.figures()
+    found = metric.metrics()
     assert found["pixel_auroc"] == found["pixel_ap"] == found["iou"] == 1
     assert len(metric.curves()["pixel_roc"]) == 1 + 4
 
@@ -178,17 +178,17 @@ def test_maps_are_enlarged_to_the_masks():
     ("value", "reason"),
     [(False, "because no pixel is anomalous"), (True, "because no pixel is good")],
 )
-def test_figures_without_one_kind_of_pixels(exact, value, reason, binned):
+def test_metrics_without_one_kind_of_pixels(exact, value, reason, binned):
     mask = np.full((3, 3), value)
     metric = PixelMetrics(exact=exact)
     metric.update(np.ones((3, 3), np.float32), mask, mask)
-    assert metric.figures() == dict.fromkeys(PIXEL_FIGURES, reason)
-    assert metric.figures(["none"])["aupro"].startswith("because")
+    assert metric.metrics() == dict.fromkeys(PIXEL_METRICS, reason)
+    assert metric.metrics(["none"])["aupro"].startswith("because")
     assert metric.curves() == {}
 
 
-def test_figures_of_nothing():
-    assert PixelMetrics().figures()["pixel_ap"] == "because no pixel is anomalous"
+def test_metrics_of_nothing():
+    assert PixelMetrics().metrics()["pixel_ap"] == "because no pixel is anomalous"
 
 
 def test_curves_are_short_and_end_where_they_should(rng, binned):
@@ -196,7 +196,7 @@ def test_curves_are_short_and_end_where_they_should(rng, binned):
     metric = PixelMetrics()
     for mask, anomaly_map in zip(masks, maps, strict=True):
         metric.update(anomaly_map, mask)
-    curves, found = metric.curves(), metric.figures()
+    curves, found = metric.curves(), metric.metrics()
     assert set(curves) == {"pixel_roc", "pixel_pr", "pro"}
     for points in curves.values():
         assert points.shape[1] == 2

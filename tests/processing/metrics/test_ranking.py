@@ -91,9 +91,9 @@ def test_curves_equal_scikit_learn(ranked):
 def test_several_rankings_at_once(rng):
     good, anomalous = rng.integers(0, 5, (2, 7, 30)).astype(float)
     anomalous[0, :10] = good[0, :10] = 0  # nothing has the highest scores
-    for figure in (auroc, average_precision, f1_max):
-        together = figure(good, anomalous)
-        alone = [figure(*pair) for pair in zip(good, anomalous, strict=True)]
+    for metric in (auroc, average_precision, f1_max):
+        together = metric(good, anomalous)
+        alone = [metric(*pair) for pair in zip(good, anomalous, strict=True)]
         np.testing.assert_allclose(together, alone, rtol=1e-12)
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from processing.metrics.names import FIGURES
+from processing.metrics.names import METRICS
 from processing.report.gallery import ColourScale, Gallery
 
 FLAGS = (
@@ -31,7 +31,7 @@ VERSIONS = {"python": "3.11.2", "keras": "3.15.0"}
 
 
 def result_of(rows, **changes):
-    """Return the test_result.json of rows; its figures are made up."""
+    """Return the test_result.json of rows; its metrics are made up."""
     counts = {
         name: sum((row["label"], row["verdict"]) == pair for row in rows)
         for name, pair in (
@@ -41,8 +41,8 @@ def result_of(rows, **changes):
             ("false_negatives", ("defective", "good")),
         )
     }
-    figures = {key: 0.9123456 - i / 20 for i, key in enumerate(FIGURES)}
-    figures["pixel_auroc"] = None
+    metrics = {key: 0.9123456 - i / 20 for i, key in enumerate(METRICS)}
+    metrics["pixel_auroc"] = None
     classes = {
         name: {
             "images": len(members),
@@ -59,7 +59,7 @@ def result_of(rows, **changes):
         "decided_by": "finetuning images",
         "method": "ssim",
         "dtype": "float64",
-        **figures,
+        **metrics,
         "intervals_95": {"TPR": [0.5, 0.9], "image_auroc": [0.85, 0.96]},
         "undefined": {"pixel_auroc": "because no defective image has a mask"},
         "classes": classes,

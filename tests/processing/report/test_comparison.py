@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from processing.metrics.names import FIGURES
+from processing.metrics.names import METRICS
 from processing.report.comparison import (
     Mean,
     best_models,
@@ -23,7 +23,7 @@ def row(
         "trained": trained,
         "maps": "ssim_float64",
         "images": 10,
-        **dict.fromkeys(FIGURES),
+        **dict.fromkeys(METRICS),
         "image_auroc": auroc,
         "report": "mvtec/x/report.html",
         "finetuning_score": None,
@@ -85,7 +85,7 @@ def test_comparison():
     assert table.best_mean == 0.85
 
 
-def test_figures_that_are_undefined():
+def test_metrics_that_are_undefined():
     assert compare(ROWS, "aupro") == []
     rows = [*ROWS, row("tile", "skipCAE", None)]
     [table] = compare(rows, "image_auroc")

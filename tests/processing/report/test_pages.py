@@ -7,7 +7,7 @@ from processing.report.pages import render
 
 def test_templates_escape_and_know_what_is_missing(tmp_path, monkeypatch):
     (tmp_path / "page.html").write_text(
-        "<p>{{ name }}</p>{{ value|figure }}{{ other }}"
+        "<p>{{ name }}</p>{{ value|metric }}{{ other }}"
     )
     monkeypatch.setattr(pages, "TEMPLATES", tmp_path)
     text = render("page.html", {"name": "<script>", "value": 0.5, "other": ""})

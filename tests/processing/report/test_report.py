@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import cv2
 import pytest
 
-from processing.metrics.names import FIGURES
+from processing.metrics.names import METRICS
 from processing.report.report import verdict, write_report
 
 CASES = [
@@ -23,11 +23,11 @@ UNKNOWN = [
 
 
 class Page(HTMLParser):
-    """What the tests look at: figures, classes, the text, and the gallery's data."""
+    """What the tests look at: metrics, classes, the text, and the gallery's data."""
 
     def __init__(self, path):
         super().__init__()
-        self.figures, self.classes, self.text = {}, {}, []
+        self.metrics, self.classes, self.text = {}, {}, []
         self.inside, self.row = None, None
         self.tags = []
         self.feed(path.read_text(encoding="utf-8"))
@@ -42,7 +42,7 @@ class Page(HTMLParser):
         self.tags.append((tag, attributes))
         if "data-class" in attributes:
             self.row = self.classes.setdefault(attributes["data-class"], {})
-        self.inside = attributes.get("data-figure")
+        self.inside = attributes.get("data-metric")
 
     def handle_endtag(self, tag):
         self.inside = None
@@ -52,7 +52,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         self.text.append(" ".join(data.split()))
         if self.inside:
-            into = self.figures if self.row is None else self.row
+            into = self.metrics if self.row is None else self.row
             into[self.inside] = data.strip()
 
 
@@ -73,10 +73,10 @@ def test_numbers_are_those_of_the_result(judged):
     page = Page(written(made))
     expected = {
         key: "undefined" if made.result[key] is None else f"{made.result[key]:.3f}"
-        for key in FIGURES
+        for key in METRICS
         if key in made.result
     }
-    assert page.figures == expected
+    assert page.metrics == expected
     assert page.classes["hole"] == {"image_auroc": "0.900", "pixel_auroc": "–"}
     assert "because no defective image has a mask" in page.text
     assert "0.850 – 0.960" in page.text
@@ -150,12 +150,12 @@ def test_names_cannot_break_out(judged):
     assert evil.replace("  ", " ") in page.text
 
 
-def test_unlabelled_images_get_no_figures(judged):
+def test_unlabelled_images_get_no_metrics(judged):
     made = judged(UNKNOWN)
-    made.result |= dict.fromkeys(FIGURES)
+    made.result |= dict.fromkeys(METRICS)
     made.curves = {}
     page = Page(written(made))
-    assert not page.figures
+    assert not page.metrics
     assert not page.classes
     assert "1 of 2 images called defective" in page.text
     assert [image["outcome"] for image in page.data["images"]] == ["defective", "good"]

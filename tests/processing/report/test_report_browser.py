@@ -81,8 +81,8 @@ def test_numbers_equal_the_result(browser, judged):
     made = judged(CASES)
     report = Opened(browser, written(made))
     shown = {
-        item.get_attribute("data-figure"): item.text
-        for item in report.all(".figures [data-figure]")
+        item.get_attribute("data-metric"): item.text
+        for item in report.all(".metrics [data-metric]")
     }
     for key, text in shown.items():
         value = made.result[key]
@@ -186,7 +186,7 @@ def test_unlabelled_images(browser, judged):
     made = judged([*rows, ("c.png", "unknown", "", "good", 0.1)])
     made.curves = {}
     report = Opened(browser, written(made))
-    assert report.all(".figures, #classes") == []
+    assert report.all(".metrics, #classes") == []
     report.choose("#outcomes", "good")
     assert report.names() == ["c.png"]
     report.all(".item")[0].click()
