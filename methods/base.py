@@ -64,30 +64,31 @@ class Method(ABC):
     """One anomaly detection method.
 
     Its settings are its fields. Subclasses add theirs as dataclasses do, or by a
-    constructor that keeps each argument under its own name. After `fit`, `networks` and
-    `arrays` hold everything learned, `history` a row an epoch, and `trained` what a
-    person wants to know of the training, JSON-able.
+    constructor that keeps each argument under its own name.
 
     Args:
         name: what the registry calls the method.
         image_shape: (h, w, c) of the images.
         seed: of everything random.
+
+    Attributes:
+        networks, arrays: everything that `fit` learned, by name.
+        history: a row an epoch.
+        trained: what a person wants to know of the training run, JSON-able.
+        size: default side of the images, in pixels.
+        map_kinds: kinds of maps, the default first.
+        needs: of "shots" and "defective", what `fit` needs besides good images.
+        updatable: whether good images can be added later.
+        multi_category: whether one model can learn several categories.
+        cache_bytes: of training images that are worth keeping in memory.
     """
 
-    size: ClassVar[int] = 256  # default side of the images, in pixels
-    map_kinds: ClassVar[tuple[str, ...]] = (
-        "distance",
-    )  # kinds of maps, the default first
-    needs: ClassVar[
-        tuple[str, ...]
-    ] = ()  # of "shots" and "defective", besides good images
-    updatable: ClassVar[bool] = False  # whether good images can be added later
-    multi_category: ClassVar[bool] = (
-        False  # whether one model can learn several categories
-    )
-    cache_bytes: ClassVar[int] = (
-        CACHE_BYTES  # of training images that are worth keeping
-    )
+    size: ClassVar[int] = 256
+    map_kinds: ClassVar[tuple[str, ...]] = ("distance",)
+    needs: ClassVar[tuple[str, ...]] = ()
+    updatable: ClassVar[bool] = False
+    multi_category: ClassVar[bool] = False
+    cache_bytes: ClassVar[int] = CACHE_BYTES
 
     name: str
     image_shape: tuple[int, int, int]

@@ -13,7 +13,7 @@ from methods.engine.optimizer import compile_trainer, predict
 from .networks import RANGE, feature_layers
 
 LAMBDA = 0.1  # share of the features' distance, the rest is the images'
-RATE = 0.05  # of Adam, at the first step; wanes by half a cosine
+RATE = 0.05  # of Adam, at the first step; decays by half a cosine
 BETAS = (0.5, 0.999)
 EPSILON = 1e-7
 

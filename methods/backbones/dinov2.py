@@ -1,6 +1,6 @@
 """DINOv2's vision transformer (Oquab et al. 2023, arXiv 2304.07193), the small one.
 
-Layers bear the names of the original. Levels are outputs of blocks behind the last
+Layers are named as in the original. Levels are outputs of blocks behind the last
 normalisation, the class token left out, as transformers' Dinov2Backbone gives them.
 Position embeddings were learned on 37x37 patches and are interpolated to others.
 """

@@ -28,7 +28,7 @@ def canonical(family: str, tensors: Tensors) -> Tensors:
 
 
 def belongs(backbone: str, name: str) -> bool:
-    """Tell whether a canonical name is that of a tensor of the whole network."""
+    """Return whether a canonical name is that of a tensor of the whole network."""
     return re.fullmatch(PATTERNS[backbone], name) is not None
 
 

@@ -82,7 +82,7 @@ def fetch(name: str) -> Path:
 
 
 def _ask(repository: str) -> None:
-    """Raise unless the hub tells of the file in time, name look-up included."""
+    """Raise unless the hub reports the file in time, name look-up included."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     outcome: list[Any] = []

@@ -1,7 +1,7 @@
 """ResNet (He et al. 2016, arXiv 1512.03385) and its wide form (arXiv 1605.07146).
 
 As in torchvision: the stride of a bottleneck is on its 3x3 convolution (v1.5), padding
-is symmetric, batch normalisation has epsilon 1e-5. Layers bear torchvision's names.
+is symmetric, batch normalisation has epsilon 1e-5. Layers are named as in torchvision.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Swin Transformer (Liu et al. 2021, arXiv 2103.14030), the tiny and a smaller one.
 
-Layers bear timm's names. Maps that windows of 7 do not fill are padded with zeros
+Layers are named as in timm. Maps that windows of 7 do not fill are padded with zeros
 before each attention, as in torchvision and in the authors' detectors, so that sides
 need only be multiples of the stride. Levels are the outputs of the stages, without the
 last normalisation, as timm gives them.

@@ -26,7 +26,7 @@ LEAVES = {  # of Keras' variables -> of PyTorch's tensors
 def find(name: str, weights: str | Path) -> Path | None:
     """Return the file of `weights`, or None for "random"; see `load_weights`.
 
-    Needs no Keras, so that a missing file can be told before it is loaded.
+    Needs no Keras, so that a missing file can be reported before it is loaded.
     """
     if weights == "random":
         return None

@@ -74,7 +74,7 @@ class FeatureMethod(Method):
         """Put the backbone, with random weights, into `networks`."""
         names = [level.name for level in self.chosen_levels]
         asked = self.levels.split(",") if self.levels else []
-        names += [name for name in asked if name not in names]  # it tells unknown ones
+        names += [name for name in asked if name not in names]  # it names unknown ones
         shape = (*self.image_shape[:2], 3)
         self.networks = {"backbone": backbones.build(self.backbone, shape, names)}
 

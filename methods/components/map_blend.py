@@ -10,13 +10,13 @@ from keras import ops
 from processing.metrics.ranking import auroc, count_ranked
 
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of the learned map
-GAIN = 0.005  # that some tens of validation images can tell from chance
+GAIN = 0.005  # that some tens of validation images can distinguish from chance
 
 
 def choose_fusion(
     maps: np.ndarray, masks: np.ndarray
 ) -> tuple[np.ndarray, dict[str, float]]:
-    """Return the factors of the blend that tells defects best.
+    """Return the factors of the blend that separates defects best.
 
     Both maps are first brought to a mean of 1 on the good images. The learned map comes
     in only if that gains something.

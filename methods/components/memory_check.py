@@ -1,4 +1,4 @@
-"""Tell how much memory work will take, before it starts."""
+"""Check how much memory work will take, before it starts."""
 
 import logging
 

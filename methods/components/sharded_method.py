@@ -82,7 +82,7 @@ class ShardedMethod(FeatureMethod):
 
 
 def check_shared(name: str, address: str | None) -> None:
-    """Raise `UsageError` if a training is to be shared by a cluster and cannot be."""
+    """Raise `UsageError` if a cluster is to share a training run and cannot."""
     if address and not issubclass(methods.get(name), ShardedMethod):
         raise UsageError(
             f"--ray: {name} trains on one machine: expected -a padim or patchcore, or "

@@ -26,7 +26,7 @@ def fit_to_defects(
     Args:
         trainer: model from images whose `compute_loss` takes masks for `y`.
         train: good images to fit.
-        validation: good images; the same defects on them every time tell the best
+        validation: good images; the same defects on them every time decide on the best
             epoch, and when to stop.
         settings: how to train; `policy` does not count.
         run: where to keep logs and states, and to go on from.

@@ -32,14 +32,14 @@ DRAWN = 64  # pixels of a good image that they come from
 
 @dataclass(kw_only=True, eq=False)
 class Contrastive(FeatureMethod):
-    """Clusters of features that tell good from defective pixels (arXiv 2308.09307).
+    """Clusters of features that separate good from defective pixels (arXiv 2308.09307).
 
     As in FOCAL (Wu et al. 2023) an encoder learns, from synthetic defects, to pull good
     pixels together and away from the defective ones, and the features of each image are
-    clustered. Unlike there, it does so across the images of a batch, clusters are told
-    to be good by what the training images are like, and the map is the distance from
-    the good ones, in units of the highest that good images have. Training that does not
-    tell the synthetic defects on validation images better is undone.
+    clustered. Unlike there, it does so across the images of a batch, good clusters
+    are those that look like the training images, and the map is the distance from them,
+    in units of the highest that good images have. Training that does not separate the
+    synthetic defects on validation images better is undone.
 
     Args:
         name: the method's name.
@@ -140,7 +140,7 @@ class Contrastive(FeatureMethod):
         return features.reshape(len(images), -1, features.shape[-1])
 
     def _separation(self, validation: ImageSet) -> float:
-        """Return how well maps tell synthetic defects on good images."""
+        """Return how well maps separate synthetic defects on good images."""
         batches = validation_batches(validation, BATCH, self.seed)
         pairs = [batches[i] for i in range(len(batches))]
         maps = np.concatenate([self.anomaly_map(images) for images, _ in pairs])

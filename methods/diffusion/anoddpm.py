@@ -35,7 +35,7 @@ class AnoDDPM(Diffusion):
         accumulate: training steps whose gradients are averaged.
         epochs: cap on the epochs, or None.
         learning_rate: peak rate. The original's 1e-4 is for 300,000 steps;
-            a training here has four thousand.
+            a training run here has four thousand.
         precision: "auto", "float32" or "bfloat16", for training alone.
         sigma: pixels, the blur of the maps; None is 4 at a side of 256.
         seed: of everything random.

@@ -63,7 +63,7 @@ class Schedule:
 def reverse_timesteps(start: int, steps: int) -> NDArray[np.int64]:
     """Return the timesteps (steps + 1,) from start - 1 down to -1, evenly spaced.
 
-    The image is noised to the first of them, which the network is also told first; the
+    The image is noised to the first of them, which the network is given first, too; the
     last, -1, is the clean image. DDAD's original began one step further down than it
     had noised to.
 

@@ -142,7 +142,7 @@ class Denoiser(LossModel):
 
 
 def average_decay(steps: int) -> float:
-    """Return the decay of the averaged weights for a training of so many steps.
+    """Return the decay of the averaged weights for a training run of so many steps.
 
     They look back on a twentieth of it; the longest memory is AnoDDPM's.
     """

@@ -1,4 +1,4 @@
-"""Choose the arithmetic of a training by timing it on this machine."""
+"""Choose the dtype policy of a training run by timing it on this machine."""
 
 import logging
 import math

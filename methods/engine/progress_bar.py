@@ -1,4 +1,4 @@
-"""Show how a training goes: a bar on a terminal, one line an epoch elsewhere."""
+"""Show how training goes: a bar on a terminal, one line an epoch elsewhere."""
 
 import logging
 import time

@@ -17,7 +17,7 @@ class Settings:
         policy: Keras dtype policy of the training, such as "mixed_bfloat16".
         seed: of weights, order and augmentation.
         patience: epochs without improvement until the end; None where the validation
-            loss does not tell: the training runs to the end and its last weights count.
+            loss means nothing: training runs to the end and its last weights count.
         plateau: epochs without improvement until the learning rate is halved.
     """
 

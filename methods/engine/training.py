@@ -59,7 +59,7 @@ def fit(
     Args:
         trainer: compiled.
         batches: to learn from.
-        validation: tells the best epoch, and when to stop.
+        validation: decides on the best epoch, and when to stop.
         settings: how to train.
         run: where to keep logs and states.
         saved: the arrays and state to go on from.
@@ -95,7 +95,7 @@ def fit(
 
 
 def summary(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a person wants to know of a training, of its state."""
+    """Return what a person wants to know of a training run, from its state."""
     return {
         "precision": state["policy"],
         "epochs": state["epochs"],

@@ -26,7 +26,7 @@ class Progress(keras.callbacks.Callback):
 
     Args:
         patience: epochs without a lower val_loss until training ends; None where the
-            val_loss does not tell: trains to the end and keeps the last weights.
+            val_loss means nothing: trains to the end and keeps the last weights.
         plateau: epochs without a lower val_loss until the learning rate is halved.
         save: called after every epoch with arrays by name and a JSON-able state.
 

@@ -1,4 +1,4 @@
-"""Episodes: a few good images to remember, and others, some defective, to tell."""
+"""Episodes: a support set of good images, and queries of which some are defective."""
 
 from collections.abc import Sequence
 

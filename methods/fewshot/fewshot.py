@@ -37,7 +37,7 @@ class FewShot(ShotMethod):
         shots: how many of the good images are remembered.
         rotations: remember each turned by 90, 180 and 270 degrees, too.
         train: learn from synthetic defects what deviations from the memory mean; the
-            maps then are a blend of distances and this, as far as it tells defects on
+            maps then are a blend of distances and this, as far as it detects defects on
             validation images better.
         batch_size: images a training step.
         epochs: of the training, at most.

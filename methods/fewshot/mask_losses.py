@@ -8,7 +8,7 @@ from keras import ops
 def focal_loss(masks: Any, logits: Any, gamma: float = 2.0) -> Any:
     """Return the mean focal loss (n,) (Lin et al. 2017, arXiv 1708.02002, eq. 4).
 
-    Pixels that are told right with confidence count little.
+    Pixels that are classified right with confidence count little.
 
     Args:
         masks: (n, h, w), 1 on a defect, 0 elsewhere.

@@ -1,4 +1,4 @@
-"""Learned projections of features, and the loss that makes a memory tell defects."""
+"""Projection heads for features, and their contrastive loss against a memory."""
 
 from collections.abc import Sequence
 from typing import Any

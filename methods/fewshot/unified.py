@@ -145,7 +145,7 @@ class Unified(FewShot):
         return fit_to_batches(trainer, batches, checks, settings, run)
 
     def _separation(self, known: list[TrainingImages], share: float) -> float:
-        """Return how well maps tell synthetic defects, the mean of the categories.
+        """Return how well maps separate synthetic defects, the mean of the categories.
 
         Every validation image is judged as it is and with a defect.
         """

@@ -44,7 +44,7 @@ class Gaussian:
 
 
 def is_dual(count: int, features: int) -> bool:
-    """Tell whether the dual form of `count` images is the smaller one."""
+    """Return whether the dual form of `count` images is the smaller one."""
     return count * (count + features) < features * (features + 1) // 2
 
 
