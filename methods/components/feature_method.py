@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 from keras import ops
 
 from methods import backbones
@@ -17,6 +18,9 @@ ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
 @dataclass(kw_only=True, eq=False)
 class FeatureMethod(Method):
     """A method on the feature maps of a pretrained backbone that stays as it is.
+
+    It judges with its `graph`, a Keras model from images to [maps, scores], if it has
+    no `judge` of its own.
 
     Args:
         name: of the method.
@@ -39,6 +43,10 @@ class FeatureMethod(Method):
     weights: str = "imagenet"
     levels: str | None = None
     sigma: float = 4.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.graph: Any = None
 
     @property
     def variant(self) -> str:
@@ -91,6 +99,16 @@ class FeatureMethod(Method):
         height, width, _ = self.image_shape
         activations = ACTIVATIONS * BATCH * height * width
         return 4 * (backbones.spec(self.backbone).parameters + activations)
+
+    def inference_model(self, kind: str | None = None) -> Any | None:
+        self.check_fitted()
+        return self.graph
+
+    def judge(
+        self, images: np.ndarray, kind: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        maps, scores = self.graph.predict_on_batch(images)
+        return np.asarray(maps), np.asarray(scores)
 
     def feature_maps(self, images: Any) -> list[Any]:
         """Return the feature maps of a symbolic batch of images (n, h, w, c)."""

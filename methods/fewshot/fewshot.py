@@ -108,7 +108,7 @@ class FewShot(ShotMethod):
         self.use()
         batches = validation_batches(validation, BATCH, self.seed)
         pairs = [batches[i] for i in range(len(batches))]
-        maps = [self._judge.predict_on_batch(images)[0] for images, _ in pairs]
+        maps = [self.graph.predict_on_batch(images)[0] for images, _ in pairs]
         masks = np.concatenate([masks for _, masks in pairs])
         self.arrays["blend"], separations = choose_fusion(
             np.moveaxis(np.concatenate(maps), 1, 0), masks
@@ -143,21 +143,11 @@ class FewShot(ShotMethod):
             learned = Enlarge(size, self.sigma, "enlarge_head")(odds)
             result = fused(self.arrays["blend"], result, learned)
         scores = ops.max(result, axis=(-2, -1))
-        self._judge = keras.Model(images, [result, scores], name="fewshot")
+        self.graph = keras.Model(images, [result, scores], name="fewshot")
 
     def check_fitted(self) -> None:
         if "views" not in self.arrays:
             raise NotFittedError(f"{self.name} is not fitted: call `fit`, or load one")
-
-    def inference_model(self, kind: str | None = None) -> Any:
-        self.check_fitted()
-        return self._judge
-
-    def judge(
-        self, images: np.ndarray, kind: str | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        maps, scores = self._judge.predict_on_batch(images)
-        return np.asarray(maps), np.asarray(scores)
 
 
 def without(images: ImageSet, shots: ImageSet) -> ImageSet:

@@ -90,7 +90,8 @@ class PaDiM(ShardedMethod):
         maps = layer(self.embed(images))
         maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
         self.networks["gaussian"] = layer
-        self._judge = keras.Model(images, maps, name="padim")
+        scores = ops.max(maps, axis=(1, 2))  # the maps are blurred already
+        self.graph = keras.Model(images, [maps, scores], name="padim")
 
     def fit(self, images: TrainingImages, run: Run | None = None) -> "PaDiM":
         started = time.perf_counter()
@@ -173,14 +174,3 @@ class PaDiM(ShardedMethod):
     def check_fitted(self) -> None:
         if "gaussian" not in self.networks:
             raise NotFittedError("PaDiM is not fitted: call `fit`, or load a model")
-
-    def inference_model(self, kind: str | None = None) -> Any:
-        self.check_fitted()
-        maps = self._judge.output
-        return keras.Model(self._judge.input, [maps, ops.max(maps, axis=(1, 2))])
-
-    def judge(
-        self, images: np.ndarray, kind: str | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        maps = np.asarray(self._judge.predict_on_batch(images))
-        return maps, maps.max(axis=(1, 2))  # they are blurred already

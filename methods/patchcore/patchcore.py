@@ -91,7 +91,7 @@ class PatchCore(ShardedMethod):
         )
         maps = ops.reshape(distances, (-1, height, width))
         maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
-        self._judge = keras.Model(images, [maps, scores], name="patchcore")
+        self.graph = keras.Model(images, [maps, scores], name="patchcore")
 
     def fit(self, images: TrainingImages, run: Run | None = None) -> "PatchCore":
         started = time.perf_counter()
@@ -181,16 +181,6 @@ class PatchCore(ShardedMethod):
     def check_fitted(self) -> None:
         if "bank" not in self.networks:
             raise NotFittedError("PatchCore is not fitted: call `fit`, or load a model")
-
-    def inference_model(self, kind: str | None = None) -> Any:
-        self.check_fitted()
-        return self._judge
-
-    def judge(
-        self, images: np.ndarray, kind: str | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        maps, scores = self._judge.predict_on_batch(images)
-        return np.asarray(maps), np.asarray(scores)
 
 
 class Levelled(keras.layers.Layer):
