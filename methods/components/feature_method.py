@@ -9,7 +9,7 @@ from keras import ops
 
 from methods import backbones
 from methods.backbones import weights as weight_files
-from methods.base import BATCH, Method
+from methods.base import Method, NotFittedError
 from processing.errors import UsageError
 
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
@@ -61,6 +61,10 @@ class FeatureMethod(Method):
                 f"-k {self.backbone} is to be trained from scratch: expected "
                 "-a contrastive, or --weights FILE. Received: --weights random"
             )
+
+    def check_fitted(self) -> None:
+        if self.graph is None:
+            raise NotFittedError(f"{self.name} is not fitted: call `fit`, or load one")
 
     @property
     def grid(self) -> tuple[int, int]:

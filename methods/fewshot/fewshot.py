@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import BATCH, NotFittedError, Run, TrainingImages
+from methods.base import BATCH, Run, TrainingImages
 from methods.components.enlarge import Enlarge
 from methods.components.map_blend import choose_fusion, fused
 from methods.components.synthetic_batches import validation_batches
@@ -144,10 +144,6 @@ class FewShot(ShotMethod):
             result = fused(self.arrays["blend"], result, learned)
         scores = ops.max(result, axis=(-2, -1))
         self.graph = keras.Model(images, [result, scores], name="fewshot")
-
-    def check_fitted(self) -> None:
-        if "views" not in self.arrays:
-            raise NotFittedError(f"{self.name} is not fitted: call `fit`, or load one")
 
 
 def without(images: ImageSet, shots: ImageSet) -> ImageSet:

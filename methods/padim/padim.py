@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import BATCH, NotFittedError, Run, TrainingImages
+from methods.base import BATCH, Run, TrainingImages
 from methods.components.enlarge import Enlarge, on_grid
 from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
@@ -154,7 +154,7 @@ class PaDiM(ShardedMethod):
 
     def _gaussian(self) -> Gaussian:
         """Take the Gaussian out of its layer, which is used up."""
-        layer = self.networks.pop("gaussian")
+        layer, self.graph = self.networks.pop("gaussian"), None
         mean, *blocks = (np.array(weight) for weight in layer.weights)
         rows, upper = blocks[: len(layer.rows)], blocks[len(layer.rows) :]
         return Gaussian(layer.count, mean, layer.epsilon, rows, upper)
@@ -170,7 +170,3 @@ class PaDiM(ShardedMethod):
             self._needed(count),
             "expected less with --features, --size, or without stride 4 (--levels)",
         )
-
-    def check_fitted(self) -> None:
-        if "gaussian" not in self.networks:
-            raise NotFittedError("PaDiM is not fitted: call `fit`, or load a model")

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import BATCH, NotFittedError, Run, TrainingImages
+from methods.base import BATCH, Run, TrainingImages
 from methods.components.enlarge import Enlarge, on_grid
 from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
@@ -177,10 +177,6 @@ class PatchCore(ShardedMethod):
         advice = "expected less with --size, or without the shallowest of --levels"
         check_memory(needed, advice)
         return needed
-
-    def check_fitted(self) -> None:
-        if "bank" not in self.networks:
-            raise NotFittedError("PatchCore is not fitted: call `fit`, or load a model")
 
 
 class Levelled(keras.layers.Layer):
