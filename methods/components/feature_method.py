@@ -9,7 +9,7 @@ from keras import ops
 
 from methods import backbones
 from methods.backbones import weights as weight_files
-from methods.base import Method, NotFittedError
+from methods.base import BATCH, Method, NotFittedError
 from processing.errors import UsageError
 
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
