@@ -99,7 +99,7 @@ class ImageSet:
 
     def with_good(self, paths: Sequence[Path]) -> "ImageSet":
         """Return the same images and good ones from elsewhere, named by their path."""
-        more = ImageSet(
+        extended = ImageSet(
             [*self.paths, *paths],
             names=[*self.names, *map(str, paths)],
             labels=[*self.labels, *(GOOD for _ in paths)],
@@ -108,7 +108,7 @@ class ImageSet:
             mask_paths=[*self.mask_paths, *(None for _ in paths)],
             cache_bytes=self.cache_bytes,
         )
-        return more.prepared(self.preparation) if self.preparation else more
+        return extended.prepared(self.preparation) if self.preparation else extended
 
     def with_shape(self, image_shape: tuple[int, int, int]) -> "ImageSet":
         """Return the same images at another shape (h, w, c)."""

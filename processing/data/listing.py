@@ -52,11 +52,11 @@ def no_images(folder: Path) -> UserError:
     """Return the error that a folder holds no images."""
     expected = ", ".join(SUFFIXES)
     return UserError(
-        f"no images in {folder}: expected {expected}; found {listing(folder)}"
+        f"no images in {folder}: expected {expected}; found {contents(folder)}"
     )
 
 
-def listing(folder: Path) -> str:
+def contents(folder: Path) -> str:
     """Return what is in a folder, for a message."""
     return some(path.name for path in entries(folder)) or "nothing"
 
@@ -65,5 +65,5 @@ def some(names: Iterable[str], separator: str = ", ") -> str:
     """Return the first names, and how many more there are."""
     names = list(names)
     rest = len(names) - _NAMED
-    shown = separator.join(names[:_NAMED])
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    text = separator.join(names[:_NAMED])
+    return f"{text} and {rest} more" if rest > 0 else text

@@ -136,10 +136,10 @@ class Preparation:
         pixels, matrix = self.fit(pixels)
         registered = None
         if self.register:
-            warp = register(grey(pixels), self.arrays["reference"], self.register)
-            registered = warp is not None
-            if warp is not None:
-                pixels, matrix = warped(pixels, warp), warp @ matrix
+            homography = register(grey(pixels), self.arrays["reference"], self.register)
+            registered = homography is not None
+            if homography is not None:
+                pixels, matrix = warped(pixels, homography), homography @ matrix
         kept = self._kept(pixels)
         if self.blank:
             pixels = pixels * kept[..., None].astype(pixels.dtype)

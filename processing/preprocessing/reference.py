@@ -66,8 +66,7 @@ def typical(images: ImageSet) -> Path:
 
 
 def _with_reference(preparation: Preparation, images: ImageSet) -> Preparation:
-    given = preparation.reference
-    path = Path(given) if given else typical(images)
+    path = Path(preparation.reference or typical(images))
     try:
         pixels = read_pixels(path, preparation.channels, preparation.span)
     except UserError as error:

@@ -135,7 +135,7 @@ def curve_plots(result: Result, curves: Curves) -> list[CurvePlot]:
         if called:
             precision = counts["true_positives"] / called
             decided["pr"] = [(result["TPR"], precision, "the decision")]
-    made = [
+    panels = [
         CurvePlot(
             name,
             title,
@@ -164,8 +164,8 @@ def curve_plots(result: Result, curves: Curves) -> list[CurvePlot]:
         labels = ("false positive rate of pixels", "mean overlap of defects")
         note = "Up to a false positive rate of 0.3, as in the literature."
         title = "Per-region overlap (PRO)"
-        made.append(CurvePlot("pro", title, *labels, pro, limit=PRO_LIMIT, note=note))
-    return [plot for plot in made if plot.curves]
+        panels.append(CurvePlot("pro", title, *labels, pro, limit=PRO_LIMIT, note=note))
+    return [plot for plot in panels if plot.curves]
 
 
 def _legend(result: Result, key: str) -> str:

@@ -150,7 +150,7 @@ def test_a_registered_image(tmp_path, rng):
     assert view.placement.registered is True
     inner = (slice(6, -6), slice(8, -8))
     np.testing.assert_allclose(view.pixels[..., 0][inner], reference[inner], atol=6)
-    judged = view.placement.judged  # without the border that the warp brought in
+    judged = view.placement.judged  # without the border that registration brought in
     assert judged[inner].all()
     assert not judged[:, -5:].any()
     assert not judged[:3].any()
