@@ -16,7 +16,7 @@ from processing.decoding.decode import fault, read_image, read_mask, to_float
 from processing.decoding.medical import file_of
 from processing.errors import UserError
 
-from .prepared import Cache, Placement, Prepared, Preparer
+from .prepared import Cache, Prepared, PreparedGeometry, Preparer
 
 GOOD, ANOMALOUS, UNKNOWN = 0, 1, -1
 CACHE_BYTES = 2**30
@@ -224,7 +224,7 @@ class ImageSet:
 
     def _resized(self, path: Path) -> Prepared:
         pixels = read_image(path, shape=self.image_shape)
-        return Prepared(pixels, Placement.whole(self.frame))
+        return Prepared(pixels, PreparedGeometry.whole(self.frame))
 
     def _chosen(self, indices: Iterable[int]) -> list[int]:
         # NumPy's indexing: negative and boolean indices work, others raise IndexError.

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.data.prepared import Mask, Placement, Prepared, pack
+from processing.data.prepared import Mask, Prepared, PreparedGeometry, pack
 from processing.data.tiling import Tiling
 from processing.decoding.decode import (
     array_pixels,
@@ -23,7 +23,7 @@ from processing.errors import UsageError
 from processing.geometry import Matrix, covered, scaling, shift, warped
 
 from .foreground import foreground
-from .region_of_interest import MaskParts, parse_mask
+from .region_of_interest import RegionOfInterest, parse_region
 from .registration import Grey, register
 
 
@@ -40,7 +40,7 @@ class Preparation:
         register: "orb", "ecc" or None.
         reference: image to register to, and in whose pixels a mask is given; None for
             the most typical training image.
-        mask: what to judge, for `parse_mask`; None for all.
+        mask: what to judge, for `parse_region`; None for all.
         blank: paint black what is not judged, instead of leaving it out of maps alone.
         tile: side of the tiles that the method sees; None for whole images.
         stride: pixels from tile to tile; None for three quarters of a tile.
@@ -120,9 +120,9 @@ class Preparation:
         return Tiling(self.shape, (height, width), stride)
 
     @cached_property
-    def parts(self) -> MaskParts:
-        """The parts of the mask."""
-        return parse_mask(self.mask)
+    def region(self) -> RegionOfInterest:
+        """The region of interest that `mask` describes."""
+        return parse_region(self.mask)
 
     def __call__(self, path: Path) -> Prepared:
         """Read and prepare an image."""
@@ -144,8 +144,8 @@ class Preparation:
         if self.blank:
             pixels = pixels * kept[..., None].astype(pixels.dtype)
         bits = pack(kept & covered(self.size, matrix))
-        placement = Placement(matrix, self.size, self.size, bits, registered)
-        return self._middle(Prepared(pixels, placement))
+        geometry = PreparedGeometry(matrix, self.size, self.size, bits, registered)
+        return self._middle(Prepared(pixels, geometry))
 
     def picture(self, path: Path) -> NDArray[np.uint8]:
         """Read an image at its own size, uint8 RGB (H, W, 3), for people to see."""
@@ -186,7 +186,7 @@ class Preparation:
     def _kept(self, pixels: NDArray[Any]) -> Mask:
         """Return what the mask leaves of an image, before it is cropped."""
         kept = np.asarray(self.arrays.get("mask", np.ones(self.size)), bool)
-        if self.parts.foreground:
+        if self.region.foreground:
             kept = kept & (foreground(to_uint8(pixels))[0] | self.arrays["core"])
         return kept
 

@@ -23,13 +23,13 @@ MOST_LOST = 0.2  # share of the training images that may resist registration
 
 def learn(preparation: Preparation, images: ImageSet) -> Preparation:
     """Return the preparation with its arrays, learned from good training images."""
-    if preparation.register or preparation.parts.still:
+    if preparation.register or preparation.region.still:
         preparation = _with_reference(preparation, images)
     elif preparation.reference:
         raise UsageError(
             "--reference goes with --register, or a --mask of files or rectangles"
         )
-    if preparation.parts.foreground:
+    if preparation.region.foreground:
         core = _core(preparation, images)
         preparation = replace(preparation, arrays={**preparation.arrays, "core": core})
     return preparation
@@ -46,7 +46,7 @@ def registrable(images: ImageSet, preparation: Preparation) -> ImageSet:
     if not preparation.register:
         return images
     views = (view for batch in images.prepared(preparation).views(16) for view in batch)
-    lost = [i for i, view in enumerate(views) if not view.placement.registered]
+    lost = [i for i, view in enumerate(views) if not view.geometry.registered]
     if not lost:
         return images
     named = some(images.names[i] for i in lost)
@@ -74,8 +74,8 @@ def _with_reference(preparation: Preparation, images: ImageSet) -> Preparation:
     arrays: dict[str, NDArray] = {}
     if preparation.register:
         arrays["reference"] = grey(preparation.fit(pixels)[0])
-    if preparation.parts.still:
-        mask = preparation.parts.draw(*pixels.shape[:2])
+    if preparation.region.still:
+        mask = preparation.region.draw(*pixels.shape[:2])
         white = np.where(mask, 255, 0).astype(np.uint8)[..., None]
         arrays["mask"] = preparation.fit(white)[0][..., 0] > 127
     return replace(preparation, arrays=arrays, reference=str(path))
@@ -88,7 +88,7 @@ def _core(preparation: Preparation, images: ImageSet) -> Mask:
     )
     total, separations = np.zeros(preparation.size), []
     for [view] in _spread(images).prepared(whole).views(1):
-        if view.placement.registered is False:
+        if view.geometry.registered is False:
             continue
         mask, separation = foreground(to_uint8(view.pixels))
         total += mask
