@@ -1,4 +1,4 @@
-"""Draw a small made-up data set in MVTec AD layout, to try the toolkit at once.
+"""Draw a small synthetic data set in MVTec AD layout, to try the toolkit.
 
 Run as `python -m processing.samples DIR`. Each picture is a surface (colour and height)
 under one light; a defect changes the surface. Lengths are in image widths.
@@ -44,7 +44,7 @@ DEFECTS = {
 
 
 class Sample(NamedTuple):
-    """One image, the same picture without its defect, and where the two differ."""
+    """An image, the same image without its defect, and the mask of their difference."""
 
     image: Array  # (h, w, 3) uint8 RGB
     clean: Array  # (h, w, 3) uint8 RGB

@@ -1,4 +1,4 @@
-"""Folders of images to image sets: the MVTec AD layout, and plain folders."""
+"""Image sets from folders: the MVTec AD layout, and plain folders."""
 
 import os
 import warnings

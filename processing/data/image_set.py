@@ -120,20 +120,20 @@ class ImageSet:
         return images
 
     def prepared(self, preparation: Preparer) -> "ImageSet":
-        """Return the same images as `preparation` reads them."""
+        """Return the same images, read by `preparation`."""
         images = self.with_shape(preparation.image_shape)
         images.preparation = preparation
         return images
 
     def uncached(self) -> "ImageSet":
-        """Return the same images without what is decoded of them."""
+        """Return the same images without a cache."""
         images = copy.copy(self)
         images.cache_bytes = 0
         images._cache = images._new_cache()
         return images
 
     def views(self, size: int) -> Iterator[list[Prepared]]:
-        """Yield lists of `size` images with where they lie, the last one shorter."""
+        """Yield lists of `size` prepared images, the last one shorter."""
         images = self._prepared(range(len(self)), ahead=size + _WORKERS)
         while views := list(itertools.islice(images, size)):
             yield views
@@ -169,7 +169,7 @@ class ImageSet:
         return read_mask(path, (height, width))
 
     def unreadable(self) -> dict[int, UserError]:
-        """Return what is wrong, by index, with each file that cannot be decoded.
+        """Return the error, by index, of each file that cannot be decoded.
 
         Images that the cache keeps are decoded; of a larger set PNG and JPEG files are
         checked for header, length and checksums alone.

@@ -1,4 +1,4 @@
-"""What is in a folder, in order, and by what names."""
+"""Directory scans: what is in a folder, in natural order, and image names."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def bare_name(name: str) -> str:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Return what is in a folder and not hidden, 2 before 10."""
+    """Return the visible entries of a folder in natural order: 2 before 10."""
     try:
         entries = [path for path in folder.iterdir() if path.name[0] != "."]
     except OSError as error:
@@ -57,7 +57,7 @@ def no_images(folder: Path) -> UserError:
 
 
 def contents(folder: Path) -> str:
-    """Return what is in a folder, for a message."""
+    """Return the names in a folder, for a message."""
     return some(path.name for path in entries(folder)) or "nothing"
 
 

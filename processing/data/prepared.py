@@ -115,7 +115,7 @@ class Prepared(NamedTuple):
 
 
 class Preparer(Protocol):
-    """What reads images otherwise than by resizing: a `Preparation`."""
+    """Protocol of what prepares images: a `Preparation`."""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Where very many images come from: a folder, a pattern, Parquet files; or URLs.
+"""Sources of very many images: a folder, a pattern, Parquet files; or URLs.
 
 A URL is whatever fsspec (https://filesystem-spec.readthedocs.io) has a package for:
 s3://, gs://, abfs://, hdfs://, https:// ...
@@ -69,7 +69,7 @@ class Source:
         return re.sub(r"[^\w.-]+", "_", last) or "images"
 
     def parts(self, known: Sequence[Part], size: Callable[[int], int]) -> list[Part]:
-        """Return parts of what is there and in none of the `known` parts.
+        """Scan the source and return parts of the images in none of the `known` parts.
 
         Args:
             known: parts of an earlier time.
@@ -168,7 +168,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _opened(place: str) -> tuple[Any, str]:
-    """Return the file system of a path or URL, and what it calls it."""
+    """Return the file system of a path or URL, and the path in it."""
     try:
         from fsspec.core import url_to_fs
 

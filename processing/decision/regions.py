@@ -1,4 +1,4 @@
-"""Regions of an anomaly map: the largest one at every threshold, and the mask."""
+"""Regions of an anomaly map: area curve, mask and table."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ def area_curve(
 
 
 def envelope(curves: Iterable[AreaCurve]) -> AreaCurve:
-    """Return the pointwise maximum of curves.
+    """Return the pointwise maximum of area curves.
 
     Curves are taken one at a time and the result may be fed in again, so memory stays
     that of a single curve: ``running = envelope([running, curve])``.

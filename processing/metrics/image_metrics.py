@@ -118,7 +118,7 @@ def bootstrap_intervals(
 ) -> dict[str, list[float]]:
     """Return percentile bootstrap intervals of all image-level metrics (Efron 1979).
 
-    Stratified: good and anomalous images are drawn anew among themselves. What every
+    Stratified: images are resampled within each label. What every
     draw gives alike, such as an AUROC of 1, gets an interval of that one value, which
     does not mean that it is certain.
 

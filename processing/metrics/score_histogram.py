@@ -1,4 +1,4 @@
-"""Counts of pixels by their score, in memory that does not grow with their number."""
+"""Histogram of pixel scores, in memory that does not grow with their number."""
 
 from collections.abc import Collection
 from functools import cache

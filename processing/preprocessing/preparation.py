@@ -1,4 +1,4 @@
-"""What every image goes through before a method sees it, the same at all times."""
+"""The preparation of every image before a method sees it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -29,13 +29,13 @@ from .registration import Grey, register
 
 @dataclass(frozen=True)
 class Preparation:
-    """Resizing, registration, mask, crop and tiles of images, in this order.
+    """Resizing, registration, region of interest, crop and tiles, in this order.
 
     Attributes:
         size: (h, w) that whole images are resized to, and of their maps.
         channels: 1 (grey) or 3 (RGB).
         span: stored values that become 0 and 1; None for the range of the type.
-        pad: keep the aspect ratio, and draw out the edges of the shorter side.
+        pad: keep the aspect ratio, and replicate the edges of the shorter side.
         crop: (h, w) of the middle that is left; None for all.
         register: "orb", "ecc" or None.
         reference: image to register to, and in whose pixels a mask is given; None for
@@ -148,7 +148,7 @@ class Preparation:
         return self._middle(Prepared(pixels, geometry))
 
     def picture(self, path: Path) -> NDArray[np.uint8]:
-        """Read an image at its own size, uint8 RGB (H, W, 3), for people to see."""
+        """Read an image at its own size, uint8 RGB (H, W, 3), for display."""
         return to_uint8(to_unit(read_pixels(path, 3, self.span)))
 
     def _middle(self, whole: Prepared) -> Prepared:

@@ -1,4 +1,4 @@
-"""What a preparation takes from training images: reference, mask and foreground."""
+"""Fit of the preparation: reference, mask and foreground of the training images."""
 
 import warnings
 from dataclasses import replace
@@ -22,7 +22,7 @@ MOST_LOST = 0.2  # share of the training images that may resist registration
 
 
 def learn(preparation: Preparation, images: ImageSet) -> Preparation:
-    """Return the preparation with its arrays, learned from good training images."""
+    """Return the preparation with its arrays fitted to good training images."""
     if preparation.register or preparation.region.still:
         preparation = _with_reference(preparation, images)
     elif preparation.reference:
@@ -82,7 +82,7 @@ def _with_reference(preparation: Preparation, images: ImageSet) -> Preparation:
 
 
 def _core(preparation: Preparation, images: ImageSet) -> Mask:
-    """Return what is foreground in at least half of the images."""
+    """Return the mask of what is foreground in at least half of the images."""
     whole = replace(
         preparation, mask=None, blank=False, crop=None, tile=None, stride=None
     )

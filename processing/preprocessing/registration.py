@@ -1,4 +1,4 @@
-"""Registration: where the pixels of an image lie on a reference image."""
+"""Registration of images to a reference image."""
 
 from collections.abc import Iterable
 
@@ -61,7 +61,7 @@ def shrunk(image: Grey, side: int) -> tuple[Grey, Matrix]:
 
 
 def correlation(image: NDArray, reference: NDArray, matrix: Matrix) -> float:
-    """Return the correlation of a moved image with the reference, in [-1, 1].
+    """Return the correlation of a warped image with the reference, in [-1, 1].
 
     -1 if it covers less than `OVERLAP` of it.
     """

@@ -1,4 +1,4 @@
-"""The table of many runs: summary.html, which compares methods over categories."""
+"""The summary page of many runs: methods compared over categories."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,7 +56,7 @@ class Comparison:
 
 
 def _highest(values: Iterable[float | None]) -> float | None:
-    """Return the highest of several values as people read them, 3 decimals."""
+    """Return the highest of two or more values, at 3 decimals."""
     known = [round(value, 3) for value in values if value is not None]
     return max(known) if len(known) > 1 else None
 

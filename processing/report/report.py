@@ -1,4 +1,4 @@
-"""The report of one judged set: report.html and its plots as PNG files."""
+"""The report page of a judged set: report.html and its plots as PNG files."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def write_report(
     """Write report.html and its plots as PNG; return the path of the report.
 
     Args:
-        folder: where to.
+        folder: of the report page.
         result: the content of test_result.json.
         rows: file, class, label, verdict, score and defect_area of each image.
         curves: name -> (k, 2) points; see `methods.pipeline.reporting.JudgedSet`.
@@ -93,7 +93,7 @@ def _urls(pictures: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def verdict(result: Result, rows: Rows) -> str:
-    """Return what the judgement says, in one sentence."""
+    """Return a summary of the verdicts in one sentence."""
     counts = result["confusion"]
     bad = counts["true_positives"] + counts["false_negatives"]
     good = counts["true_negatives"] + counts["false_positives"]

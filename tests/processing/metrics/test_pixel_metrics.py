@@ -37,7 +37,7 @@ def draw_masks(rng, n, side):
 
 
 def draw_maps(rng, kind, n=6, side=32):
-    """Return masks, and float32 maps that tell them apart more or less."""
+    """Return masks, and float32 maps that separate them more or less."""
     masks = draw_masks(rng, n, side)
     shift = {"constant": 0, "ties": 1, "float16": 1}.get(kind, 0.7)
     maps = DRAWS[kind](rng, masks.shape)
