@@ -1,1 +1,1 @@
-"""Convolutional autoencoders: architectures, losses, fusion, the trainer."""
+"""Convolutional autoencoders: architectures, losses, fusion."""

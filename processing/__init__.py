@@ -1,1 +1,1 @@
-"""Images in, decisions and reports out. Never imports Keras."""
+"""Image data, decisions, metrics and reports. Never imports Keras."""

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: one line that says what, where, and what to do."""
+"""Errors that a user can fix: one line with what, where, and what to do."""
 
 
 class UserError(Exception):
@@ -6,11 +6,11 @@ class UserError(Exception):
 
 
 class UsageError(UserError):
-    """An argument that makes no sense; the scripts exit with 2."""
+    """An invalid argument; the scripts exit with 2."""
 
 
 def one_line(error: Exception) -> str:
-    """Return what a person is told of an error."""
+    """Return the one-line message of an error."""
     text = " ".join(str(error).split())
     if isinstance(error, UserError):
         return text

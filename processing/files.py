@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and the folders they go to."""
+"""Atomic file writes, new folders and file locks."""
 
 import json
 import logging
@@ -50,7 +50,7 @@ def _umask() -> int:
 
 
 def check_room(path: Path, needed: int) -> None:
-    """Raise `UserError` unless there is room for `needed` bytes.
+    """Raise `UserError` unless the disk has `needed` bytes free.
 
     For what a library writes that a full disk would crash.
     """
@@ -63,13 +63,13 @@ def check_room(path: Path, needed: int) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write indented JSON, whole or not at all."""
+    """Write indented JSON atomically."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -104,10 +104,10 @@ def new_folder(path: Path) -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """Hold the file `path` against other processes; wait, and say so, if one holds it.
+    """Lock the file `path` against other processes; wait, and log it, if one holds it.
 
-    Yields its descriptor: a child that inherits it holds it, too. However a process
-    ends, it holds nothing any more.
+    Yields its descriptor: a child process that inherits it holds the lock, too. It is
+    released however a process ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
@@ -122,7 +122,7 @@ def locked(path: Path) -> Iterator[int]:
 def write_table(
     path: Path, rows: Sequence[Mapping[str, Any]], columns: list[str] | None = None
 ) -> None:
-    """Write rows as CSV, whole or not at all; `pandas.read_csv` reads them back.
+    """Write rows as CSV atomically; `pandas.read_csv` reads them back.
 
     A key that a row lacks stays empty. Floats have all their digits. `columns` are
     needed where there may be no rows.

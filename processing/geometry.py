@@ -1,4 +1,4 @@
-"""Matrices between the pixels of images, and images moved by them."""
+"""Homographies between the pixels of images, and images warped by them."""
 
 import cv2
 import numpy as np
@@ -8,17 +8,17 @@ Matrix = NDArray[np.float64]  # (3, 3), pixel (x, y, 1) to pixel, centres at int
 
 
 def scaling(x: float, y: float) -> Matrix:
-    """Return the matrix that stretches an image by factors, edges staying edges."""
+    """Return the matrix that scales an image by factors, its edges mapped to edges."""
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
 
 
 def shift(x: float, y: float) -> Matrix:
-    """Return the matrix that moves an image by pixels."""
+    """Return the translation by (x, y) pixels."""
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
 
 
 def warped(image: NDArray, matrix: Matrix, *, flags: int = cv2.INTER_LINEAR) -> NDArray:
-    """Return an image (h, w) or (h, w, c) moved by `matrix`, its edges drawn out."""
+    """Return an image (h, w) or (h, w, c) warped by `matrix`, edges replicated."""
     size = (image.shape[1], image.shape[0])
     result = cv2.warpPerspective(
         image, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
@@ -27,7 +27,7 @@ def warped(image: NDArray, matrix: Matrix, *, flags: int = cv2.INTER_LINEAR) -> 
 
 
 def covered(shape: tuple[int, int], matrix: Matrix) -> NDArray[np.bool_]:
-    """Return where an image (h, w) moved by `matrix` covers its own frame."""
+    """Return the mask of the frame (h, w) that an image warped by `matrix` covers."""
     if np.array_equal(matrix, np.eye(3)):
         return np.ones(shape, bool)
     ones = np.ones(shape, np.uint8)

@@ -1,4 +1,4 @@
-"""Draw a small made-up data set in MVTec AD layout, to try the toolkit at once.
+"""Draw a small synthetic data set in MVTec AD layout, to try the toolkit.
 
 Run as `python -m processing.samples DIR`. Each picture is a surface (colour and height)
 under one light; a defect changes the surface. Lengths are in image widths.
@@ -44,7 +44,7 @@ DEFECTS = {
 
 
 class Sample(NamedTuple):
-    """One image, the same picture without its defect, and where the two differ."""
+    """An image, the same image without its defect, and the mask of their difference."""
 
     image: Array  # (h, w, 3) uint8 RGB
     clean: Array  # (h, w, 3) uint8 RGB
@@ -122,13 +122,13 @@ def _fabric(rng: Rng, x: Array, y: Array, spot: Array, defect: str) -> Surface:
     height, upper = np.maximum(warp, weft), warp > weft
     plies = np.where(upper, np.sin(4 * a + 9 * v), np.sin(4 * b + 9 * u))
     warps, wefts = rng.normal(size=(2, 3 * threads))
-    own = np.where(upper, warps[i], wefts[j])  # no two threads are alike
-    tone = 0.62 + 0.38 * height + 0.03 * (own + plies) + 0.02 * _mottle(rng, size, 12)
+    dye = np.where(upper, warps[i], wefts[j])  # no two threads are alike
+    tone = 0.62 + 0.38 * height + 0.03 * (dye + plies) + 0.02 * _mottle(rng, size, 12)
     pale = np.full((size, size, 3), (0.66, 0.66, 0.62), np.float32)
     colour = _blend(pale, (0.30, 0.42, 0.54), np.clip(0.5 + 6 * (warp - weft), 0, 1))
     colour, cloth = colour * tone[..., None], np.ones_like(x)
     if defect in ("hole", "tear"):  # each thread breaks where it likes
-        cloth = _inside(-spot - 0.006 * own)
+        cloth = _inside(-spot - 0.006 * dye)
         colour = _blend(0.1 * pale, colour, cloth)
     return colour, 0.35 / threads * height * cloth, cloth
 

@@ -1,15 +1,15 @@
-"""Numbers and durations as people read them."""
+"""Numbers and durations formatted for people."""
 
 NONE = "–"
 
 
 def metric(value: float | None) -> str:
-    """Return a metric as people read it, 3 decimals."""
+    """Return a metric with 3 decimals."""
     return NONE if value is None else f"{value:.3f}"
 
 
 def number(value: float | None) -> str:
-    """Return a score or threshold, 4 significant digits."""
+    """Return a score or threshold with 4 significant digits."""
     return NONE if value is None else f"{value:#.4g}".rstrip(".")
 
 

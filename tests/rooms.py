@@ -22,14 +22,14 @@ METHODS = (
     "methods.patchcore",
 )
 FLOORS = (  # a room imports rooms of lower floors alone: the top floor comes first
-    (("methods.cli",), "argparse, options of methods, sweeps, tables"),
+    (("methods.cli",), "argparse, options of methods, expansion, tables"),
     (("methods.pipeline",), "train, finetune, test, watch, run folders"),
     (("methods.detector",), "a trained model in use, its file and decisions"),
     (METHODS, ""),
     (("methods.components",), "what several methods share"),
     (("methods.backbones",), "pretrained networks and their weights"),
     (("methods.engine",), "Keras training without a method"),
-    (("methods.jobs",), "child processes, Ray tasks, the queue of a sweep"),
+    (("methods.jobs",), "child processes, Ray tasks, the job queue"),
     (("methods",), "the public names: METHODS, get, load, register"),
     (("methods.registry",), "methods by name"),
     (("methods.base",), "the interface Method"),

@@ -71,7 +71,7 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
     [program] = blocks("README.md", "python")
     scope = {"photos": np.zeros((2, 70, 90, 3), np.uint8)}
     exec(program.replace("model.hdf5", finetuned), scope)
-    assert scope["found"].verdicts.shape == (2,)
+    assert scope["predictions"].verdicts.shape == (2,)
 
 
 def test_make_demo_in_small(tmp_path):

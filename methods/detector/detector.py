@@ -115,7 +115,7 @@ class Detector:
         for views in batches:
             yield self._judge(views, kind, batch_size)
             for row, view in enumerate(views):
-                if view.placement.registered is False:
+                if view.geometry.registered is False:
                     lost.append(names[done + row])
             done += len(views)
         if lost:
@@ -137,7 +137,7 @@ class Detector:
             if good is None:
                 return None
             tiles.append(good[0])
-        return view.placement.restore(tiling.stitch(tiles))
+        return view.geometry.restore(tiling.stitch(tiles))
 
     def _judge(
         self, views: Sequence[Prepared], kind: str | None, batch_size: int
@@ -147,7 +147,7 @@ class Detector:
         for view in views:
             of_tiles = list(islice(tiles, len(tiling)))
             stitched = tiling.stitch([anomaly_map for anomaly_map, _ in of_tiles])
-            maps.append(view.placement.restore_map(stitched))
+            maps.append(view.geometry.restore_map(stitched))
             # What is not judged is at the map's lowest value, but in the scores that
             # methods find by themselves.
             partial = self.preparation.partial
@@ -169,5 +169,5 @@ class Detector:
 
 def registration(view: Prepared) -> dict[str, bool]:
     """Return the entry of a row that tells whether an image was registered."""
-    registered = view.placement.registered
+    registered = view.geometry.registered
     return {} if registered is None else {"registered": registered}

@@ -117,7 +117,7 @@ class Judge:
                     decided_map,
                     self.decision.mask(decided_map),
                     self._p_value(decided_map),
-                    view.placement.registered,
+                    view.geometry.registered,
                 )
 
     def _p_value(self, decided_map: np.ndarray) -> float | None:

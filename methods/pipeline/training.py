@@ -167,7 +167,7 @@ def write_inspections(
                 name = images.names[done + row]
                 plots.inspection(
                     folder / f"inspection_{part}" / inspection_name(name),
-                    view.placement.restore(to_float(view.pixels)),
+                    view.geometry.restore(to_float(view.pixels)),
                     detector.reconstruct(view),
                     judged.maps[row],
                     f"{name}   score {judged.scores[row]:.4g}",

@@ -1,4 +1,4 @@
-"""Folders of images to image sets: the MVTec AD layout, and plain folders."""
+"""Image sets from folders: the MVTec AD layout, and plain folders."""
 
 import os
 import warnings
@@ -12,7 +12,7 @@ from processing.errors import UsageError, UserError
 
 from .ground_truth import GOOD_CLASS, pair_masks, with_masks
 from .image_set import ANOMALOUS, CACHE_BYTES, GOOD, UNKNOWN, ImageSet
-from .listing import bare_name, entries, existing, is_image, listing, no_images, some
+from .listing import bare_name, contents, entries, existing, is_image, no_images, some
 
 UNKNOWN_CLASS = "unknown"
 _LAYOUT = "expected a category folder, such as mvtec/bottle, with train/good inside"
@@ -69,7 +69,7 @@ def check_category(folder: Path) -> Path:
         raise UsageError(f"{folder} is a file, {_LAYOUT}")
     good = folder / "train" / GOOD_CLASS
     if not good.is_dir():
-        inside = listing(good.parent if good.parent.is_dir() else folder)
+        inside = contents(good.parent if good.parent.is_dir() else folder)
         raise UserError(f"no train/good in {folder}: {_LAYOUT}; found {inside}")
     return folder
 
@@ -173,16 +173,16 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
     if not classes and any(map(is_image, entries(folder))):
         raise UserError(
             f"{folder} holds images outside of a class folder: expected test/good and "
-            f"test/<kind of defect>; found {listing(folder)}"
+            f"test/<kind of defect>; found {contents(folder)}"
         )
     return classes
 
 
 def _images_of_class(folder: Path) -> list[Path]:
     images = [path for path in entries(folder) if is_image(path)]
-    seen: dict[str, Path] = {}
+    by_name: dict[str, Path] = {}
     for path in images:
-        other = seen.setdefault(bare_name(path.name), path)
+        other = by_name.setdefault(bare_name(path.name), path)
         if other is not path:
             raise UserError(
                 f"two images of one name in {folder}: expected different names "
@@ -193,13 +193,13 @@ def _images_of_class(folder: Path) -> list[Path]:
 
 def images_below(folder: Path) -> list[Path]:
     """Return the image files in a folder and the folders below it, sorted."""
-    found = []
+    images = []
     for entry in entries(folder):
         if entry.is_dir() and not entry.is_symlink():  # a link may lead in a circle
-            found += images_below(entry)
+            images += images_below(entry)
         elif is_image(entry):
-            found.append(entry)
-    return found
+            images.append(entry)
+    return images
 
 
 def _image_set(

@@ -16,7 +16,7 @@ from processing.decoding.decode import fault, read_image, read_mask, to_float
 from processing.decoding.medical import file_of
 from processing.errors import UserError
 
-from .prepared import Cache, Placement, Prepared, Preparer
+from .prepared import Cache, Prepared, PreparedGeometry, Preparer
 
 GOOD, ANOMALOUS, UNKNOWN = 0, 1, -1
 CACHE_BYTES = 2**30
@@ -99,7 +99,7 @@ class ImageSet:
 
     def with_good(self, paths: Sequence[Path]) -> "ImageSet":
         """Return the same images and good ones from elsewhere, named by their path."""
-        more = ImageSet(
+        extended = ImageSet(
             [*self.paths, *paths],
             names=[*self.names, *map(str, paths)],
             labels=[*self.labels, *(GOOD for _ in paths)],
@@ -108,7 +108,7 @@ class ImageSet:
             mask_paths=[*self.mask_paths, *(None for _ in paths)],
             cache_bytes=self.cache_bytes,
         )
-        return more.prepared(self.preparation) if self.preparation else more
+        return extended.prepared(self.preparation) if self.preparation else extended
 
     def with_shape(self, image_shape: tuple[int, int, int]) -> "ImageSet":
         """Return the same images at another shape (h, w, c)."""
@@ -120,20 +120,20 @@ class ImageSet:
         return images
 
     def prepared(self, preparation: Preparer) -> "ImageSet":
-        """Return the same images as `preparation` reads them."""
+        """Return the same images, read by `preparation`."""
         images = self.with_shape(preparation.image_shape)
         images.preparation = preparation
         return images
 
     def uncached(self) -> "ImageSet":
-        """Return the same images without what is decoded of them."""
+        """Return the same images without a cache."""
         images = copy.copy(self)
         images.cache_bytes = 0
         images._cache = images._new_cache()
         return images
 
     def views(self, size: int) -> Iterator[list[Prepared]]:
-        """Yield lists of `size` images with where they lie, the last one shorter."""
+        """Yield lists of `size` prepared images, the last one shorter."""
         images = self._prepared(range(len(self)), ahead=size + _WORKERS)
         while views := list(itertools.islice(images, size)):
             yield views
@@ -169,7 +169,7 @@ class ImageSet:
         return read_mask(path, (height, width))
 
     def unreadable(self) -> dict[int, UserError]:
-        """Return what is wrong, by index, with each file that cannot be decoded.
+        """Return the error, by index, of each file that cannot be decoded.
 
         Images that the cache keeps are decoded; of a larger set PNG and JPEG files are
         checked for header, length and checksums alone.
@@ -224,7 +224,7 @@ class ImageSet:
 
     def _resized(self, path: Path) -> Prepared:
         pixels = read_image(path, shape=self.image_shape)
-        return Prepared(pixels, Placement.whole(self.frame))
+        return Prepared(pixels, PreparedGeometry.whole(self.frame))
 
     def _chosen(self, indices: Iterable[int]) -> list[int]:
         # NumPy's indexing: negative and boolean indices work, others raise IndexError.

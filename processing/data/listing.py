@@ -1,4 +1,4 @@
-"""What is in a folder, in order, and by what names."""
+"""Directory scans: what is in a folder, in natural order, and image names."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def bare_name(name: str) -> str:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Return what is in a folder and not hidden, 2 before 10."""
+    """Return the visible entries of a folder in natural order: 2 before 10."""
     try:
         entries = [path for path in folder.iterdir() if path.name[0] != "."]
     except OSError as error:
@@ -52,12 +52,12 @@ def no_images(folder: Path) -> UserError:
     """Return the error that a folder holds no images."""
     expected = ", ".join(SUFFIXES)
     return UserError(
-        f"no images in {folder}: expected {expected}; found {listing(folder)}"
+        f"no images in {folder}: expected {expected}; found {contents(folder)}"
     )
 
 
-def listing(folder: Path) -> str:
-    """Return what is in a folder, for a message."""
+def contents(folder: Path) -> str:
+    """Return the names in a folder, for a message."""
     return some(path.name for path in entries(folder)) or "nothing"
 
 
@@ -65,5 +65,5 @@ def some(names: Iterable[str], separator: str = ", ") -> str:
     """Return the first names, and how many more there are."""
     names = list(names)
     rest = len(names) - _NAMED
-    shown = separator.join(names[:_NAMED])
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    text = separator.join(names[:_NAMED])
+    return f"{text} and {rest} more" if rest > 0 else text

@@ -1,4 +1,4 @@
-"""How a prepared image lies in the whole one, and maps of it back there."""
+"""Geometry of prepared images: from the whole image, and back for their maps."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +15,8 @@ Window = tuple[slice, slice]  # rows and columns, with start and stop
 
 
 @dataclass(frozen=True)
-class Placement:
-    """Where the pixels of a prepared image come from.
+class PreparedGeometry:
+    """The map from a whole image to its prepared one, and which pixels are judged.
 
     Attributes:
         matrix: (3, 3), from a pixel (x, y, 1) of the whole image, resized to `frame`,
@@ -34,12 +34,12 @@ class Placement:
     registered: bool | None = None
 
     @classmethod
-    def whole(cls, frame: tuple[int, int]) -> "Placement":
-        """Return the placement of an image that is merely resized."""
+    def whole(cls, frame: tuple[int, int]) -> "PreparedGeometry":
+        """Return the geometry of an image that is merely resized."""
         return cls(np.eye(3), frame, frame)
 
-    def part(self, window: Window) -> "Placement":
-        """Return the placement of some rows and columns of the prepared image."""
+    def part(self, window: Window) -> "PreparedGeometry":
+        """Return the geometry of some rows and columns of the prepared image."""
         rows, columns = window
         cut = shift(-columns.start, -rows.start)
         return replace(
@@ -95,27 +95,27 @@ class Placement:
 
 
 class Prepared(NamedTuple):
-    """An image as methods see it, and how it lies in the whole one.
+    """An image as methods see it, and its geometry.
 
     The pixels are (h, w, c), uint8 or float32 in [0, 1].
     """
 
     pixels: NDArray[Any]
-    placement: Placement
+    geometry: PreparedGeometry
 
     @property
     def nbytes(self) -> int:
-        """The memory it takes."""
-        bits = self.placement.bits
+        """Memory in bytes."""
+        bits = self.geometry.bits
         return self.pixels.nbytes + (0 if bits is None else bits.nbytes)
 
     def part(self, window: Window) -> "Prepared":
         """Return some of its rows and columns."""
-        return Prepared(self.pixels[window], self.placement.part(window))
+        return Prepared(self.pixels[window], self.geometry.part(window))
 
 
 class Preparer(Protocol):
-    """What reads images otherwise than by resizing: a `Preparation`."""
+    """Protocol of what prepares images: a `Preparation`."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -130,7 +130,7 @@ class Preparer(Protocol):
 
 
 def pack(mask: Mask) -> NDArray[np.uint8] | None:
-    """Return a mask as `Placement.bits`."""
+    """Return a mask as `PreparedGeometry.bits`."""
     return None if mask.all() else np.packbits(mask)
 
 

@@ -1,4 +1,4 @@
-"""Where very many images come from: a folder, a pattern, Parquet files; or URLs.
+"""Sources of very many images: a folder, a pattern, Parquet files; or URLs.
 
 A URL is whatever fsspec (https://filesystem-spec.readthedocs.io) has a package for:
 s3://, gs://, abfs://, hdfs://, https:// ...
@@ -69,24 +69,24 @@ class Source:
         return re.sub(r"[^\w.-]+", "_", last) or "images"
 
     def parts(self, known: Sequence[Part], size: Callable[[int], int]) -> list[Part]:
-        """Return parts of what is there and in none of the `known` parts.
+        """Scan the source and return parts of the images in none of the `known` parts.
 
         Args:
             known: parts of an earlier time.
             size: how many images a part has, by the number of new ones.
         """
-        names, tables = self._found()
+        names, tables = self._scan()
         if tables:
-            done = {part["table"] for part in known if isinstance(part, dict)}
-            counts = {name: self._rows(name) for name in tables if name not in done}
+            planned = {part["table"] for part in known if isinstance(part, dict)}
+            counts = {name: self._rows(name) for name in tables if name not in planned}
             step = size(sum(counts.values()))
             return [
                 {"table": name, "rows": [start, min(start + step, count)]}
                 for name, count in counts.items()
                 for start in range(0, count, step)
             ]
-        seen = {name for part in known if isinstance(part, list) for name in part}
-        new = [name for name in names if name not in seen]
+        planned = {name for part in known if isinstance(part, list) for name in part}
+        new = [name for name in names if name not in planned]
         step = size(len(new))
         return [new[start : start + step] for start in range(0, len(new), step)]
 
@@ -107,7 +107,7 @@ class Source:
         signs = "*[" if "://" in self.text else "*?["  # ? has a meaning in a URL
         return any(sign in self.text for sign in signs) and not os.path.isdir(self.text)
 
-    def _found(self) -> tuple[list[str], list[str]]:
+    def _scan(self) -> tuple[list[str], list[str]]:
         """Return the names of images, or else of Parquet files."""
         if os.path.isdir(self.place) and (images := images_below(Path(self.place))):
             return [path.relative_to(self.place).as_posix() for path in images], []
@@ -147,8 +147,8 @@ class Source:
         with _table(where) as file:
             columns = [x for x in ("path", "bytes") if x in file.schema_arrow.names]
             if not columns:
-                found = some(file.schema_arrow.names)
-                raise UserError(f"{where}: {EXPECTED}. Received: {found}")
+                column_names = some(file.schema_arrow.names)
+                raise UserError(f"{where}: {EXPECTED}. Received: {column_names}")
             rows = _rows(file, columns, start, stop)
         numbered = [f"{part['table']}:{i}" for i in range(start, stop)]
         names = list(map(str, rows["path"])) if "path" in rows else numbered
@@ -168,7 +168,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _opened(place: str) -> tuple[Any, str]:
-    """Return the file system of a path or URL, and what it calls it."""
+    """Return the file system of a path or URL, and the path in it."""
     try:
         from fsspec.core import url_to_fs
 
@@ -196,17 +196,17 @@ def _rows(
     file: Any, columns: Sequence[str], start: int, stop: int
 ) -> dict[str, list[Any]]:
     """Return the rows from start to stop, reading no other row group."""
-    found: dict[str, list[Any]] = {name: [] for name in columns}
+    contents: dict[str, list[Any]] = {name: [] for name in columns}
     first = 0
     for group in range(file.num_row_groups):
         last = first + file.metadata.row_group(group).num_rows
         if first < stop and start < last:
             rows = file.read_row_group(group, columns)
-            wanted = rows.slice(max(start - first, 0), stop - max(start, first))
-            for name, values in wanted.to_pydict().items():
-                found[name] += values
+            selection = rows.slice(max(start - first, 0), stop - max(start, first))
+            for name, values in selection.to_pydict().items():
+                contents[name] += values
         first = last
-    return found
+    return contents
 
 
 def _absolute(place: str, folder: str) -> str:
@@ -231,10 +231,10 @@ def _fetched(places: dict[str, str], folder: Path) -> dict[str, Path]:
             continue
         files[name] = _local(number, name, folder)
         elsewhere.setdefault(system, {})[path] = files[name]
-    for system, wanted in elsewhere.items():  # all at once, where it can
-        for path, content in system.cat(list(wanted), on_error="return").items():
+    for system, copies in elsewhere.items():  # all at once, where it can
+        for path, content in system.cat(list(copies), on_error="return").items():
             if isinstance(content, bytes):
-                wanted[path].write_bytes(content)
+                copies[path].write_bytes(content)
             elif not isinstance(content, FileNotFoundError):
                 raise UserError(f"cannot read {path}: {one_line(content)}")
     return files

@@ -1,4 +1,4 @@
-"""Large images as overlapping tiles, and maps of tiles as one."""
+"""Tiling of large images, and stitching of the maps of tiles."""
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What good images that took no part in the fitting tell: thresholds and p-values."""
+"""Calibration on held-out good images: thresholds and p-values."""
 
 import math
 from collections.abc import Iterable
@@ -16,13 +16,13 @@ AREA_SHARE = 0.0005
 
 
 def smallest_defect(image_shape: tuple[int, ...]) -> int:
-    """Return the minimum area, in pixels, where no defective image tells it."""
+    """Return the default minimum area, in pixels, without defective images."""
     return max(1, round(AREA_SHARE * image_shape[0] * image_shape[1]))
 
 
 @dataclass(frozen=True, eq=False)
 class GoodImages:
-    """What a decision has to know of the good validation images.
+    """Statistics of the good validation images that a decision needs.
 
     Args:
         envelope: pointwise maximum of their area curves.
@@ -41,7 +41,7 @@ class GoodImages:
     def of(
         cls, curves: Iterable[AreaCurve], max_area: int, min_area: int = 1
     ) -> "GoodImages":
-        """Gather from the images' curves, each let go before the next is taken.
+        """Collect from the images' area curves, one in memory at a time.
 
         Args:
             curves: at least one.
@@ -62,7 +62,7 @@ class GoodImages:
 
 @dataclass(frozen=True)
 class Rule:
-    """How scores of good images that took no part in the fitting give a threshold.
+    """Threshold rule on the scores of held-out good images.
 
     Args:
         name: "max", their highest score; "quantile", the smallest score that a share
@@ -125,14 +125,14 @@ def images_needed(false_alarm: float) -> int:
 
 
 def p_values(scores: npt.ArrayLike, good_scores: npt.ArrayLike) -> FloatArray:
-    """Return how likely a good image is to score as high or higher, (m,).
+    """Return the conformal p-values of scores, (m,).
 
-    The conformal p-value (1 + number of `good_scores` at or above it) / (n + 1): for
+    They are (1 + number of `good_scores` at or above it) / (n + 1): for
     images exchangeable with the n good ones it is at most p with probability p.
 
     Args:
         scores: (m,) of new images.
-        good_scores: (n,) of good images that took no part in the fitting.
+        good_scores: (n,) of held-out good images.
     """
     ascending = np.sort(np.asarray(good_scores, np.float64))
     above = len(ascending) - np.searchsorted(ascending, scores, "left")

@@ -1,4 +1,4 @@
-"""The decision: which pixels of a map are a defect, the verdict, how sure it is."""
+"""The decision rule: mask and verdict of an anomaly map, and a bootstrap interval."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -30,7 +30,7 @@ class Decision:
                 "`threshold` must be a finite number. "
                 f"Received: threshold={self.threshold!r}"
             )
-        if not _is_whole(self.min_area):
+        if not _is_integer(self.min_area):
             raise ValueError(
                 "`min_area` must be a whole number of pixels. "
                 f"Received: min_area={self.min_area!r}"
@@ -68,8 +68,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the stratified percentile bootstrap interval of (tpr + tnr) / 2.
 
-    The images of each label are drawn anew among themselves. The pair stays as chosen,
-    so the optimism of having chosen it on these images is not in the interval.
+    Images are resampled within each label. The pair stays as chosen, so the
+    optimism of having chosen it on these images is not in the interval.
 
     Args:
         verdicts: (n,) bool, `SearchResult.verdicts`.
@@ -118,5 +118,5 @@ def _is_number(value: object) -> bool:
     return isinstance(value, numbers) and not isinstance(value, bool)
 
 
-def _is_whole(value: object) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

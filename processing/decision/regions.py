@@ -1,4 +1,4 @@
-"""Regions of an anomaly map: the largest one at every threshold, and the mask."""
+"""Regions of an anomaly map: area curve, mask and table."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -77,12 +77,12 @@ def area_curve(
     # NumPy sorts floats fastest with SIMD, small integers with the stable radix sort.
     order = np.argsort(pixels, kind="stable" if pixels.itemsize == 1 else "quicksort")
     values = pixels[order].astype(np.float64)
-    steps = _compiled_sweep()(order, values, *anomaly_map.shape, clear_border)
+    steps = _compiled_area_steps()(order, values, *anomaly_map.shape, clear_border)
     return AreaCurve(values[steps[:, 0]], steps[:, 1].copy())
 
 
 def envelope(curves: Iterable[AreaCurve]) -> AreaCurve:
-    """Return the pointwise maximum of curves.
+    """Return the pointwise maximum of area curves.
 
     Curves are taken one at a time and the result may be fed in again, so memory stays
     that of a single curve: ``running = envelope([running, curve])``.
@@ -176,13 +176,13 @@ def _from_zero(areas: IntArray) -> IntArray:
 
 
 @cache
-def _compiled_sweep() -> Any:
+def _compiled_area_steps() -> Any:
     import numba  # slow to import, and only the search needs it
 
-    return numba.njit(cache=True, nogil=True)(_sweep)
+    return numba.njit(cache=True, nogil=True)(_area_steps)
 
 
-def _sweep(  # noqa: C901 - compiled, so it cannot call plain functions
+def _area_steps(  # noqa: C901 - compiled, so it cannot call plain functions
     order: IntArray, values: FloatArray, h: int, w: int, clear_border: bool
 ) -> IntArray:
     """Return (k, 2): the position in ascending `values` where A changes, and A there.

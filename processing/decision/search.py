@@ -70,7 +70,7 @@ def find_decision(
 
     Args:
         good: the good validation images.
-        finetuning: n curves of images of both kinds, each let go before the next.
+        finetuning: n area curves of images of both kinds, one in memory at a time.
         labels: (n,) 0 = good, 1 = anomalous.
         clear_border: whether the curves were made with cleared borders.
 
@@ -106,7 +106,7 @@ def find_decision_legacy(
 
     Args:
         good: the good validation images.
-        finetuning: n curves of images of both kinds.
+        finetuning: n area curves of images of both kinds.
         labels: (n,) 0 = good, 1 = anomalous.
         thresholds_grid: ascending thresholds, see `legacy_thresholds`.
         min_areas: ascending areas in pixels.
@@ -148,7 +148,7 @@ def legacy_thresholds(method: str, dtype: str, maximum: float) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class _Tally:
-    """What all finetuning images together say of k pairs."""
+    """Counts of k pairs over all finetuning images."""
 
     min_areas: IntArray
     thresholds: FloatArray

@@ -1,4 +1,4 @@
-"""Image and mask files to arrays: formats, bit depths, orientation, resizing."""
+"""Decoding of image and mask files: formats, bit depths, orientation, resizing."""
 
 import warnings
 from pathlib import Path
@@ -12,7 +12,7 @@ from PIL import Image
 from processing.errors import UsageError, UserError
 
 from . import medical
-from .integrity import JPEG, PNG, unreadable, whole_data
+from .integrity import JPEG, PNG, read_intact, unreadable
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
@@ -23,7 +23,7 @@ SUFFIXES = (
 _FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
 _ORIENTATION = 274  # EXIF and TIFF tag; from 5 on, width and height change places
 
-# A damaged file is told once, by our error, not also by OpenCV on stderr.
+# A damaged file is reported once, by our error, not also by OpenCV on stderr.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
@@ -186,21 +186,21 @@ def to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def check_image(path: Path) -> None:
-    """Raise `UserError` for a file that is no whole image, at little cost.
+    """Raise `UserError` for a file that is no intact image, at little cost.
 
-    PNG and JPEG files are not decoded: their length, header and, for PNG, checksums
-    tell.
+    PNG and JPEG files are not decoded: length, header and, for PNG, checksums are
+    checked.
     """
     if medical.is_medical(path):
         medical.read_slice(path)
-    elif whole_data(path).startswith((PNG, JPEG)):
+    elif read_intact(path).startswith((PNG, JPEG)):
         read_size(path)
     else:
         _decode(path)
 
 
 def fault(path: Path) -> UserError | None:
-    """Return what `check_image` raises, if anything."""
+    """Return the error that `check_image` raises, if any."""
     try:
         check_image(path)
     except UserError as error:
@@ -210,7 +210,7 @@ def fault(path: Path) -> UserError | None:
 
 def _decode(path: Path) -> NDArray[Any]:
     """Return a file's pixels, uint8 or uint16, (h, w) grey or (h, w, 3) BGR."""
-    data = whole_data(path)
+    data = read_intact(path)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
     except cv2.error:

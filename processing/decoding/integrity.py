@@ -1,4 +1,4 @@
-"""Files as bytes, if they are whole."""
+"""Integrity check of image files, from their bytes alone."""
 
 import zlib
 from pathlib import Path
@@ -14,26 +14,26 @@ def unreadable(path: Path, reason: object) -> UserError:
     return UserError(f"{path}: not a readable image ({reason})")
 
 
-def whole_data(path: Path) -> bytes:
-    """Return the content of an image file; a `UserError` if it ends early."""
+def read_intact(path: Path) -> bytes:
+    """Return the bytes of an image file; a `UserError` unless they are intact."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise unreadable(path, error.strerror or str(error)) from error
     if not data:
         raise unreadable(path, "the file is empty")
-    if not is_whole(data):
+    if not is_intact(data):
         raise unreadable(path, "the file is cut off or damaged")
     return data
 
 
-def is_whole(data: bytes) -> bool:
+def is_intact(data: bytes) -> bool:
     """Return False for a PNG or JPEG file that ends early.
 
     OpenCV before 5 decodes these without complaint, the missing rows grey or black.
     """
     if data.startswith(PNG):
-        return _png_is_whole(memoryview(data))
+        return _png_is_intact(memoryview(data))
     if data.startswith(JPEG):
         # The last scan must be followed by an end marker. Thumbnails come earlier, and
         # within a scan neither marker can occur: there 0xff is followed by zero.
@@ -41,8 +41,8 @@ def is_whole(data: bytes) -> bool:
     return True
 
 
-def _png_is_whole(data: memoryview) -> bool:
-    """Walk the chunks to the last one, checking those that hold the pixels."""
+def _png_is_intact(data: memoryview) -> bool:
+    """Walk the chunks to the last one, checking the CRC of critical ones."""
     start = len(PNG)
     while start + 12 <= len(data):
         kind = bytes(data[start + 4 : start + 8])

@@ -1,4 +1,4 @@
-"""Measure maps in standard deviations of good images' maps at the same pixel."""
+"""Per-pixel mean and deviation of good images' maps, for z-scores of maps."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ STEADY = 0.5  # share of the mean deviation added to each pixel's own
 
 
 class PixelStatistics:
-    """Mean and deviation at every pixel, gathered batch by batch.
+    """Per-pixel mean and standard deviation of maps, accumulated batch by batch.
 
-    What a network never gets right, such as sharp edges, so does not count as
-    anomalous.
+    In z-scores, what a network never reconstructs, such as sharp edges, does not
+    count as anomalous.
 
     Args:
         sides: (h, w) of the maps.
@@ -23,7 +23,7 @@ class PixelStatistics:
         self.count = 0
 
     def add(self, maps: np.ndarray) -> None:
-        """Take the maps (n, h, w) of good images."""
+        """Add the maps (n, h, w) of good images."""
         self.sums += maps.sum(axis=0), np.square(maps).sum(axis=0)
         self.count += len(maps)
 

@@ -1,4 +1,4 @@
-"""Metrics of merit of image scores and verdicts against the labels."""
+"""Metrics of image scores and verdicts against the labels."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def _counts(labels: npt.ArrayLike, scores: npt.ArrayLike) -> FloatArray:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often verdicts and labels met; anomalous is the positive class."""
+    """Confusion matrix of verdicts and labels; anomalous is the positive class."""
 
     true_positives: int
     false_positives: int
@@ -89,19 +89,19 @@ class Confusion:
 
     @property
     def tpr(self) -> float | None:
-        """Share of the anomalous images found; None without any."""
+        """True positive rate; None without anomalous images."""
         positives = self.true_positives + self.false_negatives
         return self.true_positives / positives if positives else None
 
     @property
     def tnr(self) -> float | None:
-        """Share of the good images passed; None without any."""
+        """True negative rate; None without good images."""
         negatives = self.true_negatives + self.false_positives
         return self.true_negatives / negatives if negatives else None
 
     @property
     def balanced(self) -> float | None:
-        """(TPR + TNR) / 2; None where either is."""
+        """Balanced accuracy (TPR + TNR) / 2; None where either is."""
         if self.tpr is None or self.tnr is None:
             return None
         return (self.tpr + self.tnr) / 2
@@ -118,7 +118,7 @@ def bootstrap_intervals(
 ) -> dict[str, list[float]]:
     """Return percentile bootstrap intervals of all image-level metrics (Efron 1979).
 
-    Stratified: good and anomalous images are drawn anew among themselves. What every
+    Stratified: images are resampled within each label. What every
     draw gives alike, such as an AUROC of 1, gets an interval of that one value, which
     does not mean that it is certain.
 
@@ -158,17 +158,17 @@ def _draws(
     distinct, ranks = np.unique(-np.asarray(scores), return_inverse=True)
     for start in range(0, rounds, step := max(1, DRAWS // max(labels.size, 1))):
         n = min(step, rounds - start)
-        found, counts = {}, []
+        metrics, counts = {}, []
         for name, kind in (("TNR", ~labels), ("TPR", labels)):
             images = np.flatnonzero(kind)
             if not images.size:
                 continue
             drawn = images[rng.integers(0, images.size, (n, images.size))]
-            found[name] = right[drawn].mean(axis=1)
+            metrics[name] = right[drawn].mean(axis=1)
             cells = ranks[drawn] + distinct.size * np.arange(n)[:, None]
             flat = np.bincount(cells.ravel(), minlength=n * distinct.size)
             counts.append(flat.reshape(n, -1).astype(np.float64))
         if len(counts) == 2:
-            found["score"] = (found["TPR"] + found["TNR"]) / 2
-            found |= {name: metric(*counts) for name, metric in RANKED.items()}
-        yield found
+            metrics["score"] = (metrics["TPR"] + metrics["TNR"]) / 2
+            metrics |= {name: metric(*counts) for name, metric in RANKED.items()}
+        yield metrics

@@ -1,10 +1,10 @@
-"""The metrics of a judged set: their names, groups and meanings."""
+"""Names, groups and meanings of all metrics."""
 
 from typing import NamedTuple
 
 
 class Metric(NamedTuple):
-    """How a metric is shown."""
+    """Display name, group and meaning of a metric."""
 
     name: str
     group: str

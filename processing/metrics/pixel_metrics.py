@@ -1,4 +1,4 @@
-"""Metrics of merit of anomaly maps against ground truth masks, in one pass."""
+"""Metrics of anomaly maps against ground truth masks, in one pass."""
 
 import math
 from collections import Counter
@@ -56,13 +56,13 @@ class Overlap:
 
     @property
     def iou(self) -> float:
-        """Return what both hold of what either holds."""
+        """Intersection over union."""
         wrong = self.false_positives + self.false_negatives
         return self.true_positives / (self.true_positives + wrong)
 
     @property
     def dice(self) -> float:
-        """Return what both hold of the mean of the two; the F1 score."""
+        """Twice the intersection over the sum of both; the F1 score."""
         wrong = self.false_positives + self.false_negatives
         return 2 * self.true_positives / (2 * self.true_positives + wrong)
 
@@ -131,15 +131,15 @@ class PixelMetrics:
             return dict.fromkeys(
                 PIXEL_METRICS if decided else PIXEL_METRICS[:5], missing
             )
-        found: dict[str, MetricValue] = {
+        metrics: dict[str, MetricValue] = {
             "pixel_auroc": float(auroc(good, anomalous)),
             "pixel_ap": average_precision_of_bins(good, anomalous, several),
             "pixel_f1max": float(f1_max(good, anomalous)),
         }
-        found |= {name: aupro(good, overlap, limit) for name, limit in LIMITS.items()}
+        metrics |= {name: aupro(good, overlap, limit) for name, limit in LIMITS.items()}
         if decided:
-            found |= {name: getattr(decided, name) for name in OVERLAPS}
-        return found
+            metrics |= {name: getattr(decided, name) for name in OVERLAPS}
+        return metrics
 
     def curves(self) -> dict[str, FloatArray]:
         """Return pixel_roc, pixel_pr and pro of all groups, (k, 2) with few points."""
@@ -156,7 +156,7 @@ class PixelMetrics:
     def _counts(self, groups: Collection[str] | None) -> FloatArray:
         """Return (4, k): good and anomalous pixels, what is added to the mean overlap.
 
-        The last row tells where a column stands for several scores.
+        The last row is nonzero where a column stands for several scores.
         """
         chosen = self._regions.keys() if groups is None else groups
         counts = self._scores.counts(chosen)
@@ -165,8 +165,8 @@ class PixelMetrics:
 
     def _decided(self, groups: Collection[str] | None) -> Overlap | None:
         chosen = self._overlaps.keys() if groups is None else groups
-        found = [self._overlaps[group] for group in chosen if group in self._overlaps]
-        return sum(found, Overlap()) if found else None
+        parts = [self._overlaps[group] for group in chosen if group in self._overlaps]
+        return sum(parts, Overlap()) if parts else None
 
 
 def _missing(good: FloatArray, anomalous: FloatArray) -> str | None:

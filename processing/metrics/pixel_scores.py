@@ -1,4 +1,4 @@
-"""Scores of pixels with the regions of their mask, kept as they are."""
+"""Exact pixel scores, with the regions of their ground truth masks."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Regions:
     Attributes:
         corner: (y, x) of the box in the mask.
         labels: (h, w) int32 of the box: number of the region, 0 outside of any.
-        shares: (n + 1,) float64: what a pixel of each region is of it, 1 / area; 0
-            for label 0.
+        shares: (n + 1,) float64: weight of a pixel of each region, 1 / area; 0 for
+            label 0.
     """
 
     corner: tuple[int, int]
@@ -44,7 +44,7 @@ class Regions:
         return cls((y, x), np.asarray(labels, np.int32), 1 / areas)
 
     def shares_in(self, shape: tuple[int, ...]) -> FloatArray:
-        """Return what each pixel of a mask of that shape (h, w) is of its region."""
+        """Return the weight of each pixel of a mask of that shape (h, w)."""
         shares = np.zeros(shape)
         (y, x), (height, width) = self.corner, self.labels.shape
         shares[y : y + height, x : x + width] = self.shares[self.labels]

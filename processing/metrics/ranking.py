@@ -1,4 +1,4 @@
-"""Metrics of merit of a ranking, from the counts at each distinct score.
+"""Metrics of a ranking, from the counts at each distinct score.
 
 All take `good` and `anomalous`, (..., k): how many things of either kind have each of k
 scores, the highest score first. There has to be at least one of each kind.
@@ -44,10 +44,10 @@ def average_precision(good: FloatArray, anomalous: FloatArray) -> FloatArray:
 
     This is scikit-learn's `average_precision_score`: nothing is interpolated.
     """
-    found = np.cumsum(anomalous, axis=-1)
-    called = np.cumsum(good + anomalous, axis=-1)
-    precision = found / np.maximum(called, 1)  # 0 / 0 above the first score drawn
-    return (anomalous * precision).sum(axis=-1) / found[..., -1]
+    tps = np.cumsum(anomalous, axis=-1)
+    predicted = np.cumsum(good + anomalous, axis=-1)
+    precision = tps / np.maximum(predicted, 1)  # 0 / 0 above the first score drawn
+    return (anomalous * precision).sum(axis=-1) / tps[..., -1]
 
 
 def average_precision_of_bins(
@@ -63,24 +63,24 @@ def average_precision_of_bins(
         anomalous: (k,) anomalous ones.
         several: (k,) nonzero where not all in a bin have one score.
     """
-    found, called = np.cumsum(anomalous), np.cumsum(good + anomalous)
-    precision = found / called
+    tps, predicted = np.cumsum(anomalous), np.cumsum(good + anomalous)
+    precision = tps / predicted
     mixed = (several > 0) & (anomalous > 0) & (good > 0)
     a, n = anomalous[mixed], (good + anomalous)[mixed]
-    before, called_before = found[mixed] - a, called[mixed] - n
+    tps_before, predicted_before = tps[mixed] - a, predicted[mixed] - n
     # At place i of n, an anomalous one has (i - 1) * share others before it.
     share = (a - 1) / (n - 1)
-    places = digamma(called_before + n + 1) - digamma(called_before + 1)
-    total = n * share + (before + 1 - share * (called_before + 1)) * places
+    places = digamma(predicted_before + n + 1) - digamma(predicted_before + 1)
+    total = n * share + (tps_before + 1 - share * (predicted_before + 1)) * places
     precision[mixed] = total / n
-    return float((anomalous * precision).sum() / found[-1])
+    return float((anomalous * precision).sum() / tps[-1])
 
 
 def f1_max(good: FloatArray, anomalous: FloatArray) -> FloatArray:
     """Return the highest F1 score over all thresholds, (...)."""
-    found = np.cumsum(anomalous, axis=-1)
-    called = np.cumsum(good + anomalous, axis=-1)
-    return (2 * found / (called + found[..., -1:])).max(axis=-1)
+    tps = np.cumsum(anomalous, axis=-1)
+    predicted = np.cumsum(good + anomalous, axis=-1)
+    return (2 * tps / (predicted + tps[..., -1:])).max(axis=-1)
 
 
 def aupro(good: FloatArray, overlap: FloatArray, limit: float) -> float:
@@ -120,8 +120,8 @@ def pro_curve(good: FloatArray, overlap: FloatArray) -> FloatArray:
 
 def precision_recall_curve(good: FloatArray, anomalous: FloatArray) -> FloatArray:
     """Return the points (recall, precision), (k + 1, 2), from (0, 1) on."""
-    found, called = np.cumsum(anomalous), np.cumsum(good + anomalous)
-    points = np.column_stack([found / found[-1], found / called])
+    tps, predicted = np.cumsum(anomalous), np.cumsum(good + anomalous)
+    points = np.column_stack([tps / tps[-1], tps / predicted])
     return np.concatenate([[[0.0, 1.0]], points])
 
 

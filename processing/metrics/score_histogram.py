@@ -1,4 +1,4 @@
-"""Counts of pixels by their score, in memory that does not grow with their number."""
+"""Histogram of pixel scores, in memory that does not grow with their number."""
 
 from collections.abc import Collection
 from functools import cache
@@ -36,7 +36,7 @@ class ScoreHistogram:
     several times as many where most of them are.
 
     Args:
-        kept: the first scores, which tell where more will be.
+        kept: the first scores, from which the bins are planned.
     """
 
     def __init__(self, kept: ScoreList) -> None:
@@ -53,20 +53,20 @@ class ScoreHistogram:
             marked = regions.shares_in(scores.shape) > 0
             for kind, chosen in enumerate((pages[~marked], pages[marked])):
                 pixels[kind] += np.bincount(chosen, minlength=PAGES)
-        found = np.flatnonzero(pixels.any(axis=0))
-        self._give(found, _planned(pixels[:, found]))
+        occupied = np.flatnonzero(pixels.any(axis=0))
+        self._give(occupied, _planned(pixels[:, occupied]))
         for group, scores, regions in kept.maps:
             self.add(group, scores, regions)
 
     def add(self, group: str, scores: npt.NDArray[Any], regions: Regions) -> None:
         """Count the pixels of one map (h, w), finite, into a group."""
-        bits, done = _bits(scores), 0
+        bits, start = _bits(scores), 0
         count, move = _compiled()
         flat, pages = bits.ravel(), (self.starts, self.shifts)
-        while done < flat.size:
+        while start < flat.size:
             counts = self._counts(group)[0]
-            done += count(flat[done:], *pages, self.used, self.only, counts)
-            if done < flat.size:
+            start += count(flat[start:], *pages, self.used, self.only, counts)
+            if start < flat.size:
                 check_finite(bits.view(np.float32))
                 self._join_bins()
         counts, corner = self._counts(group), np.array(regions.corner)
@@ -130,7 +130,7 @@ class ScoreHistogram:
 
 
 def _bits(scores: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
-    with np.errstate(over="ignore"):  # too large for float32 is told as infinite
+    with np.errstate(over="ignore"):  # too large for float32 is reported as infinite
         return np.ascontiguousarray(scores, np.float32).view(np.uint32)
 
 

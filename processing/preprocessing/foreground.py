@@ -1,4 +1,4 @@
-"""The part in front of an even background."""
+"""Foreground segmentation: the part in front of an even background."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def foreground(image: NDArray[np.uint8]) -> tuple[Mask, float]:
 
 
 def _separation(steps: NDArray[np.uint8], mask: Mask) -> float:
-    """Return the variance between the two classes over all the variance."""
+    """Return the between-class variance over the total variance."""
     share = mask.mean()
     gap = steps[mask].mean() - steps[~mask].mean()
     return float(share * (1 - share) * gap**2 / steps.var())

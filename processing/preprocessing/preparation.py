@@ -1,4 +1,4 @@
-"""What every image goes through before a method sees it, the same at all times."""
+"""The preparation of every image before a method sees it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.data.prepared import Mask, Placement, Prepared, pack
+from processing.data.prepared import Mask, Prepared, PreparedGeometry, pack
 from processing.data.tiling import Tiling
 from processing.decoding.decode import (
     array_pixels,
@@ -23,24 +23,24 @@ from processing.errors import UsageError
 from processing.geometry import Matrix, covered, scaling, shift, warped
 
 from .foreground import foreground
-from .region_of_interest import MaskParts, parse_mask
+from .region_of_interest import RegionOfInterest, parse_region
 from .registration import Grey, register
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """Resizing, registration, mask, crop and tiles of images, in this order.
+    """Resizing, registration, region of interest, crop and tiles, in this order.
 
     Attributes:
         size: (h, w) that whole images are resized to, and of their maps.
         channels: 1 (grey) or 3 (RGB).
         span: stored values that become 0 and 1; None for the range of the type.
-        pad: keep the aspect ratio, and draw out the edges of the shorter side.
+        pad: keep the aspect ratio, and replicate the edges of the shorter side.
         crop: (h, w) of the middle that is left; None for all.
         register: "orb", "ecc" or None.
         reference: image to register to, and in whose pixels a mask is given; None for
             the most typical training image.
-        mask: what to judge, for `parse_mask`; None for all.
+        mask: what to judge, for `parse_region`; None for all.
         blank: paint black what is not judged, instead of leaving it out of maps alone.
         tile: side of the tiles that the method sees; None for whole images.
         stride: pixels from tile to tile; None for three quarters of a tile.
@@ -120,9 +120,9 @@ class Preparation:
         return Tiling(self.shape, (height, width), stride)
 
     @cached_property
-    def parts(self) -> MaskParts:
-        """The parts of the mask."""
-        return parse_mask(self.mask)
+    def region(self) -> RegionOfInterest:
+        """The region of interest that `mask` describes."""
+        return parse_region(self.mask)
 
     def __call__(self, path: Path) -> Prepared:
         """Read and prepare an image."""
@@ -136,19 +136,19 @@ class Preparation:
         pixels, matrix = self.fit(pixels)
         registered = None
         if self.register:
-            warp = register(grey(pixels), self.arrays["reference"], self.register)
-            registered = warp is not None
-            if warp is not None:
-                pixels, matrix = warped(pixels, warp), warp @ matrix
+            homography = register(grey(pixels), self.arrays["reference"], self.register)
+            registered = homography is not None
+            if homography is not None:
+                pixels, matrix = warped(pixels, homography), homography @ matrix
         kept = self._kept(pixels)
         if self.blank:
             pixels = pixels * kept[..., None].astype(pixels.dtype)
         bits = pack(kept & covered(self.size, matrix))
-        placement = Placement(matrix, self.size, self.size, bits, registered)
-        return self._middle(Prepared(pixels, placement))
+        geometry = PreparedGeometry(matrix, self.size, self.size, bits, registered)
+        return self._middle(Prepared(pixels, geometry))
 
     def picture(self, path: Path) -> NDArray[np.uint8]:
-        """Read an image at its own size, uint8 RGB (H, W, 3), for people to see."""
+        """Read an image at its own size, uint8 RGB (H, W, 3), for display."""
         return to_uint8(to_unit(read_pixels(path, 3, self.span)))
 
     def _middle(self, whole: Prepared) -> Prepared:
@@ -186,7 +186,7 @@ class Preparation:
     def _kept(self, pixels: NDArray[Any]) -> Mask:
         """Return what the mask leaves of an image, before it is cropped."""
         kept = np.asarray(self.arrays.get("mask", np.ones(self.size)), bool)
-        if self.parts.foreground:
+        if self.region.foreground:
             kept = kept & (foreground(to_uint8(pixels))[0] | self.arrays["core"])
         return kept
 

@@ -1,4 +1,4 @@
-"""What a preparation takes from training images: reference, mask and foreground."""
+"""Fit of the preparation: reference, mask and foreground of the training images."""
 
 import warnings
 from dataclasses import replace
@@ -22,14 +22,14 @@ MOST_LOST = 0.2  # share of the training images that may resist registration
 
 
 def learn(preparation: Preparation, images: ImageSet) -> Preparation:
-    """Return the preparation with its arrays, learned from good training images."""
-    if preparation.register or preparation.parts.still:
+    """Return the preparation with its arrays fitted to good training images."""
+    if preparation.register or preparation.region.still:
         preparation = _with_reference(preparation, images)
     elif preparation.reference:
         raise UsageError(
             "--reference goes with --register, or a --mask of files or rectangles"
         )
-    if preparation.parts.foreground:
+    if preparation.region.foreground:
         core = _core(preparation, images)
         preparation = replace(preparation, arrays={**preparation.arrays, "core": core})
     return preparation
@@ -46,7 +46,7 @@ def registrable(images: ImageSet, preparation: Preparation) -> ImageSet:
     if not preparation.register:
         return images
     views = (view for batch in images.prepared(preparation).views(16) for view in batch)
-    lost = [i for i, view in enumerate(views) if not view.placement.registered]
+    lost = [i for i, view in enumerate(views) if not view.geometry.registered]
     if not lost:
         return images
     named = some(images.names[i] for i in lost)
@@ -66,8 +66,7 @@ def typical(images: ImageSet) -> Path:
 
 
 def _with_reference(preparation: Preparation, images: ImageSet) -> Preparation:
-    given = preparation.reference
-    path = Path(given) if given else typical(images)
+    path = Path(preparation.reference or typical(images))
     try:
         pixels = read_pixels(path, preparation.channels, preparation.span)
     except UserError as error:
@@ -75,21 +74,21 @@ def _with_reference(preparation: Preparation, images: ImageSet) -> Preparation:
     arrays: dict[str, NDArray] = {}
     if preparation.register:
         arrays["reference"] = grey(preparation.fit(pixels)[0])
-    if preparation.parts.still:
-        mask = preparation.parts.draw(*pixels.shape[:2])
+    if preparation.region.still:
+        mask = preparation.region.draw(*pixels.shape[:2])
         white = np.where(mask, 255, 0).astype(np.uint8)[..., None]
         arrays["mask"] = preparation.fit(white)[0][..., 0] > 127
     return replace(preparation, arrays=arrays, reference=str(path))
 
 
 def _core(preparation: Preparation, images: ImageSet) -> Mask:
-    """Return what is foreground in at least half of the images."""
+    """Return the mask of what is foreground in at least half of the images."""
     whole = replace(
         preparation, mask=None, blank=False, crop=None, tile=None, stride=None
     )
     total, separations = np.zeros(preparation.size), []
     for [view] in _spread(images).prepared(whole).views(1):
-        if view.placement.registered is False:
+        if view.geometry.registered is False:
             continue
         mask, separation = foreground(to_uint8(view.pixels))
         total += mask

@@ -1,4 +1,4 @@
-"""Masks that a user gives: what of an image is judged."""
+"""Regions of interest: what of an image is judged, as `--mask` gives it."""
 
 import re
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ _RECTANGLE = re.compile(r"(\d+),(\d+),(\d+),(\d+)")
 
 
 @dataclass(frozen=True)
-class MaskParts:
-    """What to judge: all that no part leaves out.
+class RegionOfInterest:
+    """The region of interest: all that none of its parts leaves out.
 
     Attributes:
         foreground: judge the part in front of an even background alone.
@@ -64,8 +64,8 @@ class MaskParts:
         return mask
 
 
-def parse_mask(text: str | None) -> MaskParts:
-    """Return the parts of a mask: foreground, FILE or x,y,w,h, with ; in between."""
+def parse_region(text: str | None) -> RegionOfInterest:
+    """Return the region of foreground, FILE or x,y,w,h, with ; in between."""
     foreground, files, rectangles = False, [], []
     for part in text.split(";") if text else ():
         match = _RECTANGLE.fullmatch(part.replace(" ", ""))
@@ -78,4 +78,4 @@ def parse_mask(text: str | None) -> MaskParts:
             foreground = True
         else:
             files.append(Path(part))
-    return MaskParts(foreground, tuple(files), tuple(rectangles))
+    return RegionOfInterest(foreground, tuple(files), tuple(rectangles))

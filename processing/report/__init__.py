@@ -1,1 +1,1 @@
-"""Pages, plots and pictures that show a person what was judged."""
+"""Report pages, plots and pictures of judged images."""

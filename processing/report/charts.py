@@ -1,4 +1,4 @@
-"""Curves and histograms, and their positions on a page; a template draws the SVG."""
+"""Layout of curves and histograms on a page; a template draws the SVG."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,8 @@ class CurvePlot:
     Attributes:
         name: of the file.
         title: of the plot.
-        x_label: what is across.
-        y_label: what is upward.
+        x_label: of the x axis.
+        y_label: of the y axis.
         curves: style -> ((k, 2) points, text of the legend).
         limit: where the x axis ends, at most 1.
         marks: (x, y, text) of single points.
@@ -101,7 +101,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve: SVG points, and the values at them for who hovers."""
+    """A curve: SVG points, and their values for a tooltip."""
 
     name: str
     style: str
@@ -129,7 +129,7 @@ class Chart:
 
 
 def curve_chart(plot: CurvePlot) -> Chart:
-    """Return where everything of a plot of curves goes."""
+    """Lay out a plot of curves."""
     x, y = Axis(0, plot.limit, LEFT, RIGHT), Axis(0, 1, BOTTOM, TOP)
     legend = [(style, name) for style, (_, name) in plot.curves.items()]
     return Chart(
@@ -171,7 +171,7 @@ def _line(x: Axis, y: Axis, points: np.ndarray, style: str, name: str) -> Line:
 
 
 def histogram_chart(plot: ScorePlot) -> Chart:
-    """Return where everything of a histogram goes."""
+    """Lay out a histogram."""
     edges, logarithmic = plot.edges()
     x = Axis(edges[0], edges[-1], LEFT, RIGHT, logarithmic)
     counts = {name: np.histogram(s, edges)[0] for name, s in plot.groups.items()}

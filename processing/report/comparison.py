@@ -1,4 +1,4 @@
-"""The table of many runs: summary.html, which compares methods over categories."""
+"""The summary page of many runs: methods compared over categories."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,7 +56,7 @@ class Comparison:
 
 
 def _highest(values: Iterable[float | None]) -> float | None:
-    """Return the highest of several values as people read them, 3 decimals."""
+    """Return the highest of two or more values, at 3 decimals."""
     known = [round(value, 3) for value in values if value is not None]
     return max(known) if len(known) > 1 else None
 
@@ -99,13 +99,13 @@ def compare(rows: Sequence[Row], metric: str) -> list[Comparison]:
     compared = []
     for dataset in sorted({row["dataset"] for row in rows}):
         members = [row for row in newest(rows) if row["dataset"] == dataset]
-        found = {(row["category"], method_of(row)): row[metric] for row in members}
-        methods = sorted({method for _, method in found})
+        by_method = {(row["category"], method_of(row)): row[metric] for row in members}
+        methods = sorted({method for _, method in by_method})
         values = {
-            category: [found.get((category, method)) for method in methods]
-            for category in sorted({category for category, _ in found})
+            category: [by_method.get((category, method)) for method in methods]
+            for category in sorted({category for category, _ in by_method})
         }
-        if any(value is not None for value in found.values()):
+        if any(value is not None for value in by_method.values()):
             means = [_mean(column) for column in zip(*values.values(), strict=True)]
             compared.append(Comparison(metric, dataset, methods, values, means))
     return compared
@@ -141,12 +141,12 @@ def write_summary(
         failures: model and error of each that could not be tested.
     """
     comparisons = {key: tables for key in COMPARED if (tables := compare(rows, key))}
-    shown = [{**row, "url": quote(row["report"])} for row in sorted(rows, key=_order)]
+    linked = [{**row, "url": quote(row["report"])} for row in sorted(rows, key=_order)]
     content = {
         "comparisons": comparisons,
-        "rows": shown,
-        "best": best_models(shown),
-        "told": ("score", *comparisons),
+        "rows": linked,
+        "best": best_models(linked),
+        "columns": ("score", *comparisons),
         "failures": failures,
         "metrics": METRICS,
         "written": datetime.now().strftime("%d %b %Y, %H:%M"),

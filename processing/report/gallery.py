@@ -175,15 +175,15 @@ def draw(
         dropped: (h, w) regions that do not count; only their outlines are drawn.
         truth: ground truth mask, of any size, or None.
     """
-    own = (image.shape[0], image.shape[1])
-    size = scaled(own, min(LARGEST, max(own)))
+    shape = (image.shape[0], image.shape[1])
+    size = scaled(shape, min(LARGEST, max(shape)))
     image = resize(image, *size)[..., ::-1]
     # Maps are as long as they were computed, in the proportions of their image.
-    like_image = scaled(own, min(LARGEST, max(painted.shape[:2])))
+    like_image = scaled(shape, min(LARGEST, max(painted.shape[:2])))
     pictures = {"image": _jpeg(image), "map": _jpeg(_resized(painted, like_image))}
     if max(size) > OWN_THUMBNAIL:
-        pictures["thumbnail"] = _jpeg(_resized(image, scaled(own, THUMBNAIL)))
-    drawn = scaled(own, OVERLAY)
+        pictures["thumbnail"] = _jpeg(_resized(image, scaled(shape, THUMBNAIL)))
+    drawn = scaled(shape, OVERLAY)
     if mask.any() or dropped.any():
         pictures["mask"] = _overlay(mask, drawn, MASK_COLOUR, dropped)
     if truth is not None and truth.any():

@@ -1,4 +1,4 @@
-"""Decided masks over the images they belong to."""
+"""Overlays of decided masks on their images."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def overlay(
 
 
 def write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
-    """Write grey (h, w) or RGB (h, w, 3) pixels, whole or not at all."""
+    """Write grey (h, w) or RGB (h, w, 3) pixels atomically."""
     if pixels.ndim == 3:
         pixels = pixels[..., ::-1]
     data = cv2.imencode(".png", pixels)[1]

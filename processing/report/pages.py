@@ -1,4 +1,4 @@
-"""What HTML pages share: names of the metrics, number formats and templates."""
+"""HTML pages from templates, with the number formats that they share."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Plots of trainings and decisions, and pictures of single images, as PNG files."""
+"""Plots of training runs, decisions and single images, as PNG files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -73,13 +73,13 @@ def losses(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     _plot(path, draw, xlabel="epoch", ylabel="loss", title="Loss")
 
 
-def learning_rate(path: Path, sweep: Any) -> None:
-    """Plot the smoothed losses of a `Sweep`, the chosen rate marked."""
+def learning_rate(path: Path, curve: Any) -> None:
+    """Plot the smoothed losses of a learning-rate curve, the chosen rate marked."""
 
     def draw(axes: Axes) -> None:
-        axes.semilogx(sweep.rates, sweep.losses, BLUE)
-        label = f"chosen: {sweep.chosen:.2g}"
-        axes.axvline(sweep.chosen, color=RED, linestyle="--", label=label)
+        axes.semilogx(curve.rates, curve.losses, BLUE)
+        label = f"chosen: {curve.chosen:.2g}"
+        axes.axvline(curve.chosen, color=RED, linestyle="--", label=label)
 
     _plot(
         path,
@@ -213,9 +213,9 @@ def inspection(
         axis.imshow(_show(picture))
         axis.set_title(name)
     low, high = limits
-    shown = right.imshow(anomaly_map, cmap="inferno", vmin=low, vmax=high)
+    map_image = right.imshow(anomaly_map, cmap="inferno", vmin=low, vmax=high)
     right.set_title("anomaly map")
-    figure.colorbar(shown, ax=right, fraction=0.046)
+    figure.colorbar(map_image, ax=right, fraction=0.046)
     for axis in (*left, right):
         axis.axis("off")
     figure.suptitle(title)

@@ -1,4 +1,4 @@
-"""The report of one judged set: report.html and its plots as PNG files."""
+"""The report page of a judged set: report.html and its plots as PNG files."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def write_report(
     """Write report.html and its plots as PNG; return the path of the report.
 
     Args:
-        folder: where to.
+        folder: of the report page.
         result: the content of test_result.json.
         rows: file, class, label, verdict, score and defect_area of each image.
         curves: name -> (k, 2) points; see `methods.pipeline.reporting.JudgedSet`.
@@ -93,7 +93,7 @@ def _urls(pictures: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def verdict(result: Result, rows: Rows) -> str:
-    """Return what the judgement says, in one sentence."""
+    """Return a summary of the verdicts in one sentence."""
     counts = result["confusion"]
     bad = counts["true_positives"] + counts["false_negatives"]
     good = counts["true_negatives"] + counts["false_positives"]
@@ -135,7 +135,7 @@ def curve_plots(result: Result, curves: Curves) -> list[CurvePlot]:
         if called:
             precision = counts["true_positives"] / called
             decided["pr"] = [(result["TPR"], precision, "the decision")]
-    made = [
+    panels = [
         CurvePlot(
             name,
             title,
@@ -164,8 +164,8 @@ def curve_plots(result: Result, curves: Curves) -> list[CurvePlot]:
         labels = ("false positive rate of pixels", "mean overlap of defects")
         note = "Up to a false positive rate of 0.3, as in the literature."
         title = "Per-region overlap (PRO)"
-        made.append(CurvePlot("pro", title, *labels, pro, limit=PRO_LIMIT, note=note))
-    return [plot for plot in made if plot.curves]
+        panels.append(CurvePlot("pro", title, *labels, pro, limit=PRO_LIMIT, note=note))
+    return [plot for plot in panels if plot.curves]
 
 
 def _legend(result: Result, key: str) -> str:

@@ -1,4 +1,4 @@
-"""Move patches, blend them in, and tell what has changed."""
+"""Move patches, blend them in, and mask what has changed."""
 
 import math
 from functools import reduce

@@ -21,7 +21,7 @@ TRIES = 8  # draws of a kind that does not show, before a stain takes its place
 
 
 def part_of(image: Array) -> Mask:
-    """Return where the part is, (h, w); all True where none stands out clearly."""
+    """Return the mask (h, w) of the part; all True where none stands out clearly."""
     height, width = image.shape[:2]
     scale = min(1, SIDE / max(height, width))
     h, w = (max(1, round(side * scale)) for side in (height, width))
@@ -55,7 +55,7 @@ def synthesise(
         sources: good images (m, h, w, c) to take patches from. By default each image
             is its own source.
         kinds: keys of `KINDS` to draw from.
-        foreground: tells the pixels of an image, (h, w) bool, that defects lie on.
+        foreground: returns the pixels of an image, (h, w) bool, that defects lie on.
 
     Returns:
         Images, float32 (n, h, w, c) in [0, 1]; masks, bool (n, h, w), none empty;
@@ -83,7 +83,7 @@ def synthesise(
 def _draw(
     name: str, image: Array, source: Array, rng: Rng, foreground: Mask
 ) -> tuple[Array, Mask, str]:
-    """Draw a defect that shows, and tell its kind."""
+    """Draw a defect that shows, and return its kind."""
     for _ in range(TRIES):
         changed, mask = KINDS[name](image, source, rng, foreground)
         if _shows(image, changed):

@@ -38,9 +38,9 @@ def test_files_hold_the_drawn_sample(tmp_path):
 
 
 def test_same_seed_same_files_whatever_the_other_counts(tmp_path):
-    more = {"train": 3, "good": 2, "defects": 1, "size": 32}
+    numbers = {"train": 3, "good": 2, "defects": 1, "size": 32}
     write_samples(tmp_path / "a", **FEW)
-    write_samples(tmp_path / "b", **more, categories=("fabric", "washer"))
+    write_samples(tmp_path / "b", **numbers, categories=("fabric", "washer"))
     write_samples(tmp_path / "c", **FEW, seed=1)
     a, b, c = (contents(tmp_path / name) for name in "abc")
     common = a.keys() & b.keys()

@@ -64,7 +64,7 @@ def test_an_option_of_another_method_is_refused():
         (method_options.SCHEDULES, schedule.SCHEDULES),
         (method_options.NOISES, noise.KINDS),
         (method_options.PRECISIONS, precision.PRECISIONS),
-        (method_options.REGISTRATIONS, registration.WAYS),
+        (method_options.REGISTRATIONS, registration.REGISTRATIONS),
         (finetune.DTYPES, finetuning.DTYPES),
     ],
 )

@@ -180,7 +180,7 @@ def test_a_defect_is_found_where_it_is_in_the_image(tmp_path, options, angle, mo
     made = detector(register="ecc", **options)
     made.preparation = learn(made.preparation, images.subset([0]))
     [judged] = made.judge(images.prepared(made.preparation))
-    assert [view.placement.registered for view in judged.views] == [True, True]
+    assert [view.geometry.registered for view in judged.views] == [True, True]
     row, column = np.unravel_index(judged.maps[1].argmax(), SIZE)
     expected = matrix @ [31.5, 31.5, 1]
     assert (column, row) == pytest.approx(expected[:2], abs=2)
@@ -198,7 +198,7 @@ def test_images_that_cannot_be_registered_are_judged_and_named(tmp_path, rng):
     made.preparation = learn(made.preparation, images.subset([0]))
     with pytest.warns(UserWarning, match="1 of 3 images .* as they are: 001.png"):
         [judged] = made.judge(images.prepared(made.preparation))
-    registered = [view.placement.registered for view in judged.views]
+    registered = [view.geometry.registered for view in judged.views]
     assert registered == [True, False, True]
     np.testing.assert_allclose(judged.maps[1], noise / 255, rtol=1e-6)
 
@@ -260,12 +260,12 @@ def test_every_option_changes_what_is_seen_and_is_stored(tmp_path, options, samp
         [view] = next(good.subset([4]).prepared(loaded).views(1))
         [expected] = next(good.subset([4]).prepared(preparation).views(1))
         np.testing.assert_array_equal(view.pixels, expected.pixels)
-        judged = view.placement.judged
+        judged = view.geometry.judged
         seen.append(
             {
                 "pixels": view.pixels.tobytes(),
                 "judged": None if judged is None else judged.tobytes(),
-                "registered": view.placement.registered,
+                "registered": view.geometry.registered,
                 "shape": loaded.seen_shape,
                 "tiles": len(loaded.tiling),
             }

@@ -107,11 +107,11 @@ def test_a_model_without_a_decision(trained, tmp_path):
 def test_images_that_cannot_be_registered_are_named(monkeypatch):
     preparation = Preparation((8, 8), 3)
     plain = preparation.array(np.zeros((8, 8, 3), np.uint8))
-    placement = plain.placement.__class__(
-        plain.placement.matrix, (8, 8), (8, 8), registered=False
+    geometry = plain.geometry.__class__(
+        plain.geometry.matrix, (8, 8), (8, 8), registered=False
     )
     monkeypatch.setattr(
-        Preparation, "array", lambda *_: Prepared(plain.pixels, placement)
+        Preparation, "array", lambda *_: Prepared(plain.pixels, geometry)
     )
     method = PaDiM(image_shape=(8, 8, 3))
     method.judge = lambda images, kind: (images[..., 0], images[:, 0, 0, 0])

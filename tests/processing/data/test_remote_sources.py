@@ -28,12 +28,12 @@ def two(images):
 
 def contents(source, parts):
     """Return what is in the files of parts, by name."""
-    found = {}
+    texts = {}
     for part in parts:
         with source.files(part) as files:
             assert len(files) == count(part)
-            found |= {name: path.read_bytes().decode() for name, path in files.items()}
-    return found
+            texts |= {name: path.read_bytes().decode() for name, path in files.items()}
+    return texts
 
 
 def remote(folder, place):

@@ -134,17 +134,17 @@ def test_validation_keeps_groups_together():
 
 def test_one_group_is_split_all_the_same():
     expected = split_validation(14, seed=0)
-    found = split_validation(14, seed=0, groups=["a"] * 14)
-    np.testing.assert_array_equal(found[1], expected[1])
+    split = split_validation(14, seed=0, groups=["a"] * 14)
+    np.testing.assert_array_equal(split[1], expected[1])
 
 
 def test_groups_of_one_change_nothing():
     labels, classes = labelled(good=20, crack=40)
     expected = split_finetuning(labels, classes, seed=3)
-    found = split_finetuning(labels, classes, seed=3, groups=range(60))
-    np.testing.assert_array_equal(found[0], expected[0])
-    found = split_validation(60, seed=3, groups=range(60))
-    np.testing.assert_array_equal(found[0], split_validation(60, seed=3)[0])
+    split = split_finetuning(labels, classes, seed=3, groups=range(60))
+    np.testing.assert_array_equal(split[0], expected[0])
+    split = split_validation(60, seed=3, groups=range(60))
+    np.testing.assert_array_equal(split[0], split_validation(60, seed=3)[0])
 
 
 def test_finetuning_keeps_groups_together():

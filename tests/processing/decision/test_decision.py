@@ -98,8 +98,10 @@ def test_bootstrap_interval_equals_drawing_the_images():
         good, bad = rng.choice(6, 6), 6 + rng.choice(9, 9)
         scores.append((verdicts[bad].mean() + 1 - verdicts[good].mean()) / 2)
     drawn = np.quantile(scores, [0.025, 0.975])
-    found = bootstrap_interval(verdicts, labels, seed=0, rounds=4000)
-    np.testing.assert_allclose(found, drawn, atol=0.06)  # scores come in steps of 1/36
+    interval = bootstrap_interval(verdicts, labels, seed=0, rounds=4000)
+    np.testing.assert_allclose(
+        interval, drawn, atol=0.06
+    )  # scores come in steps of 1/36
 
 
 def test_bootstrap_interval_of_a_perfect_pair_is_a_point():

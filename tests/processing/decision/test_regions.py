@@ -116,12 +116,12 @@ def test_critical_thresholds_are_the_smallest_safe_levels(name, clear_border):
     areas = curve.area_at(thresholds)
     critical = curve.critical_thresholds(MAPS[name].size + 3)
     assert len(critical) == MAPS[name].size + 3
-    for min_area, found in enumerate(critical, start=1):
+    for min_area, level in enumerate(critical, start=1):
         unsafe = thresholds[areas >= min_area]
         above = thresholds[thresholds > unsafe.max(initial=-np.inf)]
         expected = max(above.min(), MAPS[name].min())
-        assert found == expected
-        assert (curve.area_at(thresholds[thresholds >= found]) < min_area).all()
+        assert level == expected
+        assert (curve.area_at(thresholds[thresholds >= level]) < min_area).all()
 
 
 def test_fewer_critical_thresholds_are_a_prefix():
@@ -165,9 +165,9 @@ def test_segment_keeps_the_large_regions(name, clear_border):
         for min_area in (1, 2, 5):
             large = np.flatnonzero(np.bincount(regions.ravel()) >= min_area)
             expected = np.isin(regions, large[large > 0])
-            found = segment(MAPS[name], threshold, min_area, clear_border)
-            assert found.dtype == bool
-            np.testing.assert_array_equal(found, expected)
+            kept = segment(MAPS[name], threshold, min_area, clear_border)
+            assert kept.dtype == bool
+            np.testing.assert_array_equal(kept, expected)
 
 
 def test_segment_and_curve_agree_on_float32_maps():

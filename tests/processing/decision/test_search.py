@@ -53,8 +53,8 @@ def brute_force(validation, finetuning, labels, clear_border):
     for min_area in range(1, validation[0].size + 1):
         unsafe = thresholds[np.array(areas) >= min_area].max(initial=-np.inf)
         threshold = max(thresholds[thresholds > unsafe].min(), values[0])
-        found = [largest_area(m, threshold, clear_border) for m in finetuning]
-        pairs[min_area] = threshold, np.array(found) >= min_area
+        largest = [largest_area(m, threshold, clear_border) for m in finetuning]
+        pairs[min_area] = threshold, np.array(largest) >= min_area
     return pairs
 
 
@@ -108,11 +108,11 @@ def test_no_validation_image_is_defective_from_the_threshold_upward(rng, clear_b
     labels = np.arange(6) % 2
     good, other = good_images(maps[:6], clear_border), curves_of(maps[6:], clear_border)
     result = find_decision(good, other, labels, clear_border=clear_border)
-    found = result.decision
-    for threshold in found.threshold + np.array([0, 0.01, 0.1, 1]):
-        decision = Decision(threshold, found.min_area, clear_border)
+    best = result.decision
+    for threshold in best.threshold + np.array([0, 0.01, 0.1, 1]):
+        decision = Decision(threshold, best.min_area, clear_border)
         assert not any(decision.verdict(m) for m in maps[:6])
-    verdicts = [found.verdict(m) for m in maps[6:]]
+    verdicts = [best.verdict(m) for m in maps[6:]]
     np.testing.assert_array_equal(result.verdicts, verdicts)
 
 
@@ -212,9 +212,9 @@ def test_legacy_rule_equals_its_literal_form(seed):
     result = find_decision_legacy(
         good_images(maps[:4], True), curves_of(maps[4:], True), labels, grid, areas
     )
-    found = result.decision
+    decision = result.decision
     literal = literal_legacy(maps[:4], maps[4:], labels, grid, areas)
-    assert (found.min_area, found.threshold, result.score) == literal
+    assert (decision.min_area, decision.threshold, result.score) == literal
 
 
 def test_legacy_areas_are_the_originals():

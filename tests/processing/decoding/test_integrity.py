@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from processing.decoding.decode import read_image, read_size
-from processing.decoding.integrity import is_whole
+from processing.decoding.integrity import is_intact
 from processing.errors import UserError
 
 SHAPE = (64, 64, 3)
@@ -44,19 +44,19 @@ def test_a_cut_jpeg_is_told_without_opencv(noise, progressive):
     data = encoded(noise, "JPEG", progressive=progressive)
     comment = b"\xff\xfe" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
     data = data[:2] + comment + data[2:]
-    assert is_whole(data)
-    assert is_whole(data + b"\0" * 100)  # some cameras pad
+    assert is_intact(data)
+    assert is_intact(data + b"\0" * 100)  # some cameras pad
     for share in (0.5, 0.9, 0.999):
-        assert not is_whole(data[: int(len(data) * share)])
+        assert not is_intact(data[: int(len(data) * share)])
 
 
 def test_a_cut_or_damaged_png_is_told_without_opencv(noise):
     data = encoded(noise, "PNG")
-    assert is_whole(data)
-    assert not any(is_whole(data[:n]) for n in range(8, len(data), 7))
+    assert is_intact(data)
+    assert not any(is_intact(data[:n]) for n in range(8, len(data), 7))
     damaged = bytearray(data)
     damaged[data.index(b"IDAT") + 20] ^= 0xFF
-    assert not is_whole(bytes(damaged))
+    assert not is_intact(bytes(damaged))
 
 
 def test_a_damaged_comment_in_a_png_is_harmless(tmp_path, noise):

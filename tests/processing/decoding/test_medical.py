@@ -155,7 +155,7 @@ def test_a_rewritten_file_is_read_again(tmp_path, volume):
 
 
 def test_a_category_of_volumes(tmp_path, volume):
-    """Slices get the label that their slice of the mask tells."""
+    """Slices get the label of their slice of the mask."""
     folder = tmp_path / "mri" / "brain"
     for i in range(2):
         write_nifti(folder / f"train/good/{i}.nii.gz", volume)

@@ -10,8 +10,10 @@ def test_mean_and_deviation_are_those_of_numpy(rng):
     statistics.add(maps[3:])
     mean, deviation = statistics.result(sigma=0)
     np.testing.assert_allclose(mean, maps.mean(axis=0), rtol=1e-5)
-    own = maps.std(axis=0)
-    np.testing.assert_allclose(deviation, own + STEADY * own.mean(), rtol=1e-4)
+    pixel_deviation = maps.std(axis=0)
+    np.testing.assert_allclose(
+        deviation, pixel_deviation + STEADY * pixel_deviation.mean(), rtol=1e-4
+    )
 
 
 def test_constant_maps_have_a_deviation_above_zero():

@@ -24,13 +24,15 @@ def judged(rng):
 
 def test_image_metrics_equal_scikit_learn(judged):
     labels, scores, _ = judged
-    found = image_metrics(labels, scores)
-    assert found["image_auroc"] == pytest.approx(metrics.roc_auc_score(labels, scores))
-    assert found["image_ap"] == pytest.approx(
+    measured = image_metrics(labels, scores)
+    assert measured["image_auroc"] == pytest.approx(
+        metrics.roc_auc_score(labels, scores)
+    )
+    assert measured["image_ap"] == pytest.approx(
         metrics.average_precision_score(labels, scores)
     )
     best = max(metrics.f1_score(labels, scores >= t) for t in scores)
-    assert found["image_f1max"] == pytest.approx(best)
+    assert measured["image_f1max"] == pytest.approx(best)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def metric_of_strata(name):
 @pytest.mark.parametrize("name", sorted(INTERVALS - {"TNR"}))
 def test_intervals_agree_with_scipy(judged, name, rng):
     labels, scores, verdicts = judged
-    found = bootstrap_intervals(labels, scores, verdicts, seed=1, rounds=4000)
+    intervals = bootstrap_intervals(labels, scores, verdicts, seed=1, rounds=4000)
     good, anomalous = scores[labels == 0], scores[labels == 1]
     needed = (anomalous,) if name == "TPR" else (good, anomalous)
     statistic = metric_of_strata(name)
@@ -108,36 +110,36 @@ def test_intervals_agree_with_scipy(judged, name, rng):
         method="percentile",
         rng=rng,
     ).confidence_interval
-    np.testing.assert_allclose(found[name], expected, atol=0.015)
+    np.testing.assert_allclose(intervals[name], expected, atol=0.015)
 
 
 def test_intervals_hold_the_metrics_and_repeat(judged):
     labels, scores, verdicts = judged
-    found = bootstrap_intervals(labels, scores, verdicts, seed=1)
-    assert found == bootstrap_intervals(labels, scores, verdicts, seed=1)
-    assert found != bootstrap_intervals(labels, scores, verdicts, seed=2)
-    assert set(found) == INTERVALS
+    intervals = bootstrap_intervals(labels, scores, verdicts, seed=1)
+    assert intervals == bootstrap_intervals(labels, scores, verdicts, seed=1)
+    assert intervals != bootstrap_intervals(labels, scores, verdicts, seed=2)
+    assert set(intervals) == INTERVALS
     counts = Confusion.count(labels, verdicts)
     values = {"TPR": counts.tpr, "TNR": counts.tnr, "score": counts.balanced}
     for name, value in (values | image_metrics(labels, scores)).items():
-        low, high = found[name]
+        low, high = intervals[name]
         assert 0 <= low < value < high <= 1, name
     narrow = bootstrap_intervals(labels, scores, verdicts, seed=1, level=0.5)
-    assert np.ptp(narrow["score"]) < np.ptp(found["score"])
+    assert np.ptp(narrow["score"]) < np.ptp(intervals["score"])
 
 
 def test_draws_in_parts_are_as_many(judged, monkeypatch):
     monkeypatch.setattr(
         "processing.metrics.image_metrics.DRAWS", 60 * 7
     )  # 7 rounds at a time
-    found = bootstrap_intervals(*judged, seed=1, rounds=2000)
+    intervals = bootstrap_intervals(*judged, seed=1, rounds=2000)
     monkeypatch.undo()
     expected = bootstrap_intervals(*judged, seed=1, rounds=2000)
     for name in INTERVALS:
-        np.testing.assert_allclose(found[name], expected[name], atol=0.03)
+        np.testing.assert_allclose(intervals[name], expected[name], atol=0.03)
 
 
 def test_intervals_without_one_label():
-    found = bootstrap_intervals([0, 0, 0], [1, 2, 3], [0, 0, 1], seed=1)
-    assert found.keys() == {"TNR"}
+    intervals = bootstrap_intervals([0, 0, 0], [1, 2, 3], [0, 0, 1], seed=1)
+    assert intervals.keys() == {"TNR"}
     assert bootstrap_intervals([], [], [], seed=1) == {}

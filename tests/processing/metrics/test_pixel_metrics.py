@@ -25,7 +25,7 @@ DRAWS = {
 STREAMED = {"pixel_auroc": 1e-6}  # greatest error; 1e-4 for the others
 
 
-def made_masks(rng, n, side):
+def draw_masks(rng, n, side):
     """Return (n, side, side) masks, half of them with rectangles that may touch."""
     masks = np.zeros((n, side, side), bool)
     for mask in masks[n // 2 :]:
@@ -36,9 +36,9 @@ def made_masks(rng, n, side):
     return masks
 
 
-def made(rng, kind, n=6, side=32):
-    """Return masks, and float32 maps that tell them apart more or less."""
-    masks = made_masks(rng, n, side)
+def draw_maps(rng, kind, n=6, side=32):
+    """Return masks, and float32 maps that separate them more or less."""
+    masks = draw_masks(rng, n, side)
     shift = {"constant": 0, "ties": 1, "float16": 1}.get(kind, 0.7)
     maps = DRAWS[kind](rng, masks.shape)
     maps = maps * (1 + 4 * masks) if kind == "all magnitudes" else maps + shift * masks
@@ -93,24 +93,24 @@ def binned(monkeypatch):
 @pytest.mark.parametrize("kind", DRAWS)
 def test_exact_metrics_equal_the_references(rng, kind, exact):
     """Without `exact`, too, as long as there are few pixels."""
-    masks, maps = made(rng, kind)
-    found, expected = measured(masks, maps, exact=exact), reference(masks, maps)
-    assert found.keys() == expected.keys()
+    masks, maps = draw_maps(rng, kind)
+    values, expected = measured(masks, maps, exact=exact), reference(masks, maps)
+    assert values.keys() == expected.keys()
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-9), name
+        assert values[name] == pytest.approx(value, abs=1e-9), name
 
 
 @pytest.mark.parametrize("kind", DRAWS)
 def test_binned_metrics_equal_exact_ones(rng, kind, binned):
-    masks, maps = made(rng, kind, n=8, side=128)
-    found, expected = measured(masks, maps), measured(masks, maps, exact=True)
+    masks, maps = draw_maps(rng, kind, n=8, side=128)
+    values, expected = measured(masks, maps), measured(masks, maps, exact=True)
     for name, value in expected.items():
         error = STREAMED.get(name, 1e-4)
-        assert found[name] == pytest.approx(value, abs=error), name
+        assert values[name] == pytest.approx(value, abs=error), name
 
 
 def test_scores_go_into_bins_when_they_are_many(rng, monkeypatch):
-    masks, maps = made(rng, "normal", n=8, side=64)
+    masks, maps = draw_maps(rng, "normal", n=8, side=64)
     expected = measured(masks, maps)
     monkeypatch.setattr(pixel_metrics, "EXACT_PIXELS", 5 * 64 * 64)
     for name, value in measured(masks, maps).items():
@@ -119,16 +119,16 @@ def test_scores_go_into_bins_when_they_are_many(rng, monkeypatch):
 
 
 def test_order_of_the_maps_does_not_count(rng, binned):
-    masks, maps = made(rng, "heavy tails")
-    found, reverse = measured(masks, maps), measured(masks[::-1], maps[::-1])
-    for name, value in found.items():
+    masks, maps = draw_maps(rng, "heavy tails")
+    values, reverse = measured(masks, maps), measured(masks[::-1], maps[::-1])
+    for name, value in values.items():
         assert value == pytest.approx(reverse[name], abs=1e-4)
 
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_a_class_is_judged_as_if_it_were_alone(rng, exact, monkeypatch):
     monkeypatch.setattr(pixel_metrics, "EXACT_PIXELS", 0)
-    masks, maps = made(rng, "ties", n=8)  # few scores: bins do not matter
+    masks, maps = draw_maps(rng, "ties", n=8)  # few scores: bins do not matter
     groups = ["good"] * 4 + ["hole", "hole", "scratch", "scratch"]
     metric = PixelMetrics(exact=exact)
     for i in (7, 0, 4, 2, 6, 1, 5, 3):
@@ -138,22 +138,22 @@ def test_a_class_is_judged_as_if_it_were_alone(rng, exact, monkeypatch):
         alone = PixelMetrics(exact=True)
         for i in chosen:
             alone.update(maps[i], masks[i], maps[i] > 5)
-        found = metric.metrics(["good", name])
-        assert found.keys() == set(PIXEL_METRICS)
+        values = metric.metrics(["good", name])
+        assert values.keys() == set(PIXEL_METRICS)
         for key, value in alone.metrics().items():
-            assert found[key] == pytest.approx(value, abs=1e-12), key
+            assert values[key] == pytest.approx(value, abs=1e-12), key
 
 
 def test_iou_and_dice_equal_scikit_learn(rng):
-    masks = made_masks(rng, 4, 32)
+    masks = draw_masks(rng, 4, 32)
     decided = masks ^ (rng.random(masks.shape) < 0.05)
     metric = PixelMetrics()
     for mask, called in zip(masks, decided, strict=True):
         metric.update(called.astype(np.float32), mask, called)
-    found = metric.metrics()
+    values = metric.metrics()
     truth, called = masks.ravel(), decided.ravel()
-    assert found["iou"] == pytest.approx(metrics.jaccard_score(truth, called))
-    assert found["dice"] == pytest.approx(metrics.f1_score(truth, called))
+    assert values["iou"] == pytest.approx(metrics.jaccard_score(truth, called))
+    assert values["dice"] == pytest.approx(metrics.f1_score(truth, called))
 
 
 def test_nothing_decided_overlaps_nothing():
@@ -168,8 +168,8 @@ def test_maps_are_enlarged_to_the_masks():
     metric = PixelMetrics(exact=True)
     small = np.array([[0, 1], [0, 1]], np.float32)
     metric.update(small, mask, small > 0.5)
-    found = metric.metrics()
-    assert found["pixel_auroc"] == found["pixel_ap"] == found["iou"] == 1
+    values = metric.metrics()
+    assert values["pixel_auroc"] == values["pixel_ap"] == values["iou"] == 1
     assert len(metric.curves()["pixel_roc"]) == 1 + 4
 
 
@@ -192,11 +192,11 @@ def test_metrics_of_nothing():
 
 
 def test_curves_are_short_and_end_where_they_should(rng, binned):
-    masks, maps = made(rng, "normal", side=64)
+    masks, maps = draw_maps(rng, "normal", side=64)
     metric = PixelMetrics()
     for mask, anomaly_map in zip(masks, maps, strict=True):
         metric.update(anomaly_map, mask)
-    curves, found = metric.curves(), metric.metrics()
+    curves, values = metric.curves(), metric.metrics()
     assert set(curves) == {"pixel_roc", "pixel_pr", "pro"}
     for points in curves.values():
         assert points.shape[1] == 2
@@ -204,5 +204,5 @@ def test_curves_are_short_and_end_where_they_should(rng, binned):
     for name in ("pixel_roc", "pro"):
         np.testing.assert_allclose(curves[name][[0, -1]], [[0, 0], [1, 1]])
     area = np.trapezoid(curves["pixel_roc"][:, 1], curves["pixel_roc"][:, 0])
-    assert area == pytest.approx(found["pixel_auroc"], abs=1e-3)
+    assert area == pytest.approx(values["pixel_auroc"], abs=1e-3)
     assert curves["pixel_pr"][-1, 1] == pytest.approx(masks.mean())

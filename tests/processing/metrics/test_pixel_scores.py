@@ -9,9 +9,9 @@ def test_regions_equal_scikit_image(rng):
     mask[:5] = mask[:, -7:] = False
     regions = Regions.of(mask)
     expected = np.zeros(mask.shape)
-    for region in (found := regionprops(label(mask, connectivity=2))):
+    for region in (properties := regionprops(label(mask, connectivity=2))):
         expected[tuple(region.coords.T)] = 1 / region.area
-    assert len(regions) == len(found)
+    assert len(regions) == len(properties)
     np.testing.assert_allclose(regions.shares_in(mask.shape), expected)
 
 

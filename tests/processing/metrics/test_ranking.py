@@ -52,14 +52,14 @@ def test_average_precision_of_bins_is_the_mean_over_all_orders():
         [metrics.average_precision_score([1, 0, *order], scores) for order in orders]
     )
     good, anomalous = np.array([0.0, 1, 2]), np.array([1.0, 0, 2])
-    found = average_precision_of_bins(good, anomalous, np.array([0, 0, 1]))
-    assert found == pytest.approx(expected, abs=1e-12)
+    precision = average_precision_of_bins(good, anomalous, np.array([0, 0, 1]))
+    assert precision == pytest.approx(expected, abs=1e-12)
 
 
 def test_average_precision_of_bins_with_one_score_each(ranked):
     counts = ranked[2]
-    found = average_precision_of_bins(*counts, np.zeros(counts.shape[1]))
-    assert found == pytest.approx(average_precision(*counts), abs=1e-12)
+    precision = average_precision_of_bins(*counts, np.zeros(counts.shape[1]))
+    assert precision == pytest.approx(average_precision(*counts), abs=1e-12)
 
 
 def test_average_precision_of_wide_bins_is_near(rng):
@@ -67,9 +67,9 @@ def test_average_precision_of_wide_bins_is_near(rng):
     scores = rng.standard_normal(200_000) + labels
     bins = np.floor(scores * 10)
     counts = count_ranked(bins, np.stack([~labels, labels]))
-    found = average_precision_of_bins(*counts, np.ones(counts.shape[1]))
+    precision = average_precision_of_bins(*counts, np.ones(counts.shape[1]))
     expected = metrics.average_precision_score(labels, scores)
-    assert found == pytest.approx(expected, abs=5e-4)
+    assert precision == pytest.approx(expected, abs=5e-4)
     assert abs(average_precision(*counts) - expected) > 5e-3
 
 
@@ -130,9 +130,9 @@ def test_decimated_curves_stay_close(rng):
     labels = np.repeat([0, 1], 5000)
     scores = np.concatenate([good, bad])
     points = roc_curve(*count_ranked(scores, np.stack([1 - labels, labels])))
-    few = decimated(points)
-    assert POINTS / 2 < len(few) <= POINTS < len(points)
-    np.testing.assert_array_equal(few[[0, -1]], points[[0, -1]])
-    area, expected = (np.trapezoid(x[:, 1], x[:, 0]) for x in (few, points))
+    kept = decimated(points)
+    assert POINTS / 2 < len(kept) <= POINTS < len(points)
+    np.testing.assert_array_equal(kept[[0, -1]], points[[0, -1]])
+    area, expected = (np.trapezoid(x[:, 1], x[:, 0]) for x in (kept, points))
     assert area == pytest.approx(expected, abs=1e-4)
-    assert decimated(few) is few
+    assert decimated(kept) is kept

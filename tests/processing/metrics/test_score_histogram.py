@@ -21,7 +21,7 @@ def planned(scores, mask=None):
 
 
 def shift(store, score):
-    """Return how many of the lower bits of a score are not told apart."""
+    """Return how many of the lower bits of a score are not distinguished."""
     return store.shifts[np.float32(score).view(np.uint32) >> 16]
 
 

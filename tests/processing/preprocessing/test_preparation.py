@@ -41,15 +41,15 @@ def test_without_options_it_is_read_image(path, channels):
     expected = read_image(path, shape=(*SIZE, channels))
     np.testing.assert_array_equal(view.pixels, expected)
     assert view.pixels.dtype == np.uint8
-    assert view.placement.judged is None
-    assert view.placement.registered is None
+    assert view.geometry.judged is None
+    assert view.geometry.registered is None
 
 
 @pytest.mark.parametrize("size", [(24, 32), (40, 20), (7, 50)])
 def test_padding_keeps_the_aspect_ratio(path, size):
     view = Preparation(size, 3, pad=True)(path)
     assert view.pixels.shape == (*size, 3)
-    rows, columns = (np.flatnonzero(view.placement.judged.any(axis=a)) for a in (1, 0))
+    rows, columns = (np.flatnonzero(view.geometry.judged.any(axis=a)) for a in (1, 0))
     scale = min(size[0] / 30, size[1] / 60)
     assert len(rows) == max(1, round(30 * scale))
     assert len(columns) == max(1, round(60 * scale))
@@ -77,7 +77,7 @@ def test_a_map_lies_on_the_whole_image(tmp_path, options, place):
     """Geometry and its inverse: what is bright comes back where it was."""
     preparation = Preparation(**{"size": (48, 56), "channels": 1, **options})
     view = preparation(dot(tmp_path, *place))
-    restored = view.placement.restore_map(view.pixels[..., 0].astype(np.float32))
+    restored = view.geometry.restore_map(view.pixels[..., 0].astype(np.float32))
     assert restored.shape == preparation.size
     tolerance = 1.5 / min(preparation.size)
     assert peak(restored) == pytest.approx(place, abs=tolerance)
@@ -89,7 +89,7 @@ def test_a_crop_is_the_middle(path):
         Preparation((21, 32), 3, crop=(8, 9))(path),
     )
     np.testing.assert_array_equal(view.pixels, whole.pixels[6:14, 11:20])
-    restored = view.placement.restore(view.pixels)
+    restored = view.geometry.restore(view.pixels)
     np.testing.assert_array_equal(restored[6:14, 11:20], view.pixels)
 
 
@@ -115,7 +115,7 @@ def test_a_mask_marks_what_is_judged_and_may_blank_the_rest(path, rng):
     mask = rng.random(SIZE) > 0.5
     arrays = {"mask": mask}
     view = Preparation(SIZE, 3, mask="1,2,3,4", arrays=arrays)(path)
-    np.testing.assert_array_equal(view.placement.judged, mask)
+    np.testing.assert_array_equal(view.geometry.judged, mask)
     assert view.pixels[~mask].any()
     blank = Preparation(SIZE, 3, mask="1,2,3,4", blank=True, arrays=arrays)(path)
     assert not blank.pixels[~mask].any()
@@ -131,7 +131,7 @@ def test_the_foreground_adds_to_what_it_is_in_most_images(tmp_path):
     core = np.zeros((64, 64), bool)
     core[5:10, 5:10] = True
     preparation = Preparation((64, 64), 1, mask="foreground", arrays={"core": core})
-    judged = preparation(path).placement.judged
+    judged = preparation(path).geometry.judged
     assert judged[core].all()
     assert judged[20:50, 20:40].all()
     assert judged.mean() < 0.25
@@ -147,19 +147,19 @@ def test_a_registered_image(tmp_path, rng):
     arrays = {"reference": reference}
     preparation = Preparation((64, 80), 1, register="ecc", arrays=arrays)
     view = preparation(path)
-    assert view.placement.registered is True
+    assert view.geometry.registered is True
     inner = (slice(6, -6), slice(8, -8))
     np.testing.assert_allclose(view.pixels[..., 0][inner], reference[inner], atol=6)
-    judged = view.placement.judged  # without the border that the warp brought in
+    judged = view.geometry.judged  # without the border that registration brought in
     assert judged[inner].all()
     assert not judged[:, -5:].any()
     assert not judged[:3].any()
-    restored = view.placement.restore(view.pixels[..., 0].astype(np.float32))
+    restored = view.geometry.restore(view.pixels[..., 0].astype(np.float32))
     np.testing.assert_allclose(restored[inner], image[inner], atol=6)
     noise = tmp_path / "noise.png"
     cv2.imwrite(str(noise), rng.integers(0, 256, (64, 80), dtype=np.uint8))
     lost = preparation(noise)
-    assert lost.placement.registered is False
+    assert lost.geometry.registered is False
     np.testing.assert_array_equal(lost.pixels, read_image(noise, shape=(64, 80, 1)))
 
 

@@ -5,22 +5,22 @@ import numpy as np
 import pytest
 
 from processing.errors import UsageError
-from processing.preprocessing.region_of_interest import MaskParts, parse_mask
+from processing.preprocessing.region_of_interest import RegionOfInterest, parse_region
 
 
 def test_parts_of_a_mask():
-    assert parse_mask(None) == MaskParts()
-    assert not parse_mask("foreground").still
-    parts = parse_mask("foreground;10, 20,30,40;roi.png;1,2,3,4")
-    assert parts == MaskParts(
+    assert parse_region(None) == RegionOfInterest()
+    assert not parse_region("foreground").still
+    region = parse_region("foreground;10, 20,30,40;roi.png;1,2,3,4")
+    assert region == RegionOfInterest(
         True, (Path("roi.png"),), ((10, 20, 30, 40), (1, 2, 3, 4))
     )
-    assert parts.still
+    assert region.still
 
 
 def test_rectangles_are_left_out():
     """x is a column and y a row."""
-    mask = parse_mask("2,1,5,3;0,7,1,1").draw(8, 12)
+    mask = parse_region("2,1,5,3;0,7,1,1").draw(8, 12)
     expected = np.ones((8, 12), bool)
     expected[1:4, 2:7] = False
     expected[7, 0] = False
@@ -32,12 +32,12 @@ def test_black_of_a_file_is_left_out(tmp_path):
     drawn = np.zeros((8, 12), np.uint8)
     drawn[2:6, 3:9] = 255
     cv2.imwrite(str(path), drawn)
-    parts = MaskParts(files=(path,), rectangles=((3, 2, 1, 1),))
-    mask = parts.draw(8, 12)
+    region = RegionOfInterest(files=(path,), rectangles=((3, 2, 1, 1),))
+    mask = region.draw(8, 12)
     assert mask.sum() == 4 * 6 - 1
     assert not mask[2, 3]
     with pytest.raises(UsageError, match="is 12x8 pixels, expected the 9x8 of the"):
-        parts.draw(8, 9)
+        region.draw(8, 9)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_black_of_a_file_is_left_out(tmp_path):
 )
 def test_masks_that_cannot_be_drawn(text, message):
     with pytest.raises(UsageError, match=message):
-        parse_mask(text).draw(8, 12)
+        parse_region(text).draw(8, 12)
 
 
 def test_a_rectangle_without_pixels():
     with pytest.raises(UsageError, match="without pixels: 1,2,0,4"):
-        parse_mask("1,2,0,4")
+        parse_region("1,2,0,4")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from processing.geometry import warped
-from processing.preprocessing.registration import LEAST_ALIKE, alike, register
+from processing.preprocessing.registration import MIN_CORRELATION, correlation, register
 from processing.samples import draw_sample
 
 SIDE = 160
@@ -60,9 +60,9 @@ def error(matrix):
 def test_a_moved_image_is_moved_back(way, draw, angle, limit):
     reference = draw()
     image, matrix = moved(reference, angle, (7, -5), scale=0.97)
-    found = register(image, reference, way)
-    assert error(found @ matrix) < limit
-    assert alike(image, reference, found) > 0.9
+    homography = register(image, reference, way)
+    assert error(homography @ matrix) < limit
+    assert correlation(image, reference, homography) > 0.9
 
 
 def test_a_tilted_image_needs_the_homography():
@@ -70,9 +70,9 @@ def test_a_tilted_image_needs_the_homography():
     corners = np.float32([[0, 0], [160, 0], [160, 160], [0, 160]])
     tilted = corners + np.float32([[6, 2], [-3, 8], [2, -5], [4, 1]])
     matrix = cv2.getPerspectiveTransform(corners, tilted)
-    found = register(warped(reference, matrix), reference, "orb")
-    assert error(found @ matrix) < 2
-    assert abs(found[2, :2]).max() > 1e-5
+    homography = register(warped(reference, matrix), reference, "orb")
+    assert error(homography @ matrix) < 2
+    assert abs(homography[2, :2]).max() > 1e-5
 
 
 def test_a_defect_does_not_lead_astray():
@@ -84,12 +84,12 @@ def test_a_defect_does_not_lead_astray():
 
 @pytest.mark.parametrize("size", [(SIDE, 240), (1100, 800)])
 def test_frames_of_any_size(size):
-    """Large images are registered small; the warp is one of their own pixels."""
+    """Large images are registered small; the homography is one of their own pixels."""
     reference = bracket(size)
     image, matrix = moved(reference, 8, (size[1] / 30, 0))
-    found = register(image, reference, "ecc") @ matrix
+    homography = register(image, reference, "ecc") @ matrix
     points = np.array([[0.2, 0.2, 1], [0.8, 0.8, 1]]).T * [[size[1]], [size[0]], [1]]
-    moves = (found @ points)[:2] / (found @ points)[2] - points[:2]
+    moves = (homography @ points)[:2] / (homography @ points)[2] - points[:2]
     assert np.abs(moves).max() < max(size) / 200
 
 
@@ -110,14 +110,14 @@ def test_too_little_left_in_the_image_is_not_registered():
     assert register(image, bracket(), "orb") is None
 
 
-def test_likeness_is_the_correlation(rng):
+def test_correlation_is_that_of_numpy(rng):
     a, b = rng.integers(0, 256, (2, 20, 30), dtype=np.uint8)
     expected = np.corrcoef(a.ravel(), b.ravel())[0, 1]
-    assert alike(a, b, np.eye(3)) == pytest.approx(expected)
-    assert alike(a, a, np.eye(3)) == pytest.approx(1)
+    assert correlation(a, b, np.eye(3)) == pytest.approx(expected)
+    assert correlation(a, a, np.eye(3)) == pytest.approx(1)
     brighter = (a // 2 + 90).astype(np.uint8)
-    assert alike(brighter, a, np.eye(3)) > 0.99
-    assert alike(np.full_like(a, 5), b, np.eye(3)) == 0 < LEAST_ALIKE
+    assert correlation(brighter, a, np.eye(3)) > 0.99
+    assert correlation(np.full_like(a, 5), b, np.eye(3)) == 0 < MIN_CORRELATION
 
 
 def test_what_lies_right_already_stays(monkeypatch):
@@ -126,5 +126,5 @@ def test_what_lies_right_already_stays(monkeypatch):
     for way in ("orb", "ecc"):
         assert error(register(bracket(seed=1), bracket(), way)) < 0.5
         assert error(register(flat, flat, way)) < 0.1
-    monkeypatch.setattr("processing.preprocessing.registration._ecc", lambda *_: None)
+    monkeypatch.setattr("processing.preprocessing.registration._ecc", lambda *_: [])
     assert error(register(flat, flat, "ecc")) == 0

@@ -13,7 +13,7 @@ from processing.report.comparison import (
 
 
 def row(
-    category, method, auroc, trained="2026-01-01 00:00:00", dataset="mvtec", **more
+    category, method, auroc, trained="2026-01-01 00:00:00", dataset="mvtec", **extra
 ):
     return {
         "dataset": dataset,
@@ -29,7 +29,7 @@ def row(
         "finetuning_score": None,
         "training_seconds": None,
         "model": "x.hdf5",
-        **more,
+        **extra,
     }
 
 
@@ -123,8 +123,8 @@ def marked(text, dataset="mvtec"):
 def test_page(tmp_path):
     evil = "<script>alert(1)</script>"
     path = tmp_path / "summary.html"
-    more = [row("x", "y", 0.5, dataset=evil, report="a b/ü#?.html")]
-    write_summary(path, [*ROWS, *more], [("broken.hdf5", f"it is damaged {evil}")])
+    extra = [row("x", "y", 0.5, dataset=evil, report="a b/ü#?.html")]
+    write_summary(path, [*ROWS, *extra], [("broken.hdf5", f"it is damaged {evil}")])
     text = path.read_text(encoding="utf-8")
     cells = marked(text)
     assert cells["bottle"] == [("best", "0.990"), ("none", "–"), ("", "0.900")]

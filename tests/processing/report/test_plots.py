@@ -20,7 +20,7 @@ RESULT = SimpleNamespace(
     tnrs=np.array([0.5, 0.8, 1]),
     scores=np.array([0.75, 0.9, 0.75]),
 )
-SWEEP = SimpleNamespace(
+LR_CURVE = SimpleNamespace(
     rates=np.geomspace(1e-5, 1, 5), losses=np.array([1, 0.9, 0.5, 0.6, 2]), chosen=0.01
 )
 
@@ -32,7 +32,7 @@ SWEEP = SimpleNamespace(
         (plots.losses, HISTORY[:1]),
         (plots.losses, [{**HISTORY[0], "generator_loss": 0.1}, HISTORY[1]]),
         (plots.learning_rates, HISTORY),
-        (plots.learning_rate, SWEEP),
+        (plots.learning_rate, LR_CURVE),
         (plots.thresholds, RESULT),
         (plots.scores, RESULT),
     ],

@@ -69,12 +69,14 @@ def written(judged):
 
 
 def test_numbers_are_those_of_the_result(judged):
-    made = judged(CASES)
-    page = Page(written(made))
+    judged_set = judged(CASES)
+    page = Page(written(judged_set))
     expected = {
-        key: "undefined" if made.result[key] is None else f"{made.result[key]:.3f}"
+        key: "undefined"
+        if judged_set.result[key] is None
+        else f"{judged_set.result[key]:.3f}"
         for key in METRICS
-        if key in made.result
+        if key in judged_set.result
     }
     assert page.metrics == expected
     assert page.classes["hole"] == {"image_auroc": "0.900", "pixel_auroc": "–"}
@@ -87,9 +89,9 @@ def test_numbers_are_those_of_the_result(judged):
 
 @pytest.mark.parametrize("interval", [[0.5, 0.9], [1, 1]])
 def test_intervals_without_width_are_explained(judged, interval):
-    made = judged(CASES)
-    made.result["intervals_95"]["TPR"] = interval
-    text = written(made).read_text(encoding="utf-8")
+    judged_set = judged(CASES)
+    judged_set.result["intervals_95"]["TPR"] = interval
+    text = written(judged_set).read_text(encoding="utf-8")
     assert ("does not make it" in text) == (interval == [1, 1])
 
 
@@ -122,8 +124,8 @@ def test_plots_for_papers(judged):
 
 
 def test_gallery_data(judged):
-    made = judged(CASES)
-    data = Page(written(made)).data
+    judged_set = judged(CASES)
+    data = Page(written(judged_set)).data
     assert data["labelled"]
     outcomes = [image["outcome"] for image in data["images"]]
     assert outcomes == ["passed", "passed", "alarm", "found", "found", "miss"]
@@ -137,11 +139,11 @@ def test_gallery_data(judged):
 
 def test_names_cannot_break_out(judged):
     evil = "\"'><script>alert(1)</script><!-- ü %s {{ 7*7 }} </title>.png"
-    made = judged([(evil, evil, "defective", "good", 0.4), *CASES])
-    made.about = {**made.about, "title": evil, "run": evil}
-    made.result["model"] = evil
-    made.result["undefined"]["pixel_auroc"] = evil
-    path = written(made)
+    judged_set = judged([(evil, evil, "defective", "good", 0.4), *CASES])
+    judged_set.about = {**judged_set.about, "title": evil, "run": evil}
+    judged_set.result["model"] = evil
+    judged_set.result["undefined"]["pixel_auroc"] = evil
+    path = written(judged_set)
     page = Page(path)
     assert [tag for tag, _ in page.tags].count("script") == 2
     assert "alert(1)" not in {text.strip() for text in page.text}
@@ -151,25 +153,25 @@ def test_names_cannot_break_out(judged):
 
 
 def test_unlabelled_images_get_no_metrics(judged):
-    made = judged(UNKNOWN)
-    made.result |= dict.fromkeys(METRICS)
-    made.curves = {}
-    page = Page(written(made))
+    judged_set = judged(UNKNOWN)
+    judged_set.result |= dict.fromkeys(METRICS)
+    judged_set.curves = {}
+    page = Page(written(judged_set))
     assert not page.metrics
     assert not page.classes
     assert "1 of 2 images called defective" in page.text
     assert [image["outcome"] for image in page.data["images"]] == ["defective", "good"]
     assert "Scores" in page.text
-    assert sorted(p.name for p in made.folder.iterdir()) == [
+    assert sorted(p.name for p in judged_set.folder.iterdir()) == [
         "histogram_plot.png",
         "report.html",
     ]
 
 
 def test_p_values_are_shown_where_there_are_any(judged):
-    made = judged(CASES)
-    made.rows[0]["p_value"] = 0.04
-    images = Page(written(made)).data["images"]
+    judged_set = judged(CASES)
+    judged_set.rows[0]["p_value"] = 0.04
+    images = Page(written(judged_set)).data["images"]
     assert [image["p"] for image in images] == [0.04] + [None] * 5
 
 
@@ -183,13 +185,13 @@ def test_p_values_are_shown_where_there_are_any(judged):
     ],
 )
 def test_verdict(judged, cases, sentence):
-    made = judged(cases)
-    assert verdict(made.result, made.rows) == sentence
+    judged_set = judged(cases)
+    assert verdict(judged_set.result, judged_set.rows) == sentence
 
 
 def test_images_that_were_not_registered_are_marked(judged):
-    made = judged(CASES)
-    for row, registered in zip(made.rows, [True, False] * 3, strict=True):
+    judged_set = judged(CASES)
+    for row, registered in zip(judged_set.rows, [True, False] * 3, strict=True):
         row["registered"] = registered
-    images = Page(written(made)).data["images"]
+    images = Page(written(judged_set)).data["images"]
     assert [image["lost"] for image in images] == [False, True] * 3

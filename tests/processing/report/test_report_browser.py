@@ -22,9 +22,16 @@ CASES = [
 MANY = 5000
 
 
-def written(made):
-    parts = (made.result, made.rows, made.curves, made.pictures, made.scale, made.about)
-    return write_report(made.folder, *parts)
+def written(judged_set):
+    parts = (
+        judged_set.result,
+        judged_set.rows,
+        judged_set.curves,
+        judged_set.pictures,
+        judged_set.scale,
+        judged_set.about,
+    )
+    return write_report(judged_set.folder, *parts)
 
 
 class Opened:
@@ -78,17 +85,17 @@ def test_loads_without_errors_and_shows_pictures(report):
 
 
 def test_numbers_equal_the_result(browser, judged):
-    made = judged(CASES)
-    report = Opened(browser, written(made))
-    shown = {
+    judged_set = judged(CASES)
+    report = Opened(browser, written(judged_set))
+    printed = {
         item.get_attribute("data-metric"): item.text
         for item in report.all(".metrics [data-metric]")
     }
-    for key, text in shown.items():
-        value = made.result[key]
+    for key, text in printed.items():
+        value = judged_set.result[key]
         assert text == ("undefined" if value is None else f"{value:.3f}")
-    assert len(shown) == 13
-    counts = made.result["confusion"]
+    assert len(printed) == 13
+    counts = judged_set.result["confusion"]
     for outcome, name in (("alarm", "false_positives"), ("miss", "false_negatives")):
         assert report.one(f"#outcomes label:has([value={outcome}]) b").text == str(
             counts[name]
@@ -183,9 +190,9 @@ def test_everything_is_named(report):
 
 def test_unlabelled_images(browser, judged):
     rows = [("a b.png", "unknown", "", "defective", 0.9)]
-    made = judged([*rows, ("c.png", "unknown", "", "good", 0.1)])
-    made.curves = {}
-    report = Opened(browser, written(made))
+    judged_set = judged([*rows, ("c.png", "unknown", "", "good", 0.1)])
+    judged_set.curves = {}
+    report = Opened(browser, written(judged_set))
     assert report.all(".metrics, #classes") == []
     report.choose("#outcomes", "good")
     assert report.names() == ["c.png"]
@@ -245,13 +252,13 @@ def contrast(first, second):
 
 def test_thousands_of_images_stay_usable(browser, judged):
     """Few elements whatever the number of images, and every image within reach."""
-    few = judged(CASES, embedded=0)
-    few.rows = [
-        {**few.rows[i % len(CASES)], "file": f"{i:05d}.png", "score": i / MANY}
+    many = judged(CASES, embedded=0)
+    many.rows = [
+        {**many.rows[i % len(CASES)], "file": f"{i:05d}.png", "score": i / MANY}
         for i in range(MANY)
     ]
-    few.pictures = [few.pictures[i % len(CASES)] for i in range(MANY)]
-    path = written(few)
+    many.pictures = [many.pictures[i % len(CASES)] for i in range(MANY)]
+    path = written(many)
     assert path.stat().st_size < 4e6
     report = Opened(browser, path)
     assert len(report.all(".item")) == 48
@@ -271,10 +278,10 @@ def test_thousands_of_images_stay_usable(browser, judged):
 
 
 def test_images_that_were_not_registered_are_found(browser, judged):
-    made = judged(CASES)
-    for row in made.rows:
+    judged_set = judged(CASES)
+    for row in judged_set.rows:
         row["registered"] = row["file"] != "test/hole/001.png"
-    report = Opened(browser, written(made))
+    report = Opened(browser, written(judged_set))
     report.choose("#outcomes", "lost")
     assert report.names() == ["test/hole/001.png"]
     report.one(".item").click()

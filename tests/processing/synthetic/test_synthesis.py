@@ -39,11 +39,11 @@ def test_the_part_is_found_at_any_size(shape, channels):
     y, x = np.indices(shape)
     part = np.hypot(y - shape[0] / 2, x - shape[1] / 3) < 0.4 * shape[0]
     image = np.where(part, 0.8, 0.3)[..., None].repeat(channels, axis=-1)
-    found = part_of(image.astype(np.float32))
-    assert found.shape == shape
-    assert found.dtype == bool
-    assert found[part].all()
-    assert (found & part).sum() / found.sum() > 0.75
+    mask = part_of(image.astype(np.float32))
+    assert mask.shape == shape
+    assert mask.dtype == bool
+    assert mask[part].all()
+    assert (mask & part).sum() / mask.sum() > 0.75
 
 
 def test_a_surface_that_fills_the_image_is_all_part():
