@@ -40,7 +40,7 @@ METHODS = {
     "DDAD": "methods.diffusion.ddad.DDAD",
     "AnoDDPM": "methods.diffusion.anoddpm.AnoDDPM",
 }
-SEVERAL = ("unified",)  # learn all categories of a data set in one model
+MULTI_CATEGORY = ("unified",)  # learn all categories of a data set in one model
 _registered: set[str] = set()  # of the user, `package.module:Class`
 
 
