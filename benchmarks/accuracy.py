@@ -49,18 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run all pairs; return 0, 1 if one failed, or 130 if interrupted."""
     args = parse_arguments(argv)
     rows = read_table(args.out)
-    there = {key(row) for row in rows if not row["error"]}
+    present = {key(row) for row in rows if not row["error"]}
     failed = False
-    for chosen in planned(args):
-        if args.only_missing and key(chosen) in there:
+    for chosen in plan_runs(args):
+        if args.only_missing and key(chosen) in present:
             continue
         print(f"\n{', '.join(key(chosen))}", flush=True)
         try:
-            row = measured(args, chosen)
+            row = measure(args, chosen)
         except KeyboardInterrupt:
             return INTERRUPTED
         failed |= bool(row["error"])
-        rows = merged(rows, row)
+        rows = merge(rows, row)
         write_table(args.out, render(rows))
     print(f"table: {args.out}")
     return int(failed)
@@ -106,12 +106,12 @@ def train_options(text: str) -> tuple[str, list[str]]:
     return one_of(METHODS)(name) if name else "", shlex.split(options)
 
 
-def planned(args: argparse.Namespace) -> list[Row]:
+def plan_runs(args: argparse.Namespace) -> list[Row]:
     """Return `KEY` of every run: an autoencoder has one for each loss."""
     pairs = [(name, loss) for loss in args.losses for name in args.methods]
     pairs = [(name, loss if takes_loss(name) else NONE) for name, loss in pairs]
     return [
-        dict(zip(KEY, (named(folder), name, loss, options), strict=True))
+        dict(zip(KEY, (name_of(folder), name, loss, options), strict=True))
         for folder in args.folders
         for name, loss in dict.fromkeys(pairs)
         for options in [options_of(name, args.train_options)]
@@ -124,7 +124,7 @@ def options_of(method: str, given: Iterable[tuple[str, list[str]]]) -> str:
     return shlex.join(words) or NONE
 
 
-def named(folder: Path) -> str:
+def name_of(folder: Path) -> str:
     """Return the data set and category of a folder as one name."""
     return "/".join(category_names(folder))
 
@@ -134,7 +134,7 @@ def takes_loss(method: str) -> bool:
     return METHODS[method] == METHODS["mvtecCAE"]
 
 
-def measured(args: argparse.Namespace, chosen: Row) -> Row:
+def measure(args: argparse.Namespace, chosen: Row) -> Row:
     """Return the row of a run; a failure goes into its error column."""
     row = {**dict.fromkeys(COLUMNS, ""), **chosen}
     try:
@@ -146,39 +146,39 @@ def measured(args: argparse.Namespace, chosen: Row) -> Row:
 
 def run(args: argparse.Namespace, chosen: Row) -> Row:
     """Train, finetune and test one model; return the rest of its row."""
-    model, took = newest(args, chosen) if args.again else trained(args, chosen)
+    model, costs = newest(args, chosen) if args.again else train(args, chosen)
     for script in ("finetune.py", "test.py"):
         run_child([script, "-p", str(model), "--results", str(args.results)], show=True)
     judged = run_child(["-m", "benchmarks.throughput", str(model)])
     speed = judged.output.splitlines()[-1]
     size = f"{model.stat().st_size / 1e6:.1f}"
-    return {**metrics(model, args.results), **took, "img/s": speed, "MB": size}
+    return {**metrics(model, args.results), **costs, "img/s": speed, "MB": size}
 
 
-def trained(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
-    """Train a model; return its file, and the minutes and memory that it took."""
+def train(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
+    """Train a model; return its file, and what the run cost."""
     before = set(models(args, chosen))
-    folder = next(x for x in args.folders if named(x) == chosen["data set"])
+    folder = next(x for x in args.folders if name_of(x) == chosen["data set"])
     options = ["-d", str(folder), "-a", chosen["method"]]
     options += ["--models", str(args.models)]
     if chosen["loss"] != NONE:
         options += ["-l", chosen["loss"]]
     if chosen["options"] != NONE:
         options += shlex.split(chosen["options"])
-    ran = run_child(["train.py", *options], show=True)
+    usage = run_child(["train.py", *options], show=True)
     (model,) = set(models(args, chosen)) - before
-    took = {"minutes": f"{ran.seconds / 60:.1f}", "GB": f"{ran.peak / 1e9:.1f}"}
-    return model, {**took, "machine": machine()}
+    costs = {"minutes": f"{usage.seconds / 60:.1f}", "GB": f"{usage.peak / 1e9:.1f}"}
+    return model, {**costs, "machine": machine()}
 
 
 def newest(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
-    """Return the newest model of a row, and what the table says that it took."""
-    found = models(args, chosen)
+    """Return the newest model of a row, and what its run cost by the table."""
+    files = models(args, chosen)
     rows = [row for row in read_table(args.out) if key(row) == key(chosen)]
-    if not found or not rows:
+    if not files or not rows:
         raise RuntimeError(f"no model or no row of {', '.join(key(chosen))} yet")
-    took = {column: rows[0][column] for column in ("minutes", "GB", "machine")}
-    return max(found, key=lambda path: path.stat().st_mtime), took
+    costs = {column: rows[0][column] for column in ("minutes", "GB", "machine")}
+    return max(files, key=lambda path: path.stat().st_mtime), costs
 
 
 def models(args: argparse.Namespace, chosen: Row) -> list[Path]:
@@ -227,10 +227,10 @@ def key(row: Row) -> tuple[str, ...]:
     return tuple(row[column] for column in KEY)
 
 
-def merged(rows: Iterable[Row], new: Row) -> list[Row]:
+def merge(rows: Iterable[Row], new: Row) -> list[Row]:
     """Return the rows sorted by key, `new` in place of an older one of its key."""
-    kept = [row for row in rows if key(row) != key(new)]
-    return sorted([*kept, new], key=key)
+    others = [row for row in rows if key(row) != key(new)]
+    return sorted([*others, new], key=key)
 
 
 def read_table(path: Path) -> list[Row]:

@@ -61,22 +61,22 @@ def measure(root: Path, args: argparse.Namespace) -> None:
     for index in range(args.images):
         source = drawn / f"train/good/{index % DRAWN:03d}.png"
         os.link(source, category / f"train/good/more_{index:06d}.png")
-    model, seconds = trained(category, root, args.size, None)
+    model, seconds = train(category, root, args.size, None)
     options = finetuning.Options(rule=Rule(), results=root / "results")
     finetuning.finetune(model, options)
     rate, whole = judged_here(model, category / "test")
     row("none", f"{rate:.1f}", f"{whole:.0f}", f"{seconds:.0f}")
     for nodes in args.nodes:
-        cluster = started(nodes)
+        cluster = start_cluster(nodes)
         try:
             rate, whole = judged(model, category / "test", root, cluster.address, nodes)
-            _, seconds = trained(category, root, args.size, cluster.address)
+            _, seconds = train(category, root, args.size, cluster.address)
         finally:
             cluster.shutdown()
         row(str(nodes), f"{rate:.1f}", f"{whole:.0f}", f"{seconds:.0f}")
 
 
-def started(nodes: int):
+def start_cluster(nodes: int):
     """Return a cluster of nodes with a core each."""
     from ray.cluster_utils import Cluster
 
@@ -86,7 +86,7 @@ def started(nodes: int):
     return cluster
 
 
-def trained(
+def train(
     category: Path, root: Path, size: int, address: str | None
 ) -> tuple[Path, float]:
     """Train and return the model, and how long that took."""
@@ -113,10 +113,10 @@ def judged_here(model: Path, folder: Path) -> tuple[float, float]:
     batches = detector.judge(images)
     first = len(next(batches).scores)
     warm = time.perf_counter()
-    rest = sum(len(batch.scores) for batch in batches)
+    others = sum(len(batch.scores) for batch in batches)
     ended = time.perf_counter()
-    assert first + rest == len(images)
-    return rest / (ended - warm), ended - begun
+    assert first + others == len(images)
+    return others / (ended - warm), ended - begun
 
 
 def judged(

@@ -169,12 +169,12 @@ def in_order(network: Any) -> list[np.ndarray]:
         number = re.search(r"_(\d+)$", layer.name)
         return places.get(layer.name, int(number[1]) if number else 0)
 
-    found = []
+    weights = []
     for kind in KINDS:
         layers = [x for x in network.layers if type(x).__name__ == kind]
         for layer in sorted(layers, key=place):
-            found += layer.get_weights()
-    return found
+            weights += layer.get_weights()
+    return weights
 
 
 def print_table(candidates: Sequence[Candidate], batch: int) -> None:

@@ -26,7 +26,7 @@ WIDTHS = (10, 13, 10, 11, 11)
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """One run of a script.
 
     Attributes:
@@ -125,17 +125,17 @@ def train(category: Path, root: Path, args: argparse.Namespace) -> Path:
 
 def measure(
     script: str, model: Path, category: Path, images: int, args: argparse.Namespace
-) -> Measured:
+) -> Measurement:
     """Run a script on a category and return what it took."""
     results = category.parent / "results"
     where = "-d" if script == "finetune" else "--category"
     command = [f"{script}.py", "-p", str(model), where, str(category)]
     if script == "test" and args.save:
         command.append("--save")
-    ran = run([*command, "--results", str(results)])
+    usage = run([*command, "--results", str(results)])
     (path,) = results.rglob(FILES[script])
     used = count(json.loads(path.read_text(encoding="utf-8")), script)
-    return Measured(script, images, used, ran.peak, ran.seconds)
+    return Measurement(script, images, used, usage.peak, usage.seconds)
 
 
 def count(result: dict, script: str) -> int:
@@ -144,7 +144,7 @@ def count(result: dict, script: str) -> int:
     return sum(value if isinstance(value, int) else len(value) for value in values)
 
 
-def print_table(runs: Sequence[Measured], args: argparse.Namespace) -> None:
+def print_table(runs: Sequence[Measurement], args: argparse.Namespace) -> None:
     """Print a row for each run, and what an image more takes."""
     print(
         f"mvtecCAE at {args.size} x {args.size} grey, files {args.file} x {args.file}"
@@ -162,13 +162,13 @@ def print_table(runs: Sequence[Measured], args: argparse.Namespace) -> None:
         print_growth(script, [one for one in runs if one.script == script])
 
 
-def print_growth(script: str, runs: Sequence[Measured]) -> None:
+def print_growth(script: str, runs: Sequence[Measurement]) -> None:
     """Print what a judged image more takes, between the fewest and the most."""
     fewest, most = runs[0], runs[-1]
-    more = most.used - fewest.used
-    if more > 0:
-        kib = (most.peak - fewest.peak) / more / 1024
-        seconds = (most.seconds - fewest.seconds) / more
+    extra = most.used - fewest.used
+    if extra > 0:
+        kib = (most.peak - fewest.peak) / extra / 1024
+        seconds = (most.seconds - fewest.seconds) / extra
         print(
             f"{script}: an image more takes {kib:.0f} KiB and {1000 * seconds:.1f} ms"
         )

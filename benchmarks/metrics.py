@@ -36,9 +36,9 @@ def ours(maps: Arrays, masks: Arrays) -> Metrics:
     metric = PixelMetrics()
     for anomaly_map, mask in zip(maps, masks, strict=True):
         metric.update(anomaly_map, mask)
-    found = metric.metrics()
+    metrics = metric.metrics()
     keys = ("pixel_auroc", "pixel_ap", "pixel_f1max", "aupro")
-    return {name: float(found[key]) for name, key in zip(NAMES, keys, strict=True)}
+    return {name: float(metrics[key]) for name, key in zip(NAMES, keys, strict=True)}
 
 
 def sklearn_auroc(maps: Arrays, masks: Arrays) -> Metrics:
@@ -64,21 +64,21 @@ def anomalib(maps: Arrays, masks: Arrays) -> Metrics:
     from anomalib.metrics.aupro import _AUPRO
     from anomalib.metrics.auroc import _AUROC
 
-    found = {}
+    metrics = {}
     for name, metric in (("AUROC", _AUROC()), ("AUPRO", _AUPRO())):
         for anomaly_map, mask in zip(maps, masks, strict=True):
             pair = torch.from_numpy(anomaly_map)[None], torch.from_numpy(mask)[None]
             metric.update(*(x.float() if name == "AUPRO" else x for x in pair))
-        found[name] = float(metric.compute())
-    return found
+        metrics[name] = float(metric.compute())
+    return metrics
 
 
 def adeval(maps: Arrays, masks: Arrays) -> Metrics:
     """Return AUROC, AUPRO and the area under the straight-line PR curve of ADEval."""
     from adeval import auroc_aupr_aupro
 
-    found = auroc_aupr_aupro(list(maps), list(masks.view(np.uint8)))
-    return dict(zip(("AUROC", "AP", "AUPRO"), found, strict=True))
+    metrics = auroc_aupr_aupro(list(maps), list(masks.view(np.uint8)))
+    return dict(zip(("AUROC", "AP", "AUPRO"), metrics, strict=True))
 
 
 Contender = Callable[[Arrays, Arrays], Metrics]
@@ -99,11 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     for n, side in args.sets:
         with tempfile.TemporaryDirectory(dir=args.temporary) as folder:
-            made = made_arrays(np.random.default_rng(args.seed), n, side)
-            for name, array in zip(("maps", "masks"), made, strict=True):
+            arrays = make_arrays(np.random.default_rng(args.seed), n, side)
+            for name, array in zip(("maps", "masks"), arrays, strict=True):
                 np.save(Path(folder) / f"{name}.npy", array)
-            size = sum(array.nbytes for array in made) / MIB
-            del made, array
+            size = sum(array.nbytes for array in arrays) / MIB
+            del arrays, array
             print(f"{n} maps of {side} x {side}: arrays of {size:.0f} MiB")
             print_table(folder, args.rows, args.seconds)
     print("CPU s: all threads, best run; MiB: peak above the arrays and imports")
@@ -138,7 +138,7 @@ def _set(text: str) -> tuple[int, int]:
     return n, side
 
 
-def made_arrays(rng: np.random.Generator, n: int, side: int) -> tuple[Arrays, Arrays]:
+def make_arrays(rng: np.random.Generator, n: int, side: int) -> tuple[Arrays, Arrays]:
     """Return float32 maps and bool masks (n, side, side), three in four defective."""
     maps = np.empty((n, side, side), np.float32)
     masks = np.zeros((n, side, side), bool)
@@ -164,16 +164,16 @@ def print_table(folder: str, names: Sequence[str], seconds: float) -> None:
             continue
         command = [sys.executable, "-m", "benchmarks.metrics"]
         command += ["--measure", name, "--arrays", folder, "--seconds", f"{seconds}"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-        if done.returncode:
-            row(name, f"failed with exit code {done.returncode}")
+        process = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if process.returncode:
+            row(name, f"failed with exit code {process.returncode}")
             continue
-        found = json.loads(done.stdout.splitlines()[-1])
-        metrics = [found["metrics"].get(metric) for metric in NAMES]
+        result = json.loads(process.stdout.splitlines()[-1])
+        metrics = [result["metrics"].get(metric) for metric in NAMES]
         row(
             name,
-            *(f"{found[key]:.3f}" for key in ("cpu", "wall")),
-            f"{found['memory'] / MIB:.0f}",
+            *(f"{result[key]:.3f}" for key in ("cpu", "wall")),
+            f"{result['memory'] / MIB:.0f}",
             *("" if x is None else f"{x:.8f}" for x in metrics),
         )
     print()
@@ -182,7 +182,7 @@ def print_table(folder: str, names: Sequence[str], seconds: float) -> None:
 def measure(name: str, folder: Path, seconds: float) -> dict[str, Any]:
     """Return what a row takes, imports and compilation left out, and its metrics."""
     _, contender = CONTENDERS[name]
-    contender(*made_arrays(np.random.default_rng(1), 2, 1024))
+    contender(*make_arrays(np.random.default_rng(1), 2, 1024))
     arrays = [np.load(folder / f"{part}.npy") for part in ("maps", "masks")]
     ctypes.CDLL(None).malloc_trim(0)  # what is freed does not count as memory before
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         numbers = (str(options.features), str(options.size), str(options.limit or 0))
         words = [str(options.category), options.backbone, weights, *numbers, str(keep)]
         for side, python in pythons.items():
-            results[side] = measured(python, SIDES[side], words)
+            results[side] = measure_side(python, SIDES[side], words)
             if "error" not in results[side]:
                 results[side] |= merit(Arguments.parse(words), side)
     print_table(results)
@@ -92,13 +92,13 @@ def make_weights(options: argparse.Namespace, path: Path) -> str:
     return str(path)
 
 
-def measured(python: str, module: str, arguments: Sequence[str]) -> dict[str, Any]:
+def measure_side(python: str, module: str, arguments: Sequence[str]) -> dict[str, Any]:
     """Run one side and return its metrics, or what went wrong."""
     command = [python, "-W", "ignore", "-m", module, *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        return {"error": f"ended with {done.returncode}"}
-    return json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if process.returncode:
+        return {"error": f"ended with {process.returncode}"}
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def merit(arguments: Arguments, side: str) -> dict[str, Any]:

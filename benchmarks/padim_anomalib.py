@@ -46,8 +46,8 @@ def main(arguments: Arguments) -> None:
 
     def judge(images: ImageSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for batch in batches(images):
-            found = model(batch)
-            yield found.anomaly_map[:, 0].numpy(), found.pred_score.flatten().numpy()
+            output = model(batch)
+            yield output.anomaly_map[:, 0].numpy(), output.pred_score.flatten().numpy()
 
     measure(arguments, "anomalib", fit, judge)
 
@@ -62,10 +62,10 @@ def load(network: torch.nn.Module, name: str, which: str) -> None:
     else:  # the file has other names: those of our layers join both
         family = BACKBONES[name].module
         stored = names.canonical(family, read_tensors(path))
-        own = {key: key for key in network.state_dict() if "num_batches" not in key}
+        keys = {key: key for key in network.state_dict() if "num_batches" not in key}
         tensors = {
             key: torch.from_numpy(np.array(stored[ours].read()))
-            for ours, key in names.canonical(family, own).items()
+            for ours, key in names.canonical(family, keys).items()
         }
     missing = network.load_state_dict(tensors, strict=False).missing_keys
     if [key for key in missing if "num_batches" not in key]:

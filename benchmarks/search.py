@@ -38,10 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     warm_up = perf_counter() - start
 
     curves, curve_seconds = timed(partial(make_curves, maps, args.threads), args.repeat)
-    good, tried = curves[: args.validation], curves[args.validation :]
+    good, judged = curves[: args.validation], curves[args.validation :]
 
     def search() -> SearchResult:
-        return find_decision(GoodImages.of(good, maps[0].size), tried, labels)
+        return find_decision(GoodImages.of(good, maps[0].size), judged, labels)
 
     result, search_seconds = timed(search, args.repeat)
     ours = curve_seconds + search_seconds
@@ -136,9 +136,9 @@ def row(*cells: str) -> None:
 
 def describe(result: SearchResult) -> str:
     """Return one line on what was found."""
-    found = result.decision
+    decision = result.decision
     return (
-        f"found: threshold {found.threshold:.4f}, min_area {found.min_area}, "
+        f"found: threshold {decision.threshold:.4f}, min_area {decision.min_area}, "
         f"score {result.score:.2f}, margin {result.margin:.2f}"
     )
 

@@ -41,12 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         args.model = load_model(args.model)[0].method
         size = args.model.image_shape
-    found = scan_category(args.folder, image_shape=size)
-    test = found.test.subset(range(0, len(found.test), args.every))
+    category = scan_category(args.folder, image_shape=size)
+    test = category.test.subset(range(0, len(category.test), args.every))
     print("| shots | image AUROC | pixel AUROC | ready in |\n| --- | --- | --- | --- |")
     for shots in args.shots:
         seeds = range(args.seeds)
-        rows = np.array([measured(found.train, test, shots, s, args) for s in seeds])
+        rows = np.array([measure(category.train, test, shots, s, args) for s in seeds])
         image, pixel, _ = (
             f"{mean:.3f} ± {deviation:.3f}"
             for mean, deviation in zip(rows.mean(axis=0), rows.std(axis=0), strict=True)
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measured(
+def measure(
     good: ImageSet, test: ImageSet, shots: int, seed: int, args: argparse.Namespace
 ) -> tuple[float, float, float]:
     """Return image AUROC, pixel AUROC and the seconds that fitting took."""

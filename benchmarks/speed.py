@@ -148,11 +148,11 @@ def agreement(peer: Any, images: np.ndarray) -> bool:
 
     network = ARCHITECTURES["mvtecCAE"](images.shape[1:])
     inputs = images.astype("float32") / 255
-    made = network.predict_on_batch(inputs)
-    count, peer_made, peer_losses = peer.judged(network.get_weights(), inputs)
-    largest = {"reconstructions": float(np.abs(made - peer_made).max())}
+    outputs = network.predict_on_batch(inputs)
+    count, peer_outputs, peer_losses = peer.judged(network.get_weights(), inputs)
+    largest = {"reconstructions": float(np.abs(outputs - peer_outputs).max())}
     for name, values in peer_losses.items():
-        difference = np.asarray(LOSSES[name](inputs, made)) - values
+        difference = np.asarray(LOSSES[name](inputs, outputs)) - values
         largest[name] = float(np.abs(difference).max())
     same = count == network.count_params() == PARAMETERS
     print(f"\nsame weights in both, {count:,} parameters: {same}; largest difference:")
@@ -166,7 +166,7 @@ def our_candidates(images: np.ndarray, precisions: Iterable[str]) -> list[Candid
 
     from methods.engine.augmentation import Augmentation
 
-    found = []
+    candidates = []
     for loss, precision in itertools.product(LOSSES, precisions):
         kinds = [("ours, as written", False, layers.Identity())]
         kinds.append((OURS, True, layers.Identity()))
@@ -174,8 +174,8 @@ def our_candidates(images: np.ndarray, precisions: Iterable[str]) -> list[Candid
             kinds.append(("ours, as trained", True, Augmentation(seed=0)))
         for name, fused, augmentation in kinds:
             steps = our_steps(images, loss, precision, fused, augmentation)
-            found.append(Candidate(name, precision, loss, *steps))
-    return found
+            candidates.append(Candidate(name, precision, loss, *steps))
+    return candidates
 
 
 def our_steps(
@@ -204,13 +204,13 @@ def peer_candidates(
     peer: Any, images: np.ndarray, precisions: Iterable[str]
 ) -> list[Candidate]:
     """Return the network in PyTorch, in its own memory layout and in channels-last."""
-    found = []
+    candidates = []
     for loss, precision in itertools.product(LOSSES, precisions):
         for layout in peer.LAYOUTS:
             name = PEER if layout == "contiguous" else f"{PEER} {layout}"
             steps = peer.steps(images, loss, precision, layout)
-            found.append(Candidate(name, precision, loss, *steps))
-    return found
+            candidates.append(Candidate(name, precision, loss, *steps))
+    return candidates
 
 
 def seconds(step: Callable[[], Any], steps: int) -> float:

@@ -38,9 +38,9 @@ def mvtec_cae() -> nn.Sequential:
     return nn.Sequential(*parts)
 
 
-def l2(images: Tensor, reconstructions: Tensor) -> Tensor:
+def l2(images: Tensor, outputs: Tensor) -> Tensor:
     """Return the mean squared error, (n,)."""
-    return torch.square(images - reconstructions).mean((1, 2, 3))
+    return torch.square(images - outputs).mean((1, 2, 3))
 
 
 def ssim(x: Tensor, y: Tensor) -> Tensor:
@@ -107,10 +107,10 @@ def judged(
         for parameter, weight in zip(network.parameters(), weights, strict=True):
             axes = (3, 2, 0, 1) if weight.ndim == 4 else (0,)
             parameter.copy_(torch.from_numpy(weight.transpose(axes).copy()))
-        made = torch.sigmoid(network(targets))
-        losses = {name: loss(targets, made).numpy() for name, loss in LOSSES.items()}
+        outputs = torch.sigmoid(network(targets))
+        losses = {name: loss(targets, outputs).numpy() for name, loss in LOSSES.items()}
     count = sum(parameter.numel() for parameter in network.parameters())
-    return count, made.permute(0, 2, 3, 1).numpy(), losses
+    return count, outputs.permute(0, 2, 3, 1).numpy(), losses
 
 
 def to_tensor(images: np.ndarray) -> Tensor:

@@ -233,5 +233,5 @@ def predicted(
             axes = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}[weight.ndim]
             parameter.copy_(torch.from_numpy(weight.transpose(axes).copy()))
         inputs = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
-        made = network(inputs, torch.from_numpy(timesteps))
-    return made.permute(0, 2, 3, 1).numpy()
+        noise = network(inputs, torch.from_numpy(timesteps))
+    return noise.permute(0, 2, 3, 1).numpy()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from .registry import (
     METHODS,
-    SEVERAL,
+    MULTI_CATEGORY,
     canonical_name,
     folder_name,
     get,
@@ -16,7 +16,7 @@ from .registry import (
 if TYPE_CHECKING:
     from methods.detector.predictor import Predictor
 
-__all__ = ["METHODS", "SEVERAL", "canonical_name", "folder_name", "get", "load"]
+__all__ = ["METHODS", "MULTI_CATEGORY", "canonical_name", "folder_name", "get", "load"]
 __all__ += ["recorded", "register"]
 
 

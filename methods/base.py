@@ -49,8 +49,8 @@ class Run(Protocol):
     def save(self, arrays: dict, state: dict) -> None:
         """Store the state of the training, whole or not at all."""
 
-    def swept(self, sweep: Any) -> None:
-        """Take the result of a learning rate search."""
+    def report_learning_rate(self, curve: Any) -> None:
+        """Take the learning-rate curve that the rate was chosen from."""
 
     def picture(self, name: str, pixels: np.ndarray) -> None:
         """Keep an uint8 picture (h, w, c) of how far the training is."""

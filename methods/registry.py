@@ -11,11 +11,11 @@ import importlib
 import os
 import sys
 from importlib.machinery import ModuleSpec
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import spec_from_file_location
 from itertools import accumulate
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from processing.errors import UsageError, UserError
 
@@ -40,7 +40,7 @@ METHODS = {
     "DDAD": "methods.diffusion.ddad.DDAD",
     "AnoDDPM": "methods.diffusion.anoddpm.AnoDDPM",
 }
-SEVERAL = ("unified",)  # learn all categories of a data set in one model
+MULTI_CATEGORY = ("unified",)  # learn all categories of a data set in one model
 _registered: set[str] = set()  # of the user, `package.module:Class`
 
 
@@ -121,11 +121,11 @@ def recorded(name: str, path: Path) -> "type[Method]":
 def _is_local(name: str) -> bool:
     """Return whether a module below the current folder defines a class."""
     module, _, attribute = canonical_name(name).partition(":")
-    specs = _local_specs(module)
-    if not specs or not specs[-1].origin:
+    spec = _local_specs(module).get(module)
+    if not spec or not spec.origin:
         return False
     try:
-        source = ast.parse(Path(specs[-1].origin).read_bytes())
+        source = ast.parse(Path(spec.origin).read_bytes())
     except (SyntaxError, ValueError):
         return False
     return any(isinstance(x, ast.ClassDef) and x.name == attribute for x in source.body)
@@ -135,46 +135,37 @@ def _imported(module: str) -> ModuleType:
     """Import a module from the current folder, or else as Python does."""
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
-    for spec in _local_specs(module):
-        if spec.name in sys.modules:
-            continue
-        sys.modules[spec.name] = module_from_spec(spec)
-        try:
-            if spec.loader:
-                spec.loader.exec_module(sys.modules[spec.name])
-        except BaseException:
-            del sys.modules[spec.name]
-            raise
-    return importlib.import_module(module)
+    specs = _local_specs(module)
+    finder: Any = SimpleNamespace(find_spec=lambda name, *_: specs.get(name))
+    sys.meta_path.insert(0, finder)
+    try:
+        return importlib.import_module(module)
+    finally:
+        sys.meta_path.remove(finder)
 
 
-def _local_specs(module: str) -> list[ModuleSpec]:
+def _local_specs(module: str) -> dict[str, ModuleSpec]:
     """Return what a module and its packages are loaded by from the current folder.
 
     Nothing is imported. There is none unless all files lie below the folder, symbolic
     links resolved, and no other modules of these names are loaded.
     """
-    place, specs = Path.cwd(), []
+    specs, here = {}, Path.cwd()
     for name in accumulate(module.split("."), "{}.{}".format):
-        place = place / name.rpartition(".")[2]
-        spec = _spec(name, place)
-        if spec is None or name in sys.modules and not _same(sys.modules[name], spec):
-            return []
-        specs.append(spec)
+        place = here.joinpath(*name.split("."))
+        files = [place / "__init__.py", place.with_suffix(".py")]
+        paths = [*filter(Path.is_file, files), *filter(Path.is_dir, [place])]
+        paths = [x for x in paths if x.resolve().is_relative_to(here.resolve())]
+        if not paths:
+            return {}
+        spec = spec_from_file_location(name, paths[0])
+        if spec is None:  # a package without a file
+            spec = ModuleSpec(name, None, is_package=True)
+            spec.submodule_search_locations = [str(place)]
+        if name in sys.modules and not _same(sys.modules[name], spec):
+            return {}
+        specs[name] = spec
     return specs
-
-
-def _spec(name: str, place: Path) -> ModuleSpec | None:
-    """Return what loads PLACE/__init__.py, PLACE.py, or the package without a file."""
-    here = Path.cwd().resolve()
-    for path in (place / "__init__.py", place.with_name(f"{place.name}.py")):
-        if path.is_file() and path.resolve().is_relative_to(here):
-            return spec_from_file_location(name, path)
-    if not (place.is_dir() and place.resolve().is_relative_to(here)):
-        return None
-    spec = ModuleSpec(name, None, is_package=True)
-    spec.submodule_search_locations = [str(place)]
-    return spec
 
 
 def _same(loaded: ModuleType, spec: ModuleSpec) -> bool:

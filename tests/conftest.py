@@ -91,7 +91,7 @@ def ran(monkeypatch):
             raise KeyboardInterrupt
         if code:
             raise child_process.ChildError("failed", errors.getvalue().strip())
-        return child_process.Finished("", 0, 1.0)
+        return child_process.Completed("", 0, 1.0)
 
     monkeypatch.setattr(child_process, "run", run)
     return done

@@ -65,10 +65,10 @@ def train(
     create(trainer, batches[0][:1])
     rate = settings.peak  # a saved state brings its own
     if settings.learning_rate is None and not saved:
-        sweep = find_learning_rate(trainer, batches)
-        rate = sweep.chosen
+        curve = find_learning_rate(trainer, batches)
+        rate = curve.chosen
         if run:
-            run.swept(sweep)
+            run.report_learning_rate(curve)
     compile_trainer(trainer, ShapedAdam(rate, cosine(len(batches) * settings.planned)))
     checks = InOrder(validation.load, len(validation), settings.batch_size)
     state = fit(trainer, batches, checks, settings, run, saved=saved)

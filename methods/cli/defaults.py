@@ -114,8 +114,8 @@ def wording(option: str) -> str:
         if value is False:
             return ""
         text = f"{value:g}" if isinstance(value, float) else str(value)
-        several = names in GROUPS or ", " in names
-        if len(DEFAULTS[option]) > 1 and not (several and not texts):
+        shared = names in GROUPS or ", " in names
+        if len(DEFAULTS[option]) > 1 and not (shared and not texts):
             text += f"{',' * (',' in text)} for {names}"
         texts.append(text)
     return f"; default: {'; '.join(texts)}"

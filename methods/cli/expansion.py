@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from methods import METHODS, SEVERAL, canonical_name
+from methods import METHODS, MULTI_CATEGORY, canonical_name
 from methods.diffusion import ddad_config
 from processing.errors import UsageError
 
@@ -14,7 +14,7 @@ from .parser import as_arguments, expand
 DEFAULT = "mvtecCAE"
 
 
-def expanded(
+def expand_runs(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> list[list[str]]:
     """Return the arguments of each run: one for each category, method and variant.
@@ -45,10 +45,10 @@ def expanded(
     runs = []
     for method in options.architecture or [DEFAULT]:
         variants = [_section(method, x, parser) for x in sections.get(method, [{}])]
-        separate = [] if method in SEVERAL else categories
-        for own, folder in product(variants, separate or [options.input_dir]):
+        separate = [] if method in MULTI_CATEGORY else categories
+        for section, folder in product(variants, separate or [options.input_dir]):
             one = ["-d", str(folder), "-a", method]
-            runs.append([*config, *own, *given, *one])
+            runs.append([*config, *section, *given, *one])
     return runs
 
 

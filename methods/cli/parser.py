@@ -224,13 +224,13 @@ def expand(
     """
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     finder.add_argument("--config", type=Path)
-    found, given = finder.parse_known_args(argv)
-    if not found.config:
+    options_of_file, given = finder.parse_known_args(argv)
+    if not options_of_file.config:
         return [], given
     try:
-        content = _config(found.config)
+        content = _config(options_of_file.config)
         content = convert(content) if convert else content
-        return as_arguments(content, options, str(found.config)), given
+        return as_arguments(content, options, str(options_of_file.config)), given
     except UsageError as error:
         options.error(str(error))
 

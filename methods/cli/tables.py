@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NAMES = {key: metric.name for key, metric in METRICS.items()}
 CLASS_METRICS = {key: NAMES[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
-SHOWN = 20  # unlabelled images in the printed table
+MAX_ROWS = 20  # unlabelled images in the printed table
 
 
 def print_metrics(judged: "JudgedSet") -> None:
@@ -83,13 +83,13 @@ def _number(value: float | None, otherwise: str) -> str:
 def print_verdicts(judged: "JudgedSet") -> None:
     """Print the verdicts on unlabelled images."""
     table = Table("image", "verdict", "score", "defect area (pixels)")
-    for row in judged.rows[:SHOWN]:
+    for row in judged.rows[:MAX_ROWS]:
         area = str(row["defect_area"])
         table.add_row(row["file"], row["verdict"], f"{row['score']:.3g}", area)
     Console().print(table)
     defective = sum(row["verdict"] == "defective" for row in judged.rows)
-    if len(judged.rows) > SHOWN:
-        print(f"... and {len(judged.rows) - SHOWN} more in scores.csv")
+    if len(judged.rows) > MAX_ROWS:
+        print(f"... and {len(judged.rows) - MAX_ROWS} more in scores.csv")
     print(f"{defective} of {len(judged.rows)} images are defective")
     print(f"results: {judged.folder}")
 

@@ -90,7 +90,7 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         exact=options.exact,
         report=options.report,
     )
-    path = adapted(options) if options.shots_from else options.path
+    path = transfer_shots(options) if options.shots_from else options.path
     if path.is_dir():
         compare(options, settings, arguments)
         return
@@ -109,13 +109,13 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     elif options.input_dir:
         tables.print_verdicts(testing.predict(path, settings))
     else:
-        for report in testing.test(path, settings):
-            tables.print_metrics(report)
+        for judged in testing.test(path, settings):
+            tables.print_metrics(judged)
 
 
-def adapted(options: argparse.Namespace) -> Path:
+def transfer_shots(options: argparse.Namespace) -> Path:
     """Return the file of the model with the shots of another product."""
-    from methods.pipeline.few_shot_transfer import adapt
+    from methods.pipeline.few_shot_transfer import transfer
     from methods.pipeline.finetuning import Options
 
     decision = Options(
@@ -124,7 +124,7 @@ def adapted(options: argparse.Namespace) -> Path:
         results=options.results,
         skip_unreadable=options.skip_unreadable,
     )
-    return adapt(options.path, options.shots_from, options.models, decision)
+    return transfer(options.path, options.shots_from, options.models, decision)
 
 
 def compare(

@@ -1,14 +1,14 @@
 """Train a method on the good images of a category and write its model file."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import methods
 from methods import METHODS
 
 from . import method_options
-from .expansion import DEFAULT, expanded
+from .expansion import DEFAULT, expand_runs
 from .parser import (
     add_ray,
     add_skip_unreadable,
@@ -51,9 +51,8 @@ def train(options: argparse.Namespace) -> None:
     """Start or resume a run and say where its model is."""
     from methods.components.sharded_method import check_shared
     from methods.engine.backend import use_devices
-    from methods.pipeline.multi_category import start_several, train_several
+    from methods.pipeline import multi_category, training
     from methods.pipeline.run_folder import TrainingRun
-    from methods.pipeline.training import start_run, train_run
     from methods.pipeline.updating import start_update
     from processing.data.dataset import scan_dataset
 
@@ -73,8 +72,8 @@ def train(options: argparse.Namespace) -> None:
         (method,) = options.architecture
         check_shared(method, options.ray)
         categories = scan_dataset(options.input_dir)
-        start: Callable = start_several if categories else start_run
-        run, record = start(
+        pipeline = multi_category if categories else training
+        run, record = pipeline.start_run(
             categories or options.input_dir,
             method,
             method_options.given(options),
@@ -82,13 +81,13 @@ def train(options: argparse.Namespace) -> None:
             skip_unreadable=options.skip_unreadable,
         )
     run.cluster = options.ray
-    train_ = train_several if record.categories else train_run
+    pipeline = multi_category if record.categories else training
     with run.alone():
-        path = train_(run, record, inspect=options.inspect)
+        path = pipeline.train_run(run, record, inspect=options.inspect)
     print(f"model: {path}\nnext:  python3 finetune.py -p {path}")
 
 
-def train_sweep(
+def train_runs(
     runs: Sequence[Sequence[str]], parsed: Sequence[argparse.Namespace]
 ) -> None:
     """Run each of `runs`, command lines and what they were parsed to, on its own."""
@@ -111,7 +110,7 @@ def train_sweep(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = build_parser()
-    runs = expanded(parser, argv)
+    runs = expand_runs(parser, argv)
     options = [parser.parse_args(run) for run in runs]
     first = options[0]
     if not first.input_dir and not first.resume:
@@ -130,6 +129,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if len(runs) == 1:
             train(first)
         else:
-            train_sweep(runs, options)
+            train_runs(runs, options)
 
     return run_command(work, debug=first.debug)

@@ -1,4 +1,4 @@
-"""The decisions that `finetune.py` left of a model."""
+"""The decisions that `finetune.py` wrote for a model."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -39,10 +39,10 @@ def read_results(
     """Return the finetuning results of a model that match, oldest first."""
     root = results / record.run / "finetuning"
     paths = sorted(root.glob(f"*/{RESULT}"), key=lambda path: path.stat().st_mtime)
-    found = [(path.parent, FinetuningResult.read(path)) for path in paths]
+    pairs = [(path.parent, FinetuningResult.read(path)) for path in paths]
     matching = [
         (path, result)
-        for path, result in found
+        for path, result in pairs
         if kind in (None, result.kind) and dtype in (None, result.dtype)
     ]
     if not matching:

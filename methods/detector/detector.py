@@ -36,7 +36,7 @@ class Judged(NamedTuple):
 
 
 class Detector:
-    """A method, and the preparation of the images it sees.
+    """A method, and the preparation of the images it judges.
 
     Args:
         method: fitted, or to be fitted.
@@ -55,19 +55,19 @@ class Detector:
 
     def category(self, folder: Path, cache_bytes: int = CACHE_BYTES) -> Category:
         """Find the images of a category, prepared; see `scan_category`."""
-        found = scan_category(
+        category = scan_category(
             folder, image_shape=self.image_shape, cache_bytes=cache_bytes
         )
         train, test, defective = (
             images.prepared(self.preparation)
-            for images in (found.train, found.test, found.defective)
+            for images in (category.train, category.test, category.defective)
         )
-        return replace(found, train=train, test=test, defective=defective)
+        return replace(category, train=train, test=test, defective=defective)
 
     def images(self, source: Path, cache_bytes: int = CACHE_BYTES) -> ImageSet:
         """Find the images in a folder, or take a single one; see `scan_images`."""
-        found = scan_images(source, self.image_shape, cache_bytes)
-        return found.prepared(self.preparation)
+        images = scan_images(source, self.image_shape, cache_bytes)
+        return images.prepared(self.preparation)
 
     def seen(self, images: ImageSet) -> ImageSet:
         """Return prepared images as the method is to see them, perhaps in tiles."""
@@ -111,17 +111,17 @@ class Detector:
         kind: str | None,
         batch_size: int,
     ) -> Iterator[Judged]:
-        done, lost = 0, []
+        start, unregistered = 0, []
         for views in batches:
             yield self._judge(views, kind, batch_size)
             for row, view in enumerate(views):
                 if view.geometry.registered is False:
-                    lost.append(names[done + row])
-            done += len(views)
-        if lost:
+                    unregistered.append(names[start + row])
+            start += len(views)
+        if unregistered:
             warnings.warn(
-                f"{len(lost)} of {len(names)} images could not be registered and were "
-                f"judged as they are: {some(lost)}",
+                f"{len(unregistered)} of {len(names)} images could not be registered "
+                f"and were judged as they are: {some(unregistered)}",
                 stacklevel=2,
             )
 
@@ -165,9 +165,3 @@ class Detector:
             batch = pairs[start : start + batch_size]
             pixels = [to_float(views[i].pixels[tiling.window(k)]) for i, k in batch]
             yield from zip(*self.method.judge(np.stack(pixels), kind), strict=True)
-
-
-def registration(view: Prepared) -> dict[str, bool]:
-    """Return the entry of a row that tells whether an image was registered."""
-    registered = view.geometry.registered
-    return {} if registered is None else {"registered": registered}

@@ -176,8 +176,8 @@ def _run_litert(path: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
     [name] = run.get_input_details()
 
     def judge(batch: np.ndarray) -> list[np.ndarray]:
-        found = [run(**{name: batch[i : i + 1]}) for i in range(len(batch))]
-        return [np.concatenate([one[key] for one in found]) for key in sorted(found[0])]
+        outputs = [run(**{name: batch[i : i + 1]}) for i in range(len(batch))]
+        return [np.concatenate([x[key] for x in outputs]) for key in sorted(outputs[0])]
 
     return judge
 

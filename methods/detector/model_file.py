@@ -106,7 +106,7 @@ def _write(
 def _read(dataset: h5py.Dataset) -> Any:
     """Return an array; a `ValueError` if it is not what was written."""
     array = dataset[()]
-    if dataset.attrs.get("crc32", wanted := _checksum(array)) != wanted:
+    if dataset.attrs.get("crc32", checksum := _checksum(array)) != checksum:
         raise ValueError(f"{dataset.name} has changed since it was written")
     return array
 
@@ -178,7 +178,7 @@ def unfitted(
     """Return the detector that a record describes, before training.
 
     Args:
-        record: of the training.
+        record: of the training run.
         arrays: what its preparation learned.
         path: where the record was read.
 

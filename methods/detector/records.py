@@ -62,7 +62,7 @@ class TrainingRecord(JsonRecord):
         added: what `train.py --update` added to the splits.
         updated_from: the model file that an update began with.
         adapted_from: the model file that the shots were exchanged of.
-        training: what the method tells of its training, such as "seconds".
+        training: what the method reports of its training, such as "seconds".
     """
 
     method: str
@@ -99,7 +99,7 @@ class TrainingRecord(JsonRecord):
 
     @property
     def started(self) -> datetime:
-        """When the training started."""
+        """When the training run started."""
         stamp = self.run.rpartition("/")[-1]
         return datetime.strptime(stamp[:19], STAMP)
 

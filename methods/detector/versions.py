@@ -8,10 +8,10 @@ PACKAGES = ("keras", "tensorflow", "numpy", "scikit-image", "opencv-python-headl
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and the packages that results depend on."""
-    found = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            numbers[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return numbers

@@ -14,8 +14,8 @@ PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 @dataclass(frozen=True)
-class Finished:
-    """What a program took.
+class Completed:
+    """Output, memory and time of a program that ended.
 
     Attributes:
         output: what it printed, unless it was shown.
@@ -42,13 +42,13 @@ def run(
     show: bool = False,
     keep: Sequence[int] = (),
     mortal: bool = False,
-) -> Finished:
+) -> Completed:
     """Run Python with `arguments`.
 
     Args:
         arguments: a script or `-m` and a module, and its options.
-        show: let it print to this program's own output; what it says on stderr follows
-            at its end.
+        show: let it print to this program's own output; its stderr follows at
+            its end.
         keep: file descriptors that it inherits, such as those of locks.
         mortal: it is killed with this thread, on Linux, and does not work on unseen.
 
@@ -80,7 +80,7 @@ def run(
         message = f"{code}: {output.strip()}".removesuffix(": ")
         raise ChildError(message, lines[-1].removeprefix("error: "))
     unit = 1 if sys.platform == "darwin" else 1024
-    return Finished(output, usage.ru_maxrss * unit, seconds)
+    return Completed(output, usage.ru_maxrss * unit, seconds)
 
 
 def _die_with_parent() -> None:

@@ -17,7 +17,7 @@ LOCAL, AUTO = "local", "auto"  # this machine alone; the cluster that it is part
 CONNECT = 5.0  # seconds
 RETRIES = 3  # of a call whose node dies
 WAITING = 2  # calls that are made for each that has room
-MEMORY = 6 * 2**30  # bytes a call: the most of a training at 256x256 was 5.3 GB
+MEMORY = 6 * 2**30  # bytes a call: a training run at 256x256 took up to 5.3 GB
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -66,8 +66,8 @@ def started(
     fitting = sum(min(node["CPU"] // cpus, node["memory"] // share) for node in nodes)
     at_once = int(min(fitting, gpus) if gpus else fitting)
     log.info("%d nodes, %d runs at once", len(nodes), at_once)
-    wanted = {"num_cpus": cpus, "num_gpus": min(gpus, 1), "memory": share}
-    remote = ray.remote(max_retries=RETRIES, **wanted)(_in_folder)
+    resources = {"num_cpus": cpus, "num_gpus": min(gpus, 1), "memory": share}
+    remote = ray.remote(max_retries=RETRIES, **resources)(_in_folder)
     call = partial(remote.remote, ray.put(work), os.getcwd(), int(cpus))
     return at_once, _results(ray, call, iter(items), WAITING * at_once, ordered)
 

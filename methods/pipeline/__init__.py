@@ -1,1 +1,1 @@
-"""What the commands do: train, finetune, test, watch, sweep."""
+"""What the commands do: train, finetune, test, watch, queue runs."""

@@ -75,19 +75,19 @@ def score(model: Path, source: str, options: Options, address: str) -> tuple[Pat
     target = options.results / record.run / "scored" / images.name
     job = Job(model.absolute(), options, images, target.absolute())
     with locked(target / ".lock"):
-        parts = _planned(job, finetuned.decision)
-        todo = [i for i in range(len(parts)) if not _path(job, i).exists()]
-        log.info("%d parts, %d to do", len(parts), len(todo))
-        failures = dict(_scored(job, parts, todo, address)) if todo else {}
+        parts = _plan_parts(job, finetuned.decision)
+        pending = [i for i in range(len(parts)) if not _path(job, i).exists()]
+        log.info("%d parts, %d to do", len(parts), len(pending))
+        failures = dict(_score_parts(job, parts, pending, address)) if pending else {}
         for left in target.glob(".part-*"):  # by a node that died
             left.unlink()
     if failures:
-        named = "; ".join(f"{_path(job, i).name}: {failures[i]}" for i in failures)
-        raise UserError(f"parts that failed: {len(failures)}: {named}")
+        reasons = "; ".join(f"{_path(job, i).name}: {failures[i]}" for i in failures)
+        raise UserError(f"parts that failed: {len(failures)}: {reasons}")
     return target, sum(map(count, parts))
 
 
-def _planned(job: Job, decision: Decision) -> list[Part]:
+def _plan_parts(job: Job, decision: Decision) -> list[Part]:
     """Return all parts, old ones first."""
     path, source, model = job.target / PLAN, job.source.place, str(job.model)
     plan = Plan(source=source, model=model, decision=asdict(decision), parts=[])
@@ -113,16 +113,17 @@ def _path(job: Job, part: int) -> Path:
     return job.target / f"part-{part:06d}.parquet"
 
 
-def _scored(
-    job: Job, parts: list[Part], todo: list[int], address: str
+def _score_parts(
+    job: Job, parts: list[Part], pending: list[int], address: str
 ) -> Iterator[tuple[int, str]]:
     """Make the parts that are to do; yield those that failed, and why."""
-    items = ((i, parts[i]) for i in todo)
+    items = ((i, parts[i]) for i in pending)
     work = partial(score_part, job)
-    _, ended = ray_tasks.started(work, items, address, MEMORY)
-    for done, ((number, part), reason) in enumerate(ended, 1):
-        said = f"failed: {reason}" if reason else f"{count(part)} images"
-        log.info("%s: %s  (%d of %d)", _path(job, number).name, said, done, len(todo))
+    _, outcomes = ray_tasks.started(work, items, address, MEMORY)
+    for completed, ((number, part), reason) in enumerate(outcomes, 1):
+        outcome = f"failed: {reason}" if reason else f"{count(part)} images"
+        outcome = f"{_path(job, number).name}: {outcome}"
+        log.info("%s  (%d of %d)", outcome, completed, len(pending))
         if reason:
             yield number, reason
 
@@ -133,7 +134,7 @@ def score_part(job: Job, item: tuple[int, Part]) -> str:
 
     number, part = item
     try:
-        rows = [row for few in cut(part, FETCHED) for row in _rows(job, few)]
+        rows = [row for piece in cut(part, FETCHED) for row in _rows(job, piece)]
         with replacing(_path(job, number)) as temporary:
             pd.DataFrame(rows).to_parquet(temporary, index=False)
     except UserError as error:
@@ -142,7 +143,7 @@ def score_part(job: Job, item: tuple[int, Part]) -> str:
 
 
 def _rows(job: Job, part: Part) -> Iterator[dict[str, Any]]:
-    judge = _loaded(job)
+    judge = _load_judge(job)
     with job.source.files(part) as files:
         images = unlabelled(files, judge.detector.image_shape, cache_bytes=0)
         images = check_readable(
@@ -154,5 +155,5 @@ def _rows(job: Job, part: Part) -> Iterator[dict[str, Any]]:
 
 
 @lru_cache(maxsize=1)  # a worker judges many parts
-def _loaded(job: Job) -> Judge:
+def _load_judge(job: Job) -> Judge:
     return load_decided(job.model, *job.options.decided).judge

@@ -12,7 +12,7 @@ from processing.metrics.names import METRICS
 from processing.report.comparison import write_summary
 from processing.report.report import REPORT
 
-from .completed import Found, tests
+from .completed import CompletedTest, tests
 from .testing import Options
 
 NAME = "summary"
@@ -48,10 +48,10 @@ def summarise(
 
 
 def _row(
-    model: Path, record: TrainingRecord, found: Found, options: Options
+    model: Path, record: TrainingRecord, test: CompletedTest, options: Options
 ) -> dict[str, Any]:
     """Return a row of the tables; `report` is relative to the summary."""
-    folder, result, finetuned = found
+    folder, result, finetuned = test
     dataset, category, method, *variant, _ = record.run.split("/")
     return {
         "dataset": dataset,

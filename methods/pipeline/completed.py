@@ -1,4 +1,4 @@
-"""What finetuning and testing have left of a model already, for sweeps to go on."""
+"""Completed results of a model, which a job queue leaves alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,17 +9,17 @@ from methods.detector.results import FinetuningResult, TestResult
 from processing.errors import UserError
 
 from . import finetuning, testing
-from .run_folder import asked
+from .run_folder import comparable
 
-Finetuned = list[tuple[Path, FinetuningResult]]
-Found = tuple[Path, TestResult, FinetuningResult]
+FinetuningResults = list[tuple[Path, FinetuningResult]]
+CompletedTest = tuple[Path, TestResult, FinetuningResult]
 
 
 def is_finetuned(record: TrainingRecord, options: finetuning.Options) -> bool:
     """Return whether a model has the decisions that `options` ask for."""
-    wanted = asked(options)
+    expected = comparable(options)
     return all(
-        any(result.options == wanted for _, result in _finetuned(view, options))
+        any(result.options == expected for _, result in _finetuned(view, options))
         for view in record.views
     )
 
@@ -32,7 +32,7 @@ def is_tested(record: TrainingRecord, options: testing.Options) -> bool:
     )
 
 
-def tests(record: TrainingRecord, options: testing.Options) -> Iterator[Found]:
+def tests(record: TrainingRecord, options: testing.Options) -> Iterator[CompletedTest]:
     """Yield folder, result, and finetuning result of each test as `options` ask.
 
     `record` is of one category.
@@ -43,13 +43,13 @@ def tests(record: TrainingRecord, options: testing.Options) -> Iterator[Found]:
             continue
         result = TestResult.read(folder / testing.RESULT)
         same = result.decision == finetuned.decision
-        if same and result.options == asked(options):
+        if same and result.options == comparable(options):
             yield folder, result, finetuned
 
 
 def _finetuned(
     record: TrainingRecord, options: finetuning.Options | testing.Options
-) -> Finetuned:
+) -> FinetuningResults:
     """Return the finetuning results of one category; none if there are none."""
     try:
         return read_results(record, options.results, options.kind, options.dtype)

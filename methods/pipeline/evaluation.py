@@ -1,4 +1,4 @@
-"""All metrics of a judged set: what test_result.json says of how well it was judged."""
+"""All metrics of a judged set, as test_result.json holds them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -65,12 +65,12 @@ def all_metrics(rows: Sequence[Row], pixels: Pixels, seed: int) -> dict[str, Any
     labels, scores = _labels(labelled), [row["score"] for row in labelled]
     verdicts = [row["verdict"] == "defective" for row in labelled]
     counts = Confusion.count(labels, verdicts)
-    found: dict[str, MetricValue] = {
+    metrics: dict[str, MetricValue] = {
         **_rates(counts, labels),
         **image_metrics(labels, scores),
         **_pixel_metrics(pixels),
     }
-    undefined = _undefined(found)
+    undefined = _undefined(metrics)
     classes = {}
     for name in dict.fromkeys(row["class"] for row in rows):
         of_class = class_metrics(rows, name, pixels)
@@ -82,7 +82,7 @@ def all_metrics(rows: Sequence[Row], pixels: Pixels, seed: int) -> dict[str, Any
                 if key not in undefined
             }
     return {
-        **_numbers(found),
+        **_numbers(metrics),
         "confusion": vars(counts),
         "intervals_95": bootstrap_intervals(labels, scores, verdicts, seed=seed),
         "undefined": undefined,
@@ -100,22 +100,22 @@ def class_metrics(
     """
     of_class = [row for row in rows if row["class"] == name]
     called = sum(row["verdict"] == "defective" for row in of_class)
-    found: dict[str, MetricValue] = {
+    metrics: dict[str, MetricValue] = {
         "images": len(of_class),
         "called_defective": called,
     }
     if any(row["label"] != "defective" for row in of_class):
-        return found
+        return metrics
     judged = [row for row in rows if row["label"] == "good"] + of_class
-    found |= image_metrics(_labels(judged), [row["score"] for row in judged])
-    return found | _pixel_metrics(pixels, (GOOD_CLASS, name))
+    metrics |= image_metrics(_labels(judged), [row["score"] for row in judged])
+    return metrics | _pixel_metrics(pixels, (GOOD_CLASS, name))
 
 
-def curves(rows: Sequence[Row], pixels: Pixels) -> dict[str, FloatArray]:
-    """Return the curves as `methods.pipeline.reporting.JudgedSet` describes them."""
+def metric_curves(rows: Sequence[Row], pixels: Pixels) -> dict[str, FloatArray]:
+    """Return ROC, precision-recall and PRO curves, as `JudgedSet` describes them."""
     labelled = [row for row in rows if row["label"]]
-    found = image_curves(_labels(labelled), [row["score"] for row in labelled])
-    return found | ({} if isinstance(pixels, str) else pixels.curves())
+    curves = image_curves(_labels(labelled), [row["score"] for row in labelled])
+    return curves | ({} if isinstance(pixels, str) else pixels.curves())
 
 
 def _labels(rows: Sequence[Row]) -> list[bool]:

@@ -28,7 +28,7 @@ VIEWS = 8  # of each shot, where there are no other images
 log = logging.getLogger(__name__)
 
 
-def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
+def transfer(model: Path, folder: Path, models: Path, options: Options) -> Path:
     """Give a model the shots of another product, and a decision; return its file.
 
     Everything learned from defects stays. The decision comes from good images of the
@@ -75,7 +75,7 @@ def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
     parts = (category.dataset, category.name, name, method.variant)
     run, record = TrainingRun.start(models, parts, record, detector.preparation.arrays)
     if not others:
-        views = moved_views(run.folder / "views", shots, detector)
+        views = augmented_views(run.folder / "views", shots, detector)
         validation = shots.with_good(views).subset(range(-len(views), 0))
         splits = replace(splits, validation=list(validation.names))
         record = replace(record, splits=splits)
@@ -88,7 +88,7 @@ def adapt(model: Path, folder: Path, models: Path, options: Options) -> Path:
     return path
 
 
-def moved_views(folder: Path, shots: ImageSet, detector: Detector) -> list[Path]:
+def augmented_views(folder: Path, shots: ImageSet, detector: Detector) -> list[Path]:
     """Write each shot rotated, shifted and brightened a little; return the files."""
     move = Augmentation(seed=detector.method.seed)
     paths: list[Path] = []

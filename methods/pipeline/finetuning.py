@@ -33,7 +33,7 @@ from processing.errors import UsageError
 from processing.files import write_json
 from processing.report import plots
 
-from .run_folder import asked
+from .run_folder import comparable
 from .splitting import named
 
 FEWEST = 2  # good and anomalous finetuning images to search with
@@ -88,7 +88,7 @@ def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
     return kind
 
 
-def curves(
+def area_curves(
     detector: Detector, images: ImageSet, kind: str, dtype: str, clear_border: bool
 ) -> Iterator[AreaCurve]:
     """Yield the area curve of each image, one batch of maps in memory at a time."""
@@ -114,22 +114,22 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
             f"Received: {min_area}"
         )
     good = GoodImages.of(
-        curves(detector, validation, kind, options.dtype, clear_border),
+        area_curves(detector, validation, kind, options.dtype, clear_border),
         max_area=max(min_area, height * width // LARGEST_AREA),
         min_area=min_area,
     )
-    tried = curves(detector, finetuning, kind, options.dtype, clear_border)
-    found = _search(good, tried, finetuning, kind, options)
+    curves = area_curves(detector, finetuning, kind, options.dtype, clear_border)
+    search = _search(good, curves, finetuning, kind, options)
     log.info(
         "%d validation and %d finetuning images in %.1f s",
         len(validation),
-        len(finetuning) if found else 0,
+        len(finetuning) if search else 0,
         time.perf_counter() - start,
     )
-    if found:
-        decision, how = _from_search(found, finetuning.labels, seed)
+    if search:
+        decision, origin = _from_search(search, finetuning.labels, seed)
     else:
-        decision, how = _from_good(good, options.rule or Rule(), clear_border)
+        decision, origin = _from_good(good, options.rule or Rule(), clear_border)
     result = FinetuningResult(
         min_area=decision.min_area,
         threshold=decision.threshold,
@@ -139,19 +139,19 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         seed=seed,
         clear_border=decision.clear_border,
         good_level=float(good.typical[-1]),
-        **how,
+        **origin,
         validation_files=list(validation.names),
-        finetuning_files=list(finetuning.names) if found else [],
+        finetuning_files=list(finetuning.names) if search else [],
         model=str(model),
-        options=asked(options),
+        options=comparable(options),
         versions=versions(),
     )
     name = f"{kind}_{options.dtype}" + (f"_{options.rule.name}" if options.rule else "")
     folder = options.results / record.run / "finetuning" / name
     write_json(folder / RESULT, result.to_json())
-    if found:
-        plots.thresholds(folder / "min_area_threshold_plot.png", found)
-        plots.scores(folder / "scores_plot.png", found)
+    if search:
+        plots.thresholds(folder / "min_area_threshold_plot.png", search)
+        plots.scores(folder / "scores_plot.png", search)
     return folder, result
 
 
@@ -174,7 +174,7 @@ def _image_sets(
 
 def _search(
     good: GoodImages,
-    tried: Iterator[AreaCurve],
+    curves: Iterator[AreaCurve],
     finetuning: ImageSet,
     kind: str,
     options: Options,
@@ -198,8 +198,8 @@ def _search(
             options.dtype,
             float(good.envelope.levels.max()),
         )
-        return find_decision_legacy(good, tried, labels, grid)
-    return find_decision(good, tried, labels, clear_border=options.clear_border)
+        return find_decision_legacy(good, curves, labels, grid)
+    return find_decision(good, curves, labels, clear_border=options.clear_border)
 
 
 def _from_good(
@@ -219,15 +219,15 @@ def _from_good(
 
 
 def _from_search(
-    found: SearchResult, labels: np.ndarray, seed: int
+    search: SearchResult, labels: np.ndarray, seed: int
 ) -> tuple[Decision, dict[str, Any]]:
     """Return the best pair of a search, and what to record of it."""
-    interval = bootstrap_interval(found.verdicts, labels, seed=seed)
-    return found.decision, {
-        "score": found.score,
+    interval = bootstrap_interval(search.verdicts, labels, seed=seed)
+    return search.decision, {
+        "score": search.score,
         "source": "finetuning images",
-        "TPR": found.tpr,
-        "TNR": found.tnr,
-        "margin": found.margin,
+        "TPR": search.tpr,
+        "TNR": search.tnr,
+        "margin": search.margin,
         "score_interval": interval,
     }

@@ -17,12 +17,12 @@ from .run_folder import TrainingRun
 from .splitting import named, split
 from .training import configure, finish
 
-ALL = "several"  # in the place of the category, in the path of a run
+MULTI_CATEGORY = "several"  # in the place of the category, in the path of a run
 
 log = logging.getLogger(__name__)
 
 
-def start_several(
+def start_run(
     folders: list[Path],
     method_name: str,
     options: Mapping[str, tuple[str, Any]],
@@ -30,7 +30,7 @@ def start_several(
     root: Path = Path("saved_models"),
     skip_unreadable: bool = False,
 ) -> tuple[TrainingRun, TrainingRecord]:
-    """As `start_run`, for the categories in `folders`, which are of one data set.
+    """As `training.start_run`, for categories in `folders`, all of one data set.
 
     Raises:
         UsageError: a method that learns one category, or a preparation that is learned
@@ -39,16 +39,16 @@ def start_several(
     detector = configure(method_name, options)
     method, preparation = detector.method, detector.preparation
     names = [category_names(folder) for folder in folders]
-    found = ", ".join(name for _, name in names)
+    choices = ", ".join(name for _, name in names)
     if not method.multi_category:
         raise UsageError(
             f"{method_name} learns one category: expected -a unified, or -d with one "
-            f"of {found}"
+            f"of {choices}"
         )
     if preparation.register or preparation.mask:
         raise UsageError(
             "--register and --mask are learned from one category: expected -d with one "
-            f"of {found}"
+            f"of {choices}"
         )
     method.check()
     categories = {}
@@ -68,19 +68,20 @@ def start_several(
         options={key: value for key, (_, value) in options.items()},
         versions=versions(),
     )
-    parts = (names[0][0], ALL, methods.folder_name(method_name), method.variant)
+    folder_name = methods.folder_name(method_name)
+    parts = (names[0][0], MULTI_CATEGORY, folder_name, method.variant)
     return TrainingRun.start(root, parts, record, preparation.arrays)
 
 
-def train_several(
+def train_run(
     run: TrainingRun, record: TrainingRecord, *, inspect: bool = False
 ) -> Path:
-    """As `train_run`, for several categories."""
+    """As `training.train_run`, for several categories."""
     if inspect:
         raise UsageError("-i is for a run of one category")
     detector = unfitted(record, {}, run.folder)
     method = detector.method
-    known = {}
+    images = {}
     for name, category in record.categories.items():
         good = detector.category(Path(category.folder), method.cache_bytes).train
         splits = category.splits
@@ -88,8 +89,8 @@ def train_several(
             named(good, names)
             for names in (splits.fit, splits.validation, splits.shots)
         )
-        known[name] = TrainingImages(*map(detector.seen, parts))
-    log.info("%d categories: %s", len(known), ", ".join(known))
+        images[name] = TrainingImages(*map(detector.seen, parts))
+    log.info("%d categories: %s", len(images), ", ".join(images))
     log.info("run folder: %s", run.folder)
-    method.fit_categories(known, run)
+    method.fit_categories(images, run)
     return finish(run, record, detector)

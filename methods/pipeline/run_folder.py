@@ -1,4 +1,4 @@
-"""Run folders: where a training keeps its logs, states and results."""
+"""Run folders: where a training run keeps its logs, states and results."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class TrainingRun:
-    """One training's folder; the `Run` that methods report to.
+    """The folder of a training run; the `Run` that methods report to.
 
     The folder holds run.json (all arguments and splits) and preparation.h5 (what was
     learned of the images), written before work starts; checkpoint.h5 and history.csv,
@@ -105,10 +105,10 @@ class TrainingRun:
         save_checkpoint(self.folder / CHECKPOINT, arrays, state)
         write_table(self.folder / "history.csv", state["history"])
 
-    def swept(self, sweep: Any) -> None:
-        """Plot the learning rate search."""
-        log.info("learning rate: %.2g", sweep.chosen)
-        plots.learning_rate(self.folder / "lr_plot.png", sweep)
+    def report_learning_rate(self, curve: Any) -> None:
+        """Log the learning rate and plot its curve."""
+        log.info("learning rate: %.2g", curve.chosen)
+        plots.learning_rate(self.folder / "lr_plot.png", curve)
 
     def picture(self, name: str, pixels: np.ndarray) -> None:
         """Write samples/NAME.png."""
@@ -137,7 +137,7 @@ class TrainingRun:
                 left.unlink()
 
 
-def asked(options: Any) -> dict[str, Any]:
+def comparable(options: Any) -> dict[str, Any]:
     """Return how to finetune or to test, as JSON gives it back, without `PLACES`."""
     how = {key: value for key, value in asdict(options).items() if key not in PLACES}
     return json.loads(json.dumps(how))

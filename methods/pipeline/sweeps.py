@@ -1,4 +1,4 @@
-"""Sweeps: train many models, and finetune or test all models below a folder."""
+"""Job queues: train many models, and finetune or test all models below a folder."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,17 +10,17 @@ from typing import Any
 from methods import folder_name
 from methods.detector.model_file import read_record
 from methods.detector.records import TrainingRecord
-from methods.jobs.queue import Task, sweep
+from methods.jobs.queue import Task, run_queue
 from processing.data.dataset import category_names, scan_dataset
 from processing.errors import UserError
 from processing.files import locked
 
-from .multi_category import ALL
+from .multi_category import MULTI_CATEGORY
 from .run_folder import INFO, PREPARATION, RUN
 from .training import configure
 
 LOCK = ".sweep.lock"
-ALONE = "--ray="  # of a run in a sweep: the last one counts
+ALONE = "--ray="  # of a run in a queue: the last one counts
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def train_all(
 ) -> None:
     """Run `train.py` with each of `commands` in its own process.
 
-    What is finished is left alone, and what was interrupted goes on.
+    Completed runs are left alone, and interrupted ones go on.
 
     Args:
         script: train.py.
@@ -63,28 +63,28 @@ def train_all(
     for command in commands:  # a mistake is reported before any work
         configure(command.method, command.options)
     with locked(commands[0].models / LOCK) as lock:
-        failures = sweep(script, [*map(_training, commands)], lock, address)
+        failures = run_queue(script, [*map(_training, commands)], lock, address)
     raise_failures(failures)
 
 
 def _training(command: TrainingCommand) -> Task:
-    method, wanted = command.method, values_of(command.options)
+    method, values = command.method, values_of(command.options)
     folders = scan_dataset(command.folder) or [command.folder]
     names = category_names(command.folder)
     if folders != [command.folder]:
-        names = names[1], ALL
-    shown = [f"{key}={value}" for key, value in wanted.items()]
-    name = " ".join(["/".join(names), method, *shown])
+        names = names[1], MULTI_CATEGORY
+    settings = [f"{key}={value}" for key, value in values.items()]
+    name = " ".join(["/".join(names), method, *settings])
     again = partial(_training, command)
     task = Task(name, [*command.arguments, ALONE], method, again=again)
     earlier = None
     for run, record in _runs(command.models.joinpath(*names, folder_name(method))):
         learned = [Path(view.folder) for view in record.views]
-        done = record.method, learned, record.options
-        if done != (method, [*map(Path.absolute, folders)], wanted):
+        identity = record.method, learned, record.options
+        if identity != (method, [*map(Path.absolute, folders)], values):
             continue
         if (run / INFO).exists():
-            return replace(task, finished=True)
+            return replace(task, completed=True)
         if (run / PREPARATION).exists():  # killed before that, there is nothing yet
             earlier = run
     if not earlier:
@@ -94,7 +94,7 @@ def _training(command: TrainingCommand) -> Task:
 
 
 def _runs(folder: Path) -> Iterator[tuple[Path, TrainingRecord]]:
-    """Yield the run folders of trainings from the start, and their records."""
+    """Yield the folders of training runs from the start, and their records."""
     for path in sorted(folder.rglob(RUN)):
         record = TrainingRecord.read(path)
         if not (record.updated_from or record.adapted_from):
@@ -112,7 +112,7 @@ def over_models(
     arguments: Sequence[str],
     results: Path,
     address: str | None,
-    is_finished: Callable[[TrainingRecord], bool],
+    is_completed: Callable[[TrainingRecord], bool],
 ) -> list[tuple[str, str]]:
     """Run a script on each model in its own process; return what failed, and why.
 
@@ -122,31 +122,32 @@ def over_models(
         arguments: of the script, before `-p MODEL`.
         results: root of the results.
         address: of the Ray cluster that runs them, if any.
-        is_finished: tells by a model's record whether nothing is left to do.
+        is_completed: says by a model's record whether nothing is left to do.
     """
     arguments = [*arguments, ALONE]
     with locked(results / LOCK) as lock:
-        tasks = [_judging(model, arguments, is_finished) for model in models]
-        return sweep(script, tasks, lock, address)
+        tasks = [_judging(model, arguments, is_completed) for model in models]
+        return run_queue(script, tasks, lock, address)
 
 
 def _judging(
     model: Path,
     arguments: Sequence[str],
-    is_finished: Callable[[TrainingRecord], bool],
+    is_completed: Callable[[TrainingRecord], bool],
 ) -> Task:
     try:
         record = read_record(model)
     except UserError:  # the script says what is wrong
-        record = None
+        kind, completed = "", False
+    else:
+        kind, completed = record.method, is_completed(record)
     run = [*arguments, "-p", str(model)]
-    finished = record is not None and is_finished(record)
-    again = partial(_judging, model, arguments, is_finished)
-    return Task(str(model), run, record.method if record else "", finished, again=again)
+    again = partial(_judging, model, arguments, is_completed)
+    return Task(str(model), run, kind, completed, again=again)
 
 
 def raise_failures(failures: Sequence[tuple[str, str]]) -> None:
     """Raise an error if there are failures, naming them."""
     if failures:
-        named = "; ".join(f"{name}: {reason}" for name, reason in failures)
-        raise UserError(f"runs that failed: {len(failures)}: {named}")
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in failures)
+        raise UserError(f"runs that failed: {len(failures)}: {reasons}")

@@ -22,8 +22,8 @@ from .evaluation import (
     Row,
     all_metrics,
     count_pixels,
-    curves,
     known_mask,
+    metric_curves,
     pixel_metrics,
 )
 from .finetuning import CACHE_BYTES
@@ -35,7 +35,7 @@ from .reporting import (
     finish_report,
     open_gallery,
 )
-from .run_folder import asked
+from .run_folder import comparable
 
 RESULT = "test_result.json"
 
@@ -142,7 +142,7 @@ def _judge(
     write_table(folder / "scores.csv", rows)
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
-    judged = JudgedSet(folder, result, rows, curves(rows, pixels))
+    judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
     finish_report(judged, gallery, decided)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
     return judged
@@ -167,6 +167,6 @@ def _result(
         finetuning_files=finetuned.finetuning_files,
         seed=finetuned.seed,
         model=str(model),
-        options=asked(options),
+        options=comparable(options),
         versions=versions(),
     )

@@ -142,7 +142,7 @@ def _source(category: Category, need: str) -> ImageSet:
 
 
 def finish(run: TrainingRun, record: TrainingRecord, detector: Detector) -> Path:
-    """Write the model file and the plots of a training, and end the run."""
+    """Write the model file and the plots of a training run, and end it."""
     method = detector.method
     record = replace(record, training={**record.training, **method.trained})
     path = run.folder / f"{methods.folder_name(record.method)}{method.file_suffix}.hdf5"
@@ -160,11 +160,11 @@ def write_inspections(
     """Write image, reconstruction and map of validation and test images."""
     limits: tuple[float, float] | None = None
     for part, images in (("val", validation), ("test", category.test)):
-        done = 0
+        start = 0
         for judged in detector.judge(images):
             limits = limits or (0.0, 2 * float(np.quantile(judged.maps, 0.999)))
             for row, view in enumerate(judged.views):
-                name = images.names[done + row]
+                name = images.names[start + row]
                 plots.inspection(
                     folder / f"inspection_{part}" / inspection_name(name),
                     view.geometry.restore(to_float(view.pixels)),
@@ -173,7 +173,7 @@ def write_inspections(
                     f"{name}   score {judged.scores[row]:.4g}",
                     limits,
                 )
-            done += len(judged.scores)
+            start += len(judged.scores)
 
 
 def inspection_name(name: str) -> str:

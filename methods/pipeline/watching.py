@@ -100,7 +100,7 @@ class Arrivals:
     def __init__(self, folder: Path):
         self.folder = folder
         self.before: dict[Path, tuple[int, int]] = {}  # size and time of change
-        self.settled: dict[Path, tuple[int, int]] = {}  # judged, or told unreadable
+        self.settled: dict[Path, tuple[int, int]] = {}  # judged, or reported unreadable
 
     def settle(self, files: Sequence[Path]) -> None:
         """Leave out files from now on, as long as they do not change."""
@@ -116,10 +116,10 @@ class Arrivals:
             if path.relative_to(self.folder).as_posix() in names:
                 continue
             try:
-                found = path.stat()
+                status = path.stat()
             except OSError:  # it is gone again
                 continue
-            seen[path] = (found.st_size, found.st_mtime_ns)
+            seen[path] = (status.st_size, status.st_mtime_ns)
             if self.before.get(path) == seen[path] and self._whole(path, seen[path]):
                 ready.append(path)
         self.before = seen

@@ -9,12 +9,12 @@ from benchmarks.accuracy import (
     cell,
     machine,
     main,
-    measured,
-    merged,
+    measure,
+    merge,
     models,
     newest,
     parse_arguments,
-    planned,
+    plan_runs,
     read_table,
     render,
     write_table,
@@ -30,16 +30,16 @@ def made_row(method="mvtecCAE", loss="ssim", options="--epochs 2", **values):
 def test_rows_are_sorted_by_key():
     rows = []
     for options in (NONE, "--epochs 9"):
-        rows = merged(rows, made_row(options=options))
-    rows = merged(rows, made_row("baselineCAE", options=NONE))
+        rows = merge(rows, made_row(options=options))
+    rows = merge(rows, made_row("baselineCAE", options=NONE))
     assert [row["options"] for row in rows] == [NONE, "--epochs 9", NONE]
     assert [row["method"] for row in rows] == ["baselineCAE", "mvtecCAE", "mvtecCAE"]
 
 
 def test_a_row_replaces_the_older_one_of_its_key():
-    rows = merged([], made_row(minutes="1.0"))
-    rows = merged(rows, made_row(loss="l2", minutes="2.0"))
-    rows = merged(rows, made_row(minutes="3.0"))
+    rows = merge([], made_row(minutes="1.0"))
+    rows = merge(rows, made_row(loss="l2", minutes="2.0"))
+    rows = merge(rows, made_row(minutes="3.0"))
     assert [(row["loss"], row["minutes"]) for row in rows] == [
         ("l2", "2.0"),
         ("ssim", "3.0"),
@@ -48,7 +48,7 @@ def test_a_row_replaces_the_older_one_of_its_key():
 
 def test_merging_leaves_the_old_rows_alone():
     old = [made_row(minutes="1.0")]
-    merged(old, made_row(minutes="2.0"))
+    merge(old, made_row(minutes="2.0"))
     assert old == [made_row(minutes="1.0")]
 
 
@@ -89,11 +89,11 @@ def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
     rows = [made_row(TPR="0.500"), made_row(loss="l2", error="stopped")]
     write_table(path, render(rows))
 
-    def measured(args, chosen):
+    def measure(args, chosen):
         ran.append(chosen["loss"])
         return made_row(loss=chosen["loss"], error="again")
 
-    monkeypatch.setattr("benchmarks.accuracy.measured", measured)
+    monkeypatch.setattr("benchmarks.accuracy.measure", measure)
     options = ["d/c", "--methods", "mvtecCAE", "--losses", "ssim", "l2"]
     options += ["--train-options=--epochs 2", "--only-missing", "--out", str(path)]
     assert main(options) == 1
@@ -103,8 +103,8 @@ def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
 
 def test_again_judges_the_newest_model_and_keeps_the_minutes(tmp_path):
     path = tmp_path / "table.md"
-    took = {"minutes": "20.5", "GB": "1.5", "machine": "2 cores"}
-    write_table(path, render([made_row(**took)]))
+    costs = {"minutes": "20.5", "GB": "1.5", "machine": "2 cores"}
+    write_table(path, render([made_row(**costs)]))
     options = ["d/c", "--again", "--models", str(tmp_path), "--out", str(path)]
     args = parse_arguments(options)
     with pytest.raises(RuntimeError, match="no model or no row of d/c, mvtecCAE"):
@@ -116,7 +116,7 @@ def test_again_judges_the_newest_model_and_keeps_the_minutes(tmp_path):
         file.parent.mkdir(parents=True)
         file.touch()
         os.utime(file, (age, 100 - age))
-    assert newest(args, made_row()) == (files[0], took)
+    assert newest(args, made_row()) == (files[0], costs)
     with pytest.raises(RuntimeError, match="no model or no row"):
         newest(args, made_row(loss="l2"))
 
@@ -134,19 +134,19 @@ def test_every_loss_is_for_autoencoders_alone():
     args = parse_arguments(
         ["x/d/c", "--methods", "mvtecCAE", "padim", "--losses", "ssim", "l2"]
     )
-    assert [(row["method"], row["loss"]) for row in planned(args)] == [
+    assert [(row["method"], row["loss"]) for row in plan_runs(args)] == [
         ("mvtecCAE", "ssim"),
         ("PaDiM", NONE),
         ("mvtecCAE", "l2"),
     ]
-    assert {row["data set"] for row in planned(args)} == {"d/c"}
+    assert {row["data set"] for row in plan_runs(args)} == {"d/c"}
 
 
 def test_one_command_for_folders_with_options_of_all_and_of_one():
     words = ["d/a/", "d/b", "--methods", "mvtecCAE", "padim", "skipCAE"]
     options = ["skipcae: --lr 1e-3", "--size 64 --mask 'a b'"]
     words += [f"--train-options={option}" for option in options]
-    rows = planned(parse_arguments(words))
+    rows = plan_runs(parse_arguments(words))
     assert [row["data set"] for row in rows] == ["d/a"] * 3 + ["d/b"] * 3
     of_all = "--size 64 --mask 'a b'"
     expected = [of_all, of_all, f"--lr 1e-3 {of_all}"]
@@ -159,7 +159,7 @@ def test_a_machine_without_a_gpu_has_cores():
 
 def test_a_failing_run_is_a_row_with_its_error(tmp_path):
     args = parse_arguments([str(tmp_path / "none"), "--models", str(tmp_path)])
-    row = measured(args, planned(args)[0])
-    told = "train.py -d ended with exit code 2: error: no such file or folder: "
-    assert row["error"].startswith(told)
+    row = measure(args, plan_runs(args)[0])
+    message = "train.py -d ended with exit code 2: error: no such file or folder: "
+    assert row["error"].startswith(message)
     assert row["minutes"] == ""

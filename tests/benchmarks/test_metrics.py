@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.metrics import CONTENDERS, made_arrays, main
+from benchmarks.metrics import CONTENDERS, main, make_arrays
 
 SMALL = ["--sets", "6x32", "--seconds", "0"]
 
@@ -42,7 +42,7 @@ def test_what_is_not_there_and_what_fails_is_told(capsys, monkeypatch):
 
 
 def test_made_arrays_have_good_and_defective_maps():
-    maps, masks = made_arrays(np.random.default_rng(0), 8, 64)
+    maps, masks = make_arrays(np.random.default_rng(0), 8, 64)
     assert maps.shape == masks.shape == (8, 64, 64)
     assert maps.dtype == np.float32
     assert masks.any(axis=(1, 2)).tolist() == [False] * 2 + [True] * 6

@@ -57,8 +57,8 @@ def test_sweep_is_reported(images, short_epochs, monkeypatch):
     class Run:
         found = None
 
-        def swept(self, sweep):
-            self.found = sweep
+        def report_learning_rate(self, curve):
+            self.found = curve
 
         def callbacks(self, settings):
             return []

@@ -7,9 +7,9 @@ from benchmarks import accuracy
 from methods.cli import finetune, method_options
 from methods.cli.method_options import add_method_options, given
 from methods.contrastive import clustering
+from methods.detector import results
 from methods.diffusion import noise, schedule
 from methods.engine import precision
-from methods.pipeline import finetuning
 from methods.pipeline.training import configure
 from processing.decision.calibration import Rule
 from processing.errors import UsageError
@@ -65,7 +65,7 @@ def test_an_option_of_another_method_is_refused():
         (method_options.NOISES, noise.KINDS),
         (method_options.PRECISIONS, precision.PRECISIONS),
         (method_options.REGISTRATIONS, registration.REGISTRATIONS),
-        (finetune.DTYPES, finetuning.DTYPES),
+        (finetune.DTYPES, results.DTYPES),
     ],
 )
 def test_names_are_those_of_the_source(typed, source):

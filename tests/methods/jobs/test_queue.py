@@ -1,7 +1,7 @@
 import pytest
 
 from methods.jobs import child_process
-from methods.jobs.queue import Task, remaining, sweep
+from methods.jobs.queue import Task, remaining, run_queue
 from processing.files import locked
 
 PROGRAM = """
@@ -17,12 +17,12 @@ if code != "0":
 
 
 def run(folder, tasks):
-    """Run `PROGRAM` for tasks of name, exit code and whether it is finished."""
+    """Run `PROGRAM` for tasks of name, exit code and whether it is completed."""
     script = folder / "program.py"
     script.write_text(PROGRAM)
-    made = [Task(name, [name, code], "k", done) for name, code, done in tasks]
+    queue = [Task(name, [name, code], "k", done) for name, code, done in tasks]
     with locked(folder / "lock") as lock:
-        failures = sweep(script, made, lock)
+        failures = run_queue(script, queue, lock)
     ran = folder / "ran"
     return failures, ran.read_text().split() if ran.exists() else []
 

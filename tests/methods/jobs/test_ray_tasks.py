@@ -1,4 +1,4 @@
-"""Sweeps on a Ray cluster of several nodes, which are processes of this machine."""
+"""Job queues on a Ray cluster of several nodes, which are processes of this machine."""
 
 import _thread
 import signal
@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from methods.jobs import ray_tasks
-from methods.jobs.queue import Task, sweep
+from methods.jobs.queue import Task, run_queue
 from processing.errors import UserError
 from processing.files import locked
 
@@ -32,8 +32,8 @@ if code != "0":
 def task(folder, name, seconds, code=0):
     """Return a run of `PROGRAM`."""
     again = partial(task, folder, name, seconds, code)
-    finished = any(folder.glob(f"{name}-*.done"))
-    return Task(name, [name, str(seconds), str(code)], "k", finished, again=again)
+    completed = any(folder.glob(f"{name}-*.done"))
+    return Task(name, [name, str(seconds), str(code)], "k", completed, again=again)
 
 
 def names(folder, suffix):
@@ -44,10 +44,10 @@ def run(folder, tasks, address):
     script = folder / "program.py"
     script.write_text(PROGRAM)
     with locked(folder / "lock") as lock:
-        return sweep(script, tasks, lock, address)
+        return run_queue(script, tasks, lock, address)
 
 
-def test_a_sweep_survives_a_node(nodes, tmp_path, caplog):
+def test_a_queue_survives_a_node(nodes, tmp_path, caplog):
     """What the node was at is begun again elsewhere; nothing is done twice."""
     caplog.set_level("INFO")
     tasks = [task(tmp_path, name, 1.5) for name in "abcde"]
@@ -98,9 +98,11 @@ def twice(number):
 
 
 def test_results_in_order(nodes):
-    at_once, found = ray_tasks.started(twice, [1, 2, 3, 4], nodes.address, ordered=True)
+    at_once, results = ray_tasks.started(
+        twice, [1, 2, 3, 4], nodes.address, ordered=True
+    )
     assert at_once == 3
-    assert list(found) == [(1, 2), (2, 4), (3, "3 is too much"), (4, 8)]
+    assert list(results) == [(1, 2), (2, 4), (3, "3 is too much"), (4, 8)]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense", "ray://127.0.0.1:1"])

@@ -59,13 +59,13 @@ def test_every_image_once_though_a_node_dies(model, images, nodes, monkeypatch):
     shutil.copy(images / "good/000.png", images / "good/broken.png")  # mended
     shutil.copy(images / "good/001.png", images / "good/later.png")
     folder, count = score(path, str(images), options, nodes.address)
-    found, sizes = rows(folder)
+    table, sizes = rows(folder)
     assert count == 18
     assert sizes == [3, 3, 3, 3, 3, 2, 1]
     expected = testing.predict(path, replace(options, images=images, report=False)).rows
     expected = pd.DataFrame(expected).sort_values("file")
     pd.testing.assert_frame_equal(
-        found.reset_index(drop=True), expected.reset_index(drop=True), rtol=1e-4
+        table.reset_index(drop=True), expected.reset_index(drop=True), rtol=1e-4
     )
     again, _ = score(path, str(images), options, "nowhere:1")  # nothing is left to do
     assert again == folder
@@ -86,11 +86,11 @@ def test_scores_of_two_decisions_do_not_mix(model, images, tmp_path):
     def decision():
         return decisions.load_decided(path, *options.decided).finetuned.decision
 
-    assert sum(map(count, batch_scoring._planned(job, decision()))) == 16
+    assert sum(map(count, batch_scoring._plan_parts(job, decision()))) == 16
     wider = finetuning.Options(rule=Rule(), min_area=99, results=other)
     finetuning.finetune(path, wider)
     with pytest.raises(UsageError, match="expected another --results"):
-        batch_scoring._planned(job, decision())
+        batch_scoring._plan_parts(job, decision())
 
 
 def test_parts_of_many_images_are_larger():
@@ -120,12 +120,12 @@ def test_tables_and_unreadable_images(model, images, tmp_path, monkeypatch):
             path, str(table), replace(options, skip_unreadable=True), "here"
         )
     assert (folder.name, count) == ("photos", 3)
-    found, _ = rows(folder)
-    assert list(found["file"]) == ["a.png", "b.png"]
+    scored, _ = rows(folder)
+    assert list(scored["file"]) == ["a.png", "b.png"]
     single = replace(options, images=images / "good", skip_unreadable=True)
     with pytest.warns(UserWarning, match="left out"):
         expected = testing.predict(path, replace(single, report=False)).rows[:2]
-    np.testing.assert_allclose(found["score"], [x["score"] for x in expected], 1e-5)
+    np.testing.assert_allclose(scored["score"], [x["score"] for x in expected], 1e-5)
 
 
 @pytest.mark.parametrize("option", ["-s", "--watch"])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from methods.pipeline import comparison, completed
-from methods.pipeline.run_folder import asked
+from methods.pipeline.run_folder import comparable
 from methods.pipeline.testing import RESULT, Options
 from processing.errors import UserError
 from processing.files import write_json
@@ -18,7 +18,7 @@ def write(settings, **changes):
     root = settings.results / RUN
     finetuned = finetuning_result().to_json()
     write_json(root / "finetuning/ssim_float64/finetuning_result.json", finetuned)
-    changes = {"decided_by": "me", "options": asked(settings), **changes}
+    changes = {"decided_by": "me", "options": comparable(settings), **changes}
     result = result_of_test(image_auroc=0.75, **changes)
     write_json(root / "test/ssim_float64" / RESULT, result.to_json())
 

@@ -2,7 +2,12 @@ import cv2
 import numpy as np
 import pytest
 
-from methods.pipeline.evaluation import all_metrics, curves, native_mask, pixel_metrics
+from methods.pipeline.evaluation import (
+    all_metrics,
+    metric_curves,
+    native_mask,
+    pixel_metrics,
+)
 from processing.data.image_set import ImageSet
 from processing.metrics.pixel_metrics import PIXEL_METRICS, PixelMetrics
 
@@ -65,7 +70,7 @@ def test_metrics_of_all_and_of_classes(rows):
     assert classes["hole"]["image_auroc"] == classes["hole"]["image_f1max"] == 1
     assert classes["scratch"]["image_auroc"] == 0.5
     assert classes["scratch"]["pixel_auroc"] is None
-    assert set(curves(rows, "because of a test")) == {"image_roc", "image_pr"}
+    assert set(metric_curves(rows, "because of a test")) == {"image_roc", "image_pr"}
 
 
 def test_metrics_without_good_images(rows):
@@ -76,7 +81,7 @@ def test_metrics_without_good_images(rows):
     assert all(result[key] is None for key in missing)
     assert result["TPR"] == pytest.approx(2 / 3)
     assert result["intervals_95"].keys() == {"TPR"}
-    assert curves(rows[2:], "because of a test") == {}
+    assert metric_curves(rows[2:], "because of a test") == {}
 
 
 def test_metrics_of_images_without_labels(rows):
@@ -96,17 +101,22 @@ def test_pixel_metrics_of_classes(rows, make_set):
         mask = native_mask(images, index)
         assert mask.shape == (12, 10)
         assert mask.any() == (name != "good")
-        found = mask if name == "hole" else np.zeros_like(mask)
-        pixels.update(found.astype(np.float32), mask, found, name)
+        predicted = mask if name == "hole" else np.zeros_like(mask)
+        pixels.update(predicted.astype(np.float32), mask, predicted, name)
     result = all_metrics(rows, pixels, seed=1)
     assert result["undefined"] == {}
     for key in PIXEL_METRICS:
         assert result["classes"]["hole"][key] == 1
         assert result["classes"]["scratch"][key] < result[key] < 1
-    assert set(curves(rows, pixels)) >= {"image_roc", "pixel_roc", "pixel_pr", "pro"}
+    assert set(metric_curves(rows, pixels)) >= {
+        "image_roc",
+        "pixel_roc",
+        "pixel_pr",
+        "pro",
+    }
 
 
-def test_a_class_whose_masks_are_empty_is_told(rows):
+def test_a_class_whose_masks_are_empty_is_reported(rows):
     pixels = PixelMetrics()
     anomaly_map, mask = np.eye(4, dtype=np.float32), np.eye(4, dtype=bool)
     for name in CLASSES:

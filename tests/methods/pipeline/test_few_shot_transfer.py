@@ -7,7 +7,7 @@ import pytest
 from methods.detector.decisions import read_results
 from methods.detector.model_file import load_model, read_record
 from methods.pipeline import testing
-from methods.pipeline.few_shot_transfer import VIEWS, adapt
+from methods.pipeline.few_shot_transfer import VIEWS, transfer
 from methods.pipeline.finetuning import Options
 from methods.pipeline.run_folder import TrainingRun
 from methods.pipeline.training import start_run, train_run
@@ -44,7 +44,7 @@ def test_another_product(trained, samples, tmp_path):
     other = with_images(samples, tmp_path / "set" / "other", 6)
     before = read_record(trained)
     options = Options(results=tmp_path / "results")
-    path = adapt(trained, other, tmp_path / "models", options)
+    path = transfer(trained, other, tmp_path / "models", options)
     assert read_record(trained) == before
     detector, record = load_model(path)
     assert record.run.startswith("set/other/fewshot/efficientnet_lite0/")
@@ -74,7 +74,7 @@ def with_images(samples, folder, count):
 def test_the_shots_alone_are_enough(trained, samples, tmp_path):
     """The decision then comes from views of them, which it calls good."""
     other = with_images(samples, tmp_path / "set" / "other", 2)
-    path = adapt(trained, other, tmp_path / "m", Options(results=tmp_path / "r"))
+    path = transfer(trained, other, tmp_path / "m", Options(results=tmp_path / "r"))
     detector, record = load_model(path)
     views = [Path(name) for name in record.splits.validation]
     assert len(views) == 2 * VIEWS
@@ -89,7 +89,7 @@ def test_the_shots_alone_are_enough(trained, samples, tmp_path):
 def test_too_few_images(trained, samples, tmp_path):
     other = with_images(samples, tmp_path / "other", 1)
     with pytest.raises(UserError, match="--shots 2 needs as many .* Received: 1"):
-        adapt(trained, other, tmp_path, Options())
+        transfer(trained, other, tmp_path, Options())
 
 
 def test_other_methods_have_no_shots(samples, tmp_path):
@@ -97,4 +97,4 @@ def test_other_methods_have_no_shots(samples, tmp_path):
     run, record = start_run(samples / "washer", "PaDiM", options, root=tmp_path)
     path = train_run(run, record)
     with pytest.raises(UsageError, match="PaDiM remembers no shots"):
-        adapt(path, samples / "washer", tmp_path, Options())
+        transfer(path, samples / "washer", tmp_path, Options())

@@ -10,9 +10,9 @@ import test as test_script
 import train
 from methods.detector.categories import load_category
 from methods.detector.model_file import read_record
-from methods.pipeline.few_shot_transfer import adapt
+from methods.pipeline.few_shot_transfer import transfer
 from methods.pipeline.finetuning import Options
-from methods.pipeline.multi_category import start_several
+from methods.pipeline.multi_category import start_run
 from processing.data.dataset import scan_dataset
 from processing.errors import UsageError
 from processing.samples import write_samples
@@ -90,7 +90,7 @@ def test_views_differ_in_memory_and_splits(trained):
 
 def test_shots_of_another_product(trained, samples, tmp_path):
     other = shutil.copytree(samples / "washer", tmp_path / "set" / "other")
-    path = adapt(trained, other, tmp_path / "m", Options(results=tmp_path / "r"))
+    path = transfer(trained, other, tmp_path / "m", Options(results=tmp_path / "r"))
     record = read_record(path)
     assert record.category == "other"
     assert not record.categories
@@ -98,7 +98,7 @@ def test_shots_of_another_product(trained, samples, tmp_path):
 
 def test_a_method_of_one_category_is_refused(samples):
     with pytest.raises(UsageError, match="PaDiM learns one category"):
-        start_several(scan_dataset(samples), "PaDiM", {})
+        start_run(scan_dataset(samples), "PaDiM", {})
 
 
 def test_in_other_programs(trained):
