@@ -1,4 +1,4 @@
-"""Find the learning rate by a short geometric sweep (Smith 2017, arXiv 1506.01186)."""
+"""The learning-rate curve of a network, and the rate to choose (arXiv 1506.01186)."""
 
 import logging
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from .optimizer import ShapedAdam, compile_trainer, sweep
+from .optimizer import ShapedAdam, compile_trainer, geometric
 from .settings import FALLBACK
 
 STEPS = 200
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Sweep:
+class RateCurve:
     """The rates tried, the smoothed loss at each, and the rate chosen from them."""
 
     rates: np.ndarray
@@ -53,21 +53,23 @@ def choose_rate(rates: np.ndarray, losses: np.ndarray) -> float:
         reached = rates[losses < target]
         if reached.size:
             return PEAK * float(reached[0])
-    log.warning("the learning rate sweep saw no fall of the loss; taking %g", FALLBACK)
+    log.warning(
+        "the learning-rate curve shows no fall of the loss; taking %g", FALLBACK
+    )
     return FALLBACK
 
 
 def find_learning_rate(
     trainer: keras.Model, batches: keras.utils.PyDataset, steps: int | None = None
-) -> Sweep:
-    """Sweep `trainer` from 1e-5 to 1e-2 over `steps` (200) batches; choose a rate.
+) -> RateCurve:
+    """Train from a rate of 1e-5 to 1e-2 over `steps` (200) batches; choose a rate.
 
-    The sweep ends early where the loss is not finite or beyond six times the best
+    It ends early where the loss is not finite or beyond six times the best
     one. All variables of `trainer` are restored; it has to be compiled again.
     """
     steps = steps or STEPS
     before = [np.array(variable) for variable in trainer.variables]
-    compile_trainer(trainer, ShapedAdam(START, sweep(END / START, steps)))
+    compile_trainer(trainer, ShapedAdam(START, geometric(END / START, steps)))
     losses: list[float] = []
     for step in range(steps):
         batch = batches[step % len(batches)]
@@ -79,4 +81,4 @@ def find_learning_rate(
         variable.assign(value)
     rates = START * (END / START) ** (np.arange(len(losses)) / max(steps - 1, 1))
     smoothed = smooth(losses)
-    return Sweep(rates, smoothed, choose_rate(rates, smoothed))
+    return RateCurve(rates, smoothed, choose_rate(rates, smoothed))

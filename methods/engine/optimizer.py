@@ -43,8 +43,8 @@ def cosine(steps: int) -> Callable:
     return shape
 
 
-def sweep(ratio: float, steps: int) -> Callable:
-    """Return a geometric sweep from 1 to `ratio` over `steps`."""
+def geometric(ratio: float, steps: int) -> Callable:
+    """Return a shape that rises geometrically from 1 to `ratio` over `steps`."""
 
     def shape(step: Any) -> Any:
         return ratio ** (step / max(steps - 1, 1))

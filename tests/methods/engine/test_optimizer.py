@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from methods.engine.optimizer import WARM_UP, ShapedAdam, cosine, sweep
+from methods.engine.optimizer import WARM_UP, ShapedAdam, cosine, geometric
 
 
 def test_shapes():
@@ -13,7 +13,7 @@ def test_shapes():
     assert values[500] == pytest.approx(0.505, rel=1e-3)
     assert values[1000] == pytest.approx(0.01, rel=1e-3)
     assert float(shape(5000.0)) == pytest.approx(0.01, rel=1e-3)
-    assert float(sweep(1e4, 5)(4.0)) == pytest.approx(1e4)
+    assert float(geometric(1e4, 5)(4.0)) == pytest.approx(1e4)
 
 
 def test_shaped_adam_is_adam_at_the_shaped_rate(rng):
