@@ -60,7 +60,7 @@ def test_new_images_of_another_folder(trained, samples, monkeypatch, tmp_path):
     assert finetune.main(["-p", str(made)]) == 0
     [result] = folder.glob(f"results/**/{made.parent.name}/**/finetuning_result.json")
     used = json.loads(result.read_text())["validation_files"]
-    assert used == new["splits"]["validation"]
+    assert used == new.splits.validation
 
 
 def test_images_added_to_the_category(trained, samples, monkeypatch):
