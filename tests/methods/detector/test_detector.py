@@ -25,13 +25,13 @@ class Bright(Method):
     def __init__(self, *, image_shape):
         super().__init__(name="bright", image_shape=image_shape, seed=0)
         self.arrays["fitted"] = np.ones(1)
-        self.shown = []
+        self.batch_sizes = []
 
     def fit(self, images, run=None):
         return self
 
     def judge(self, images, kind=None):
-        self.shown.append(len(images))
+        self.batch_sizes.append(len(images))
         maps = images.mean(axis=3)
         return maps, maps.max(axis=(1, 2))
 
@@ -67,22 +67,22 @@ def noise(tmp_path, rng):
     return image_set(tmp_path, [cv2.GaussianBlur(x, (0, 0), 2) for x in images])
 
 
-def judge(made, images, batch_size=16, kind=None):
+def judge(tested, images, batch_size=16, kind=None):
     """Return all maps and scores."""
-    judged = list(made.judge(images.prepared(made.preparation), kind, batch_size))
+    judged = list(tested.judge(images.prepared(tested.preparation), kind, batch_size))
     maps = np.concatenate([batch.maps for batch in judged])
     return maps, np.concatenate([batch.scores for batch in judged])
 
 
 def test_without_options_it_is_the_method(noise):
-    made = detector()
+    tested = detector()
     images = next(noise.batches(7))
-    maps, scores = judge(made, noise)
-    np.testing.assert_array_equal(maps, made.method.anomaly_map(images))
+    maps, scores = judge(tested, noise)
+    np.testing.assert_array_equal(maps, tested.method.anomaly_map(images))
     np.testing.assert_array_equal(scores, maps.max(axis=(1, 2)))
     assert maps.dtype == scores.dtype == np.float32
     default = Detector(Bright(image_shape=(*SIZE, 1)))
-    assert default.preparation == made.preparation
+    assert default.preparation == tested.preparation
     assert default.image_shape == (*SIZE, 1)
 
 
@@ -105,12 +105,12 @@ def test_a_tile_of_a_network_as_large_as_the_image_changes_nothing(samples):
 
 
 def test_tiles_of_a_large_image_are_stitched(noise):
-    made = detector(tile=16, stride=12)
-    maps, scores = judge(made, noise)
+    tested = detector(tile=16, stride=12)
+    maps, scores = judge(tested, noise)
     tiling = Tiling(SIZE, (16, 16), 12)
     for i, image in enumerate(next(noise.batches(7))):
         tiles = np.stack([image[tiling.window(k)] for k in range(len(tiling))])
-        tile_maps = made.method.anomaly_map(tiles)
+        tile_maps = tested.method.anomaly_map(tiles)
         np.testing.assert_array_equal(maps[i], tiling.stitch(list(tile_maps)))
         assert scores[i] == tile_maps.max()
 
@@ -118,21 +118,21 @@ def test_tiles_of_a_large_image_are_stitched(noise):
 @pytest.mark.parametrize("batch_size", [1, 3, 5, 20, 100])
 @pytest.mark.parametrize("tile", [None, 16, 40])
 def test_batches_change_nothing_and_are_bounded(noise, batch_size, tile):
-    made = detector(tile=tile)
-    expected = judge(made, noise)
-    made.method.shown.clear()
-    found = judge(made, noise, batch_size)
-    assert max(made.method.shown) <= batch_size
-    for a, b in zip(expected, found, strict=True):
+    tested = detector(tile=tile)
+    expected = judge(tested, noise)
+    tested.method.batch_sizes.clear()
+    judged = judge(tested, noise, batch_size)
+    assert max(tested.method.batch_sizes) <= batch_size
+    for a, b in zip(expected, judged, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_methods_are_fitted_to_tiles(noise):
-    made = detector(tile=16, stride=16)
-    images = noise.prepared(made.preparation)
-    tiles = made.seen(images.subset([5, 6]))
+    tested = detector(tile=16, stride=16)
+    images = noise.prepared(tested.preparation)
+    tiles = tested.seen(images.subset([5, 6]))
     assert len(tiles) == 2 * 12
-    assert tiles.image_shape == made.method.image_shape == (16, 16, 1)
+    assert tiles.image_shape == tested.method.image_shape == (16, 16, 1)
     assert detector().seen(noise) is noise
 
 
@@ -144,8 +144,8 @@ def test_what_a_mask_leaves_out_counts_nowhere(tmp_path, tile):
     images = image_set(tmp_path, [image])
     mask = np.ones(SIZE, bool)
     mask[:16, :16] = False
-    made = detector(tile=tile, stride=tile, mask="0,0,16,16", arrays={"mask": mask})
-    [anomaly_map], [score] = judge(made, images)
+    tested = detector(tile=tile, stride=tile, mask="0,0,16,16", arrays={"mask": mask})
+    [anomaly_map], [score] = judge(tested, images)
     assert anomaly_map[31, 41] == anomaly_map.max() == np.float32(150 / 255)
     assert (anomaly_map[~mask] == np.float32(60 / 255)).all()
     _, [unmasked] = judge(detector(tile=tile, stride=tile), images)
@@ -177,9 +177,9 @@ def test_a_defect_is_found_where_it_is_in_the_image(tmp_path, options, angle, mo
     matrix = np.vstack([cv2.getRotationMatrix2D((32, 24), angle, 1), [0, 0, 1]])
     matrix[:2, 2] += move
     images = image_set(tmp_path, [part(), warped(defective, matrix)])
-    made = detector(register="ecc", **options)
-    made.preparation = learn(made.preparation, images.subset([0]))
-    [judged] = made.judge(images.prepared(made.preparation))
+    tested = detector(register="ecc", **options)
+    tested.preparation = learn(tested.preparation, images.subset([0]))
+    [judged] = tested.judge(images.prepared(tested.preparation))
     assert [view.placement.registered for view in judged.views] == [True, True]
     row, column = np.unravel_index(judged.maps[1].argmax(), SIZE)
     expected = matrix @ [31.5, 31.5, 1]
@@ -194,26 +194,26 @@ def test_a_defect_is_found_where_it_is_in_the_image(tmp_path, options, angle, mo
 def test_images_that_cannot_be_registered_are_judged_and_named(tmp_path, rng):
     noise = rng.integers(0, 256, SIZE, dtype=np.uint8)
     images = image_set(tmp_path, [part(), noise, part(2, 2)])
-    made = detector(register="ecc")
-    made.preparation = learn(made.preparation, images.subset([0]))
+    tested = detector(register="ecc")
+    tested.preparation = learn(tested.preparation, images.subset([0]))
     with pytest.warns(UserWarning, match="1 of 3 images .* as they are: 001.png"):
-        [judged] = made.judge(images.prepared(made.preparation))
+        [judged] = tested.judge(images.prepared(tested.preparation))
     registered = [view.placement.registered for view in judged.views]
     assert registered == [True, False, True]
     np.testing.assert_allclose(judged.maps[1], noise / 255, rtol=1e-6)
 
 
 def test_reconstructions_lie_on_the_whole_image(noise):
-    made = detector(tile=16, crop=(32, 32))
-    images = noise.prepared(made.preparation)
+    tested = detector(tile=16, crop=(32, 32))
+    images = noise.prepared(tested.preparation)
     view = next(images.views(1))[0]
-    good = made.reconstruct(view)
+    good = tested.reconstruct(view)
     assert good.shape == (*SIZE, 1)
     whole = next(noise.batches(1))[0]
     inside = (slice(8, 40), slice(16, 48))
     np.testing.assert_allclose(good[inside], whole[inside] / 2, atol=1e-6)
-    made.method.reconstruct = lambda images: None
-    assert made.reconstruct(view) is None
+    tested.method.reconstruct = lambda images: None
+    assert tested.reconstruct(view) is None
 
 
 @pytest.mark.parametrize(
