@@ -56,9 +56,9 @@ def trained(samples, tmp_path_factory):
 
 def results_of(folder, model, kind):
     """Return the only folder of results of this kind."""
-    [found] = (folder / "results/samples/washer/mvtecCAE/ssim").glob(f"*/{kind}/*")
-    assert found.parts[-3] == model.parent.name
-    return found
+    [outputs] = (folder / "results/samples/washer/mvtecCAE/ssim").glob(f"*/{kind}/*")
+    assert outputs.parts[-3] == model.parent.name
+    return outputs
 
 
 def test_files_of_a_training(trained):
@@ -83,9 +83,9 @@ def test_files_of_a_training(trained):
 
 def test_files_of_a_finetuning(trained):
     folder, model = trained
-    found = results_of(folder, model, "finetuning")
-    assert found.name == "ssim_float64"
-    result = json.loads((found / "finetuning_result.json").read_text())
+    outputs = results_of(folder, model, "finetuning")
+    assert outputs.name == "ssim_float64"
+    result = json.loads((outputs / "finetuning_result.json").read_text())
     assert result["best_min_area"] >= 1
     assert 0 <= result["best_score"] <= 1
     assert result["good_level"] < result["best_threshold"]
@@ -95,8 +95,8 @@ def test_files_of_a_finetuning(trained):
     classes = [Path(name).parts[1] for name in result["finetuning_files"]]
     assert classes.count("good") == 2
     assert len(classes) - classes.count("good") >= 2
-    assert (found / "min_area_threshold_plot.png").stat().st_size > 5000
-    assert (found / "scores_plot.png").stat().st_size > 5000
+    assert (outputs / "min_area_threshold_plot.png").stat().st_size > 5000
+    assert (outputs / "scores_plot.png").stat().st_size > 5000
 
 
 def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
@@ -104,13 +104,13 @@ def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
     assert run(script.main, ["-p", model, "-s"], folder, monkeypatch) == 0
     printed = capsys.readouterr().out
     assert "image AUROC" in printed
-    found = results_of(folder, model, "test")
-    result = json.loads((found / "test_result.json").read_text())
+    outputs = results_of(folder, model, "test")
+    result = json.loads((outputs / "test_result.json").read_text())
     finetuned = json.loads(
-        (folder / "results" / found.relative_to(folder / "results")).parent.parent
-        .joinpath("finetuning", found.name, "finetuning_result.json").read_text()
+        (folder / "results" / outputs.relative_to(folder / "results")).parent.parent
+        .joinpath("finetuning", outputs.name, "finetuning_result.json").read_text()
     )  # fmt: skip
-    with (found / "scores.csv").open() as file:
+    with (outputs / "scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     names = {row["file"] for row in rows}
     assert len(names) + len(finetuned["finetuning_files"]) == 16
@@ -131,38 +131,38 @@ def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
     assert sum(row["images"] for row in result["classes"].values()) == len(rows)
     for row in rows:
         stem = row["file"].removeprefix("test/").removesuffix(".png").replace("/", "_")
-        mask = cv2.imread(str(found / "segmentation" / f"{stem}_seg.png"), 0)
+        mask = cv2.imread(str(outputs / "segmentation" / f"{stem}_seg.png"), 0)
         assert mask.shape == (64, 64)
         assert set(np.unique(mask)) <= {0, 255}
         assert mask.any() == (row["verdict"] == "defective")
-        assert (found / "segmentation" / f"{stem}_overlay.png").exists()
-    table = (found / "classification.txt").read_text()
+        assert (outputs / "segmentation" / f"{stem}_overlay.png").exists()
+    table = (outputs / "classification.txt").read_text()
     assert table.startswith("min_area = ")
     assert len(table.splitlines()) == len(rows) + 3
-    page = (found / "report.html").read_text(encoding="utf-8")
+    page = (outputs / "report.html").read_text(encoding="utf-8")
     assert f"Found {counts['true_positives']} of {len(defective)} defects" in page
     for key in ("TPR", "TNR", "score", "image_auroc", "pixel_auroc", "aupro", "iou"):
         assert f'data-metric="{key}">{result[key]:.3f}<' in page
     for name in ("roc", "pr", "pro", "histogram"):
-        assert (found / f"{name}_plot.png").stat().st_size > 10_000
+        assert (outputs / f"{name}_plot.png").stat().st_size > 10_000
 
 
 def test_without_a_report_nothing_is_left_of_an_earlier_one(trained, monkeypatch):
     folder, model = trained
     assert run(script.main, ["-p", model], folder, monkeypatch) == 0
-    found = results_of(folder, model, "test")
-    assert (found / "report.html").exists()
+    outputs = results_of(folder, model, "test")
+    assert (outputs / "report.html").exists()
     assert run(script.main, ["-p", model, "--no-report"], folder, monkeypatch) == 0
-    assert not [*found.glob("report*"), *found.glob("*_plot.png")]
-    assert (found / "test_result.json").exists()
+    assert not [*outputs.glob("report*"), *outputs.glob("*_plot.png")]
+    assert (outputs / "test_result.json").exists()
 
 
 def test_include_finetuning_judges_all(trained, monkeypatch, tmp_path, capsys):
     folder, model = trained
     options = ["-p", model, "--include-finetuning"]
     assert run(script.main, options, folder, monkeypatch) == 0
-    found = results_of(folder, model, "test")
-    assert json.loads((found / "test_result.json").read_text())["images"] == 16
+    outputs = results_of(folder, model, "test")
+    assert json.loads((outputs / "test_result.json").read_text())["images"] == 16
 
 
 def test_exact_keeps_all_scores(trained, monkeypatch, capsys):
@@ -414,11 +414,11 @@ def test_a_folder_of_models_is_compared(trained, monkeypatch, tmp_path, capsys):
     assert [row["model"] for row in rows] == [
         str(models / name / model.name) for name in ("a", "b")
     ]
-    found = results_of(folder, model, "test")
-    result = json.loads((found / "test_result.json").read_text())
+    outputs = results_of(folder, model, "test")
+    result = json.loads((outputs / "test_result.json").read_text())
     assert float(rows[0]["image_auroc"]) == result["image_auroc"]
     assert rows[0]["category"] == "washer"
-    assert (results / rows[0]["report"]).samefile(found / "report.html")
+    assert (results / rows[0]["report"]).samefile(outputs / "report.html")
     page = (results / "summary.html").read_text(encoding="utf-8")
     assert f"{result['image_auroc']:.3f}" in page
 
@@ -492,8 +492,8 @@ def test_help_imports_nothing_heavy(name):
         "heavy = {'numpy', 'cv2', 'keras', 'tensorflow', 'numba', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.stderr.strip() == "[]", done.stderr
-    assert "default" in done.stdout
+    assert process.stderr.strip() == "[]", process.stderr
+    assert "default" in process.stdout

@@ -41,8 +41,8 @@ class Killer:
         """
         moment = self.draw.randint(1, within) if within else None
         reading, writing = self.context.Pipe(duplex=False)
-        told = (writing, str(self.folder), script, [*map(str, arguments)])
-        process = self.context.Process(target=killable_script.main, args=told)
+        command = (writing, str(self.folder), script, [*map(str, arguments)])
+        process = self.context.Process(target=killable_script.main, args=command)
         process.start()
         writing.close()
         count = 0
@@ -126,9 +126,9 @@ def test_killed_at_twenty_moments(killer, category):
             killer.run(*command, within=changes if killer.kills < 10 else 0)
             begun = [path.parent for path in models.rglob("preparation.h5")]
             command = ["train", "--resume", *begun] if begun else command
-        done = one(models, "info.json").parent
-        histories.append((done / "history.csv").read_text())
-        assert one(models, "*.hdf5").parent == done
+        run = one(models, "info.json").parent
+        histories.append((run / "history.csv").read_text())
+        assert one(models, "*.hdf5").parent == run
     losses = [
         [float(row["val_loss"]) for row in csv.DictReader(io.StringIO(history))]
         for history in histories

@@ -84,12 +84,12 @@ def called(main, *arguments):
             code = stop.code
     lines = errors.getvalue().strip().split("\n")
     last = lines[-1] if lines else ""
-    told = f"{[*map(str, arguments)]} -> {code}: {errors.getvalue()}"
-    assert code in (0, 1, 2), told
-    assert "--debug shows where" not in last, told  # an error nobody thought of
-    assert "Traceback" not in errors.getvalue(), told
+    context = f"{[*map(str, arguments)]} -> {code}: {errors.getvalue()}"
+    assert code in (0, 1, 2), context
+    assert "--debug shows where" not in last, context  # an error nobody thought of
+    assert "Traceback" not in errors.getvalue(), context
     if code:
-        assert "error: " in last, told
+        assert "error: " in last, context
     return code, last
 
 
@@ -208,15 +208,15 @@ def test_folders(files, sound, skip):
             path = folder / "parts/nut/train/good" / f"sound{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(CONTENTS["png"])
-        more = ["--skip-unreadable"] if skip else []
+        extra = ["--skip-unreadable"] if skip else []
         quick = ["-a", "padim", "--features=2", "--size=32", "--weights=random"]
-        code, _ = called(train.main, "-d", "parts/nut", *quick, *more)
+        code, _ = called(train.main, "-d", "parts/nut", *quick, *extra)
         models = list(folder.rglob("*.hdf5"))
         assert len(models) == (code == 0)
         for model in models:
-            code, _ = called(finetune.main, "-p", model, *more)
+            code, _ = called(finetune.main, "-p", model, *extra)
             if code == 0:
-                called(script.main, "-p", model, "-s", *more)
+                called(script.main, "-p", model, "-s", *extra)
         assert not left_behind(folder)
 
 

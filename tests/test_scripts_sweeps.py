@@ -41,7 +41,7 @@ TRAIN = ["-d", "parts", "-a", "padim,fewshot", "--config", "all.yaml"]
 
 
 def records():
-    """Return the records of all finished runs."""
+    """Return the records of all completed runs."""
     return [json.loads(path.read_text()) for path in Path().rglob("info.json")]
 
 
@@ -52,16 +52,16 @@ def summary_rows():
 
 def test_a_sweep_from_training_to_summary(work, ran, capsys):
     assert train.main(TRAIN) == 0
-    found = [(x["category"], x["method"], x["options"]) for x in records()]
-    assert len(found) == 6
+    trained = [(x["category"], x["method"], x["options"]) for x in records()]
+    assert len(trained) == 6
     common = {"size": [64, 64], "weights": "random"}
     for category in ("nut", "ring"):
-        for method, own in (
+        for method, settings in (
             ("PaDiM", {"features": 3}),
             ("PaDiM", {"features": 5, "mask": "0,0,9,9"}),
             ("fewshot", {"shots": 2}),
         ):
-            assert (category, method, common | own) in found
+            assert (category, method, common | settings) in trained
     printed = capsys.readouterr().out
     assert "6 runs of train.py, 6 to do" in printed
     assert "run 6 of 6: parts/ring fewshot size=[64, 64]" in printed
@@ -105,8 +105,8 @@ def test_unified_learns_the_categories_of_a_sweep_in_one_model(work, ran):
         *["finetune"] * 3,
         *["test"] * 3,
     ]
-    found = [(row["category"], row["method"]) for row in summary_rows()]
-    assert sorted(found) == [
+    rows = [(row["category"], row["method"]) for row in summary_rows()]
+    assert sorted(rows) == [
         (category, method)
         for category in ("nut", "ring")
         for method in ("fewshot", "unified")
@@ -147,7 +147,7 @@ def test_an_interrupted_run_goes_on(work, ran, monkeypatch, capsys):
     assert len(records()) == 6
 
 
-def test_a_model_of_a_kind_that_was_told_otherwise_is_trained(work, ran):
+def test_a_model_of_a_kind_with_other_options_is_trained(work, ran):
     options = ["-d", "parts", "-a", "padim", "--size", "64", "--weights", "random"]
     assert train.main([*options, "--features", "3"]) == 0
     assert train.main([*options, "--features", "4"]) == 0
@@ -200,7 +200,7 @@ def test_killed_twice_and_started_again(work):
         process.wait()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-    done = subprocess.run(command, check=True, env=environment, **quiet)
-    assert not done.stderr  # of TensorFlow, which finds no GPU
-    found = [(x["category"], x["method"], str(x["options"])) for x in records()]
-    assert len(found) == len(set(found)) == 4
+    process = subprocess.run(command, check=True, env=environment, **quiet)
+    assert not process.stderr  # of TensorFlow, which finds no GPU
+    trained = [(x["category"], x["method"], str(x["options"])) for x in records()]
+    assert len(trained) == len(set(trained)) == 4

@@ -27,7 +27,7 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells an error in one line, whatever was received."""
+    """Reports an error in one line, whatever was received."""
 
     def error(self, message: str) -> NoReturn:
         super().error(" ".join(message.split()))

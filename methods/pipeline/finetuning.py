@@ -158,7 +158,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
 def _image_sets(
     detector: Detector, record: TrainingRecord, options: Options
 ) -> tuple[ImageSet, ImageSet]:
-    """Return the validation images of the training and the finetuning images."""
+    """Return the validation images of the training run, and the finetuning images."""
     category = detector.category(Path(record.folder), CACHE_BYTES)
     validation = named(category.train, record.splits.validation)
     test, seed = category.test, detector.method.seed

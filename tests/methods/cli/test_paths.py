@@ -104,13 +104,13 @@ def test_errors_come_before_keras_is_imported(command, line):
     """Time is for benchmarks; what takes the time is what is imported."""
     if command[0] != "-m":
         command = [str(ROOT / command[0]), *command[1:]]
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-X", "importtime", *command],
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
-    assert done.returncode in (1, 2)
-    assert f"error: {line}" in done.stderr
+    assert process.returncode in (1, 2)
+    assert f"error: {line}" in process.stderr
     heavy = ("keras", "pandas", "rich", "matplotlib", "scipy")
-    assert not [x for x in done.stderr.split("\n") if x.endswith(heavy)]
+    assert not [x for x in process.stderr.split("\n") if x.endswith(heavy)]

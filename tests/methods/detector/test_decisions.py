@@ -23,9 +23,9 @@ def results(tmp_path):
 
 
 def test_the_newest_comes_last(results):
-    found = read_results(RECORD, results, None, None)
-    assert [result.kind for _, result in found] == ["l2", "ssim"]
-    assert [path.name for path, _ in found] == ["l2_float64", "ssim_float64"]
+    matching = read_results(RECORD, results, None, None)
+    assert [result.kind for _, result in matching] == ["l2", "ssim"]
+    assert [path.name for path, _ in matching] == ["l2_float64", "ssim_float64"]
 
 
 def test_only_what_matches(results):
@@ -37,7 +37,7 @@ def test_only_what_matches(results):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"dtype": "int8"}, "dtype: expected float64 or uint8. Received: 'int8'"),
         ({"best_min_area": 0}, "best_min_area: expected at least 1. Received: 0"),
@@ -47,9 +47,9 @@ def test_only_what_matches(results):
         ),
     ],
 )
-def test_a_damaged_result(results, change, said):
+def test_a_damaged_result(results, change, message):
     path = results / RECORD.run / "finetuning/l2_float64" / RESULT
     write_json(path, {**finetuning_result(kind="l2").to_json(), **change})
     with pytest.raises(UserError) as error:
         read_results(RECORD, results, None, None)
-    assert str(error.value) == f"{path} is damaged: {said}"
+    assert str(error.value) == f"{path} is damaged: {message}"

@@ -112,7 +112,7 @@ class Outer(JsonRecord):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "expected an object. Received: None"),
         ([], "expected an object. Received: []"),
@@ -136,12 +136,12 @@ class Outer(JsonRecord):
         ({"called": "a", "limit": {"\n": 1}}, "limit: expected a finite number."),
     ],
 )
-def test_what_was_expected_and_what_received(content, said):
+def test_what_was_expected_and_what_received(content, message):
     if isinstance(content, dict) and content:
         content = {"called": "a", **content}
     with pytest.raises(UserError) as error:
         Outer.from_json(content, "a file")
-    assert str(error.value).startswith(f"a file is damaged: {said}")
+    assert str(error.value).startswith(f"a file is damaged: {message}")
 
 
 def test_a_float_may_be_written_as_a_whole_number():

@@ -46,18 +46,18 @@ def test_arrays_are_judged_as_files_are(trained, samples, dtype):
     options = testing.Options(images=folder, results=root, dtype=dtype, report=False)
     report = testing.predict(model, options)
     files = [cv2.imread(str(path)) for path in sorted(folder.iterdir())]
-    found = methods.load(model, results=root, dtype=dtype).predict(
+    prediction = methods.load(model, results=root, dtype=dtype).predict(
         [cv2.cvtColor(image, cv2.COLOR_BGR2RGB) for image in files]
     )
     np.testing.assert_array_equal(
-        found.scores, np.float32([row["score"] for row in report.rows])
+        prediction.scores, np.float32([row["score"] for row in report.rows])
     )
     areas = [row["defect_area"] for row in report.rows]
-    assert found.masks.sum(axis=(1, 2)).tolist() == areas
+    assert prediction.masks.sum(axis=(1, 2)).tolist() == areas
     verdicts = [row["verdict"] == "defective" for row in report.rows]
-    assert found.verdicts.tolist() == verdicts
-    assert found.maps.shape == found.masks.shape == (len(files), 48, 64)
-    assert found.maps.dtype == found.scores.dtype == np.float32
+    assert prediction.verdicts.tolist() == verdicts
+    assert prediction.maps.shape == prediction.masks.shape == (len(files), 48, 64)
+    assert prediction.maps.dtype == prediction.scores.dtype == np.float32
 
 
 def test_images_of_any_size_number_and_kind(trained, rng):
@@ -67,12 +67,16 @@ def test_images_of_any_size_number_and_kind(trained, rng):
     rgb = np.stack([grey] * 3, axis=-1)
     rgba = np.concatenate([rgb, 0 * rgb[..., :1]], axis=-1)
     deep = rgb.astype(np.uint16) * 257
-    found = predictor.predict([grey, grey[..., None], rgb, rgba, deep], batch_size=2)
-    expected = found.maps[:1].repeat(5, 0)
-    np.testing.assert_allclose(found.maps[:4], expected[:4], rtol=1e-5)
-    np.testing.assert_allclose(found.maps, expected, rtol=0.05)  # 16 bits, not rounded
+    prediction = predictor.predict(
+        [grey, grey[..., None], rgb, rgba, deep], batch_size=2
+    )
+    expected = prediction.maps[:1].repeat(5, 0)
+    np.testing.assert_allclose(prediction.maps[:4], expected[:4], rtol=1e-5)
+    np.testing.assert_allclose(
+        prediction.maps, expected, rtol=0.05
+    )  # 16 bits, not rounded
     alone = predictor.predict(rgb[None])
-    np.testing.assert_allclose(alone.scores, found.scores[:1], rtol=1e-5)
+    np.testing.assert_allclose(alone.scores, prediction.scores[:1], rtol=1e-5)
     none = predictor.predict(np.zeros((0, 9, 9, 3), np.uint8))
     assert none.maps.shape == (0, 48, 64)
     assert none.verdicts.shape == (0,)
@@ -123,7 +127,7 @@ def test_images_that_cannot_be_registered_are_named(monkeypatch):
 def test_importing_the_package_is_quick():
     program = "import sys, methods; print('keras' in sys.modules, 'cv2' in sys.modules)"
     root = Path(methods.__file__).parent.parent
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=root
     )
-    assert done.stdout.split() == ["False", "False"]
+    assert process.stdout.split() == ["False", "False"]

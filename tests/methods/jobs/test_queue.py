@@ -20,7 +20,9 @@ def run(folder, tasks):
     """Run `PROGRAM` for tasks of name, exit code and whether it is completed."""
     script = folder / "program.py"
     script.write_text(PROGRAM)
-    queue = [Task(name, [name, code], "k", done) for name, code, done in tasks]
+    queue = [
+        Task(name, [name, code], "k", completed) for name, code, completed in tasks
+    ]
     with locked(folder / "lock") as lock:
         failures = run_queue(script, queue, lock)
     ran = folder / "ran"
@@ -50,7 +52,7 @@ def test_an_interruption_stops_them_all(tmp_path, monkeypatch):
 
 
 def test_time_left_is_judged_by_runs_of_the_same_kind():
-    took = [("fast", 1.0), ("fast", 3.0), ("slow", 20.0)]
-    assert remaining(["fast", "slow", "slow"], took) == 42
-    assert remaining(["new"], took) == 8
-    assert remaining([], took) == 0
+    timings = [("fast", 1.0), ("fast", 3.0), ("slow", 20.0)]
+    assert remaining(["fast", "slow", "slow"], timings) == 42
+    assert remaining(["new"], timings) == 8
+    assert remaining([], timings) == 0

@@ -57,8 +57,8 @@ def test_categories_of_a_data_set(samples):
 
 def test_each_category_is_finetuned_and_tested(trained):
     for name in NAMES:
-        found = sorted(p.name for p in results(trained, name).glob("*/*/*.json"))
-        assert found == ["finetuning_result.json", "test_result.json"]
+        files = sorted(p.name for p in results(trained, name).glob("*/*/*.json"))
+        assert files == ["finetuning_result.json", "test_result.json"]
 
 
 def test_one_category_by_its_name(trained, capsys, tmp_path):
@@ -104,11 +104,11 @@ def test_a_method_of_one_category_is_refused(samples):
 def test_in_other_programs(trained):
     root = next(p for p in trained.parents if (p / "results").is_dir())
     photo = np.zeros((1, 64, 64, 3), np.uint8)
-    found = [
+    predictions = [
         methods.load(trained, results=root / "results", category=name).predict(photo)
         for name in NAMES
     ]
-    assert found[0].scores != found[1].scores
+    assert predictions[0].scores != predictions[1].scores
     with pytest.raises(UsageError, match="one of fabric, washer. Received: none"):
         methods.load(trained, results=root / "results")
 

@@ -37,18 +37,18 @@ def beside_good(samples, folder, *classes):
 def test_defects_beside_the_good_images_come_first(samples, tmp_path):
     folder = beside_good(samples, tmp_path / "washer", "hole", "scratch")
     (folder / "test").symlink_to(samples / "washer/test")
-    found = known_defects(scan_category(folder, image_shape=SHAPE), 42)
-    assert set(found.classes) == {"hole", "scratch"}
-    assert all(name.startswith("train/") for name in found.names)
-    assert (found.labels == 1).all()
+    defects = known_defects(scan_category(folder, image_shape=SHAPE), 42)
+    assert set(defects.classes) == {"hole", "scratch"}
+    assert all(name.startswith("train/") for name in defects.names)
+    assert (defects.labels == 1).all()
 
 
 def test_else_they_are_those_of_the_finetuning(samples, tmp_path):
     category = scan_category(samples / "washer", image_shape=SHAPE)
-    found = known_defects(category, 42)
-    assert (found.labels == 1).all()
-    assert 2 <= len(found) < (category.test.labels == 1).sum()
-    assert set(known_defects(category, 43).names) != set(found.names)
+    defects = known_defects(category, 42)
+    assert (defects.labels == 1).all()
+    assert 2 <= len(defects) < (category.test.labels == 1).sum()
+    assert set(known_defects(category, 43).names) != set(defects.names)
 
 
 def test_synthetic_defects_take_none_of_the_test_set(samples, tmp_path):
@@ -86,9 +86,9 @@ def test_what_was_learned_is_never_judged(trained, rule):
     folder, model, record = trained
     known = set(record.splits.defective)
     results = folder / str(rule)
-    _, found = finetune(model, FinetuningOptions(rule=rule, results=results))
+    _, result = finetune(model, FinetuningOptions(rule=rule, results=results))
     if rule is None:
-        assert known <= set(found.finetuning_files)
+        assert known <= set(result.finetuning_files)
     for everything in (False, True):
         options = testing.Options(results=results, include_finetuning=everything)
         [report] = testing.test(model, options)
@@ -99,9 +99,9 @@ def test_what_was_learned_is_never_judged(trained, rule):
 
 
 def test_the_registry_knows_what_is_supervised():
-    made = [methods.get(name)(name=name) for name in methods.METHODS]
-    assert [x.name for x in made if "defective" in x.needs] == ["CNN"]
-    shots = {x.name for x in made if "shots" in x.needs}
+    instances = [methods.get(name)(name=name) for name in methods.METHODS]
+    assert [x.name for x in instances if "defective" in x.needs] == ["CNN"]
+    shots = {x.name for x in instances if "shots" in x.needs}
     assert shots == {"fewshot", "unified"}
 
 

@@ -37,28 +37,30 @@ def update(folder, model, source):
     """Run `train.py --update` and return the new model file."""
     before = set(folder.glob("saved_models/**/*.hdf5"))
     assert train.main(["--update", str(model), "-d", str(source)]) == 0
-    [made] = set(folder.glob("saved_models/**/*.hdf5")) - before
-    return made
+    [updated] = set(folder.glob("saved_models/**/*.hdf5")) - before
+    return updated
 
 
 def test_new_images_of_another_folder(trained, samples, monkeypatch, tmp_path):
     folder, model = trained
     monkeypatch.chdir(folder)
     before = model.read_bytes()
-    more = tmp_path / "more"
-    shutil.copytree(samples / "washer/train/good", more)  # eight of twelve are known
-    made = update(folder, model, more)
+    extra = tmp_path / "more"
+    shutil.copytree(samples / "washer/train/good", extra)  # eight of twelve are known
+    updated = update(folder, model, extra)
     assert model.read_bytes() == before
-    old, new = read_record(model), read_record(made)
+    old, new = read_record(model), read_record(updated)
     assert new.training["images"] == 7 + 3
     assert new.training["weights_sha256"] == old.training["weights_sha256"]
     assert (len(new.added.fit), len(new.added.validation)) == (3, 1)
     for split in ("fit", "validation"):
         expected = getattr(old.splits, split) + getattr(new.added, split)
         assert getattr(new.splits, split) == expected
-    assert load_model(made)[0].method.networks["gaussian"].count == 7 + 3
-    assert finetune.main(["-p", str(made)]) == 0
-    [result] = folder.glob(f"results/**/{made.parent.name}/**/finetuning_result.json")
+    assert load_model(updated)[0].method.networks["gaussian"].count == 7 + 3
+    assert finetune.main(["-p", str(updated)]) == 0
+    [result] = folder.glob(
+        f"results/**/{updated.parent.name}/**/finetuning_result.json"
+    )
     used = json.loads(result.read_text())["validation_files"]
     assert used == new.splits.validation
 
@@ -69,9 +71,9 @@ def test_images_added_to_the_category(trained, samples, monkeypatch):
     good = folder / "data/washer/train/good"
     extra = sorted((samples / "washer/train/good").iterdir())[8]
     shutil.copy(extra, good)
-    made = update(folder, model, folder / "data/washer")
+    updated = update(folder, model, folder / "data/washer")
     (good / extra.name).unlink()
-    added = read_record(made).added
+    added = read_record(updated).added
     assert added == Splits(fit=[f"train/good/{extra.name}"], validation=[])
 
 
@@ -90,8 +92,8 @@ def test_an_interrupted_update_is_resumed(trained, samples, monkeypatch, tmp_pat
         assert train.main([*arguments, "--models", str(tmp_path)]) == 130
     [run] = tmp_path.glob("data/washer/PaDiM/efficientnet_lite0/*")
     assert train.main(["--resume", str(run)]) == 0
-    [made] = run.glob("*.hdf5")
-    assert load_model(made)[0].method.networks["gaussian"].count == 7 + 3
+    [updated] = run.glob("*.hdf5")
+    assert load_model(updated)[0].method.networks["gaussian"].count == 7 + 3
 
 
 def test_nothing_new(trained, monkeypatch, capsys):
@@ -133,8 +135,8 @@ def test_new_volumes(monkeypatch, tmp_path):
             nibabel.save(volume, tmp_path / folder / f"{i}.nii")
     assert train.main(["-d", "mri/brain", "-a", "padim", *OPTIONS, "--pad"]) == 0
     [model] = tmp_path.glob("saved_models/mri/**/*.hdf5")
-    made = update(tmp_path, model, "more")
-    added = read_record(made).added
+    updated = update(tmp_path, model, "more")
+    added = read_record(updated).added
     assert (len(added.fit), len(added.validation)) == (3, 3)
     assert all("/more/" in name for name in added.fit + added.validation)
-    assert read_record(made).preparation["pad"]
+    assert read_record(updated).preparation["pad"]

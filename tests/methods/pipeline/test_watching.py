@@ -98,9 +98,9 @@ def test_a_file_that_vanishes_stops_nothing(watched, photos, monkeypatch):
     fault = watching.fault
 
     def vanishing(path):
-        found = fault(path)
+        reason = fault(path)
         first.unlink(missing_ok=True)
-        return found
+        return reason
 
     monkeypatch.setattr(watching, "fault", vanishing)
     table, count = watched(nothing, nothing)
@@ -177,13 +177,13 @@ def test_killed_and_started_again(watched, model, photos):
             stdout=subprocess.PIPE,
             preexec_fn=interruptible,
         )
-        found = []
-        while len(found) < expected and process.poll() is None:
+        judged = []
+        while len(judged) < expected and process.poll() is None:
             tables = list(model[1].rglob("watch/arriving/scores.csv"))
-            found = names(tables[0]) if tables else []
+            judged = names(tables[0]) if tables else []
             time.sleep(0.01)
         process.send_signal(end)
         printed = process.communicate(timeout=60)[0].decode()
     assert process.returncode == 0
     assert "judged: " in printed
-    assert sorted(found) == sorted(path.name for path in watched.folder.iterdir())
+    assert sorted(judged) == sorted(path.name for path in watched.folder.iterdir())
