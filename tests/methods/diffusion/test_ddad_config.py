@@ -1,8 +1,7 @@
 import pytest
 import yaml
 
-import train
-from methods.cli import method_options
+from methods.cli import method_options, train
 from methods.cli.parser import parse
 from methods.diffusion import ddad_config
 from processing.errors import UsageError
