@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from processing.data.image_set import CACHE_BYTES, ImageSet
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 
 BATCH = 8  # images that are judged at once
 HEADROOM = 3.0  # the top of a uint8 map, in maxima of good images
@@ -255,6 +255,16 @@ def checked(judge: Callable) -> Callable:
         return judge(self, images, kind or self.default_kind)
 
     return wrapper
+
+
+def check_defective(name: str, count: int) -> None:
+    """Raise `UserError` if a method that needs defective images has none."""
+    if not count:
+        raise UserError(
+            f"{name} is supervised and needs defective images to learn from: expected "
+            "some in train/<kind of defect> or test/<kind of defect>, or --synthetic. "
+            "Received: 0"
+        )
 
 
 def check_images(images: np.ndarray, image_shape: tuple[int, int, int]) -> None:

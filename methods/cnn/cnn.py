@@ -6,19 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from methods.base import Method, Run, TrainingImages
+from methods.base import Method, Run, TrainingImages, check_defective
 from methods.engine.settings import Settings
 from methods.engine.training import resumed, summary
-from processing.errors import UserError
 
 from . import classifier, hirescam
 
 EPOCHS = 20
 HIGHEST = 25.5  # nats; the top of a uint8 map
-MISSING = (
-    "CNN is supervised and needs defective images to learn from: expected some in "
-    "train/<kind of defect> or test/<kind of defect>, or --synthetic. Received: 0"
-)
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +73,8 @@ class CNN(Method):
     def fit(self, images: TrainingImages, run: Run | None = None) -> "CNN":
         good = images.good
         defective = images.defective or good.subset([])
-        if self.needs and not len(defective):
-            raise UserError(MISSING)
+        if self.needs:
+            check_defective(self.name, len(defective))
         learned = f"{len(defective)} defective images (it is supervised)"
         drawn = self.synthetic or len(defective) < classifier.FEW
         if drawn:

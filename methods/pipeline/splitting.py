@@ -29,20 +29,14 @@ def split(method: Method, good: ImageSet, folder: Path) -> Splits:
     return Splits(**names)
 
 
-def check_defective(name: str, count: int, tiles: int) -> None:
-    """Raise `UserError` unless `count` defective images can be learned from.
+def check_whole(name: str, tiles: int) -> None:
+    """Raise `UsageError` if images that show defects are cut into `tiles`.
 
-    Not if each is cut into `tiles`, for most of them would show no defect.
+    Most tiles would show none.
     """
     if tiles > 1:
         raise UsageError(
             f"{name} learns from whole images: leave out --tile, or take --synthetic"
-        )
-    if not count:
-        raise UserError(
-            f"{name} is supervised and needs defective images to learn from: expected "
-            "some in train/<kind of defect> or test/<kind of defect>, or --synthetic. "
-            "Received: 0"
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import methods
-from methods.base import TrainingImages
+from methods.base import TrainingImages, check_defective
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model, unfitted
 from methods.detector.records import TrainingRecord
@@ -25,7 +25,7 @@ from processing.preprocessing.reference import learn, registrable
 from processing.report import plots
 
 from .run_folder import TrainingRun
-from .splitting import check_defective, known_defects, named, split
+from .splitting import check_whole, known_defects, named, split
 
 PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays"}
 
@@ -82,7 +82,8 @@ def start_run(
     if "defective" in method.needs:
         defective = known_defects(category, method.seed)
         defective = check_readable(defective, skip_unreadable)
-        check_defective(method.name, len(defective), len(preparation.tiling))
+        check_whole(method.name, len(preparation.tiling))
+        check_defective(method.name, len(defective))
         splits = replace(splits, defective=list(defective.names))
     record = TrainingRecord(
         method=method_name,
