@@ -172,7 +172,7 @@ def _high_or_positive(values: NDArray[Any], lossy: bool = False) -> NDArray[np.b
 
 
 def _marked_in_palette(image: Image.Image) -> NDArray[np.bool_]:
-    indices, colours = np.asarray(image), np.asarray(image.convert("RGB"))
+    indices, colours = np.asarray(image), _rgb(image)
     if (colours == colours[..., :1]).all():  # shades of grey
         marked = _high_or_positive(colours[..., 0])
         return marked if marked.any() else indices > 0
@@ -306,8 +306,7 @@ def _decode(path: Path, small: bool = False) -> NDArray[Any]:
 def _pixels(data: bytes, small: bool = False) -> NDArray[Any]:
     """Return the pixels of an image's bytes, of any type."""
     if data.startswith(header.GIF):
-        image = _by_pillow(data).convert("RGB")
-        return np.asarray(image)[..., ::-1]
+        return _rgb(_by_pillow(data))[..., ::-1]
     flags = (
         cv2.IMREAD_REDUCED_GRAYSCALE_8 if small and data.startswith(JPEG) else _FLAGS
     )
@@ -335,6 +334,10 @@ def _tiff_pixels(pixels: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
 def _by_pillow(data: bytes) -> Image.Image:
     [kind] = (kind for magic, kind in _PILLOW.items() if data.startswith(magic))
     return kind(io.BytesIO(data))
+
+
+def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image.convert("RGBA"))[..., :3]  # to RGB, Pillow may warn
 
 
 def _converted(

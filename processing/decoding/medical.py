@@ -234,7 +234,8 @@ def _dicom(path: Path, stop_before_pixels: bool) -> tuple[Any, tuple[int, int, i
     if data.get("PhotometricInterpretation") == "PALETTE COLOR":
         raise unreadable(path, "expected grey pixels, found a palette")
     shape = int(data.get("NumberOfFrames") or 1), int(data.Rows), int(data.Columns)
-    compressed = data.file_meta.TransferSyntaxUID.is_compressed
+    syntax = data.file_meta.TransferSyntaxUID
+    compressed = syntax.is_compressed or syntax.is_deflated
     check_volume(path, shape, int(data.BitsAllocated), compressed)
     return data, shape
 

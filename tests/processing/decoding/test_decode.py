@@ -351,6 +351,13 @@ def test_masks_with_a_palette(tmp_path, suffix, colours, expected):
     np.testing.assert_array_equal(read_mask(path), [expected] * 2)
 
 
+def test_a_mask_with_a_palette_that_is_partly_transparent(tmp_path):
+    image = Image.fromarray(LABELS.astype(np.uint8), "P")
+    image.putpalette([0, 0, 0] + [30, 0, 20] * 127)
+    image.save(tmp_path / "a.png", transparency=bytes([0, 200] + [255] * 126))
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), MARKS)
+
+
 def test_a_palette_that_is_all_black_has_numbers(tmp_path):
     image = Image.fromarray(LABELS.astype(np.uint8), "P")
     image.putpalette(bytes(3 * 128))

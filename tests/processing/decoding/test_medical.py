@@ -146,6 +146,21 @@ def test_frames_of_a_dicom_file(tmp_path, rng):
             np.testing.assert_allclose(pixels[..., channel], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("syntax", ["RLELossless", "DeflatedExplicitVRLittleEndian"])
+def test_compressed_frames(tmp_path, rng, syntax):
+    plain = write_dicom(tmp_path / "a.dcm", rng.integers(0, 1000, (3, 6, 8)))
+    data, path = pydicom.dcmread(plain), tmp_path / "b.dcm"
+    if syntax == "RLELossless":
+        data.compress(pydicom.uid.RLELossless)
+    else:
+        data.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntax)
+    data.save_as(path)
+    for part, other in zip(medical.slices(plain), medical.slices(path), strict=True):
+        np.testing.assert_array_equal(
+            medical.read_slice(other), medical.read_slice(part)
+        )
+
+
 def sequence(**tags):
     """Return a sequence with one item."""
     item = pydicom.Dataset()
