@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from processing.decoding.decode import fault, read_image, read_mask, to_float
 from processing.decoding.medical import file_of
-from processing.errors import UserError
+from processing.errors import UsageError, UserError
 
 from .prepared import Cache, Prepared, PreparedGeometry, Preparer
 
@@ -217,6 +217,8 @@ class ImageSet:
             return view
         try:
             view = self.preparation(path) if self.preparation else self._resized(path)
+        except UsageError:  # of an option, not of the file
+            raise
         except UserError as error:
             return error
         self._cache.keep(path, view)

@@ -185,8 +185,10 @@ def _palette_image(data: bytes) -> Image.Image | None:
     if data.startswith(header.TIFF):
         tags = header.tiff_tags(data)
         known = tags.get(header.PHOTOMETRIC) == header.PALETTE
+    elif data.startswith(PNG):
+        known = data[header.PNG_COLOUR] == header.PALETTE
     else:
-        known = data.startswith((PNG, header.GIF, header.BMP))
+        known = data.startswith((header.GIF, header.BMP))
     image = _by_pillow(data) if known else None
     return image if image and image.mode == "P" else None
 
@@ -278,6 +280,8 @@ def fault(path: Path) -> UserError | None:
     """Return the error that `check_image` raises, if any."""
     try:
         check_image(path)
+    except UsageError:  # of an option, not of the file
+        raise
     except UserError as error:
         return error
     return None

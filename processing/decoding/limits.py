@@ -19,12 +19,9 @@ _DEFLATE = 1032  # no byte of deflate holds more
 def max_pixels() -> int:
     """Return the pixels that one image may have."""
     text = os.environ.get(VARIABLE) or str(MAX_PIXELS)
-    try:
-        return int(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{VARIABLE}: expected a number of pixels. Received: {text}"
-        ) from error
+    if not text.isdecimal() or not int(text):
+        raise UsageError(f"{VARIABLE}: expected a number of pixels. Received: {text}")
+    return int(text)
 
 
 def check_pixels(path: Path, height: int, width: int) -> None:

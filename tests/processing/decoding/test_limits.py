@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from processing.data.image_set import ImageSet
 from processing.decoding.decode import fault, read_mask, read_pixels, read_size
 from processing.decoding.limits import MAX_PIXELS, VARIABLE, max_pixels
 from processing.decoding.medical import slices
@@ -83,12 +84,25 @@ def test_pillows_own_limit_is_not_in_the_way(tmp_path, monkeypatch):
         assert read_size(path) == (HEIGHT, WIDTH)
 
 
-def test_the_limit(monkeypatch):
+def test_a_limit_that_is_no_number_is_no_fault_of_files(tmp_path, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     assert max_pixels() == MAX_PIXELS
-    monkeypatch.setenv(VARIABLE, "lots")
-    with pytest.raises(UsageError, match=f"{VARIABLE}: expected a .*Received: lots"):
-        max_pixels()
+    path = tmp_path / "a.png"
+    Image.new("L", (WIDTH, HEIGHT)).save(path)
+    images = ImageSet(
+        [path],
+        names=["a.png"],
+        labels=[0],
+        classes=["good"],
+        image_shape=(4, 4, 1),
+    )
+    assert not images.unreadable()
+    for text in ("lots", "0", "-3"):
+        monkeypatch.setenv(VARIABLE, text)
+        with pytest.raises(UsageError, match=f"^{VARIABLE}: expected .*: {text}$"):
+            images.uncached().unreadable()
+        with pytest.raises(UsageError, match=f"^{VARIABLE}: expected .*: {text}$"):
+            images.with_shape((2, 2, 1)).unreadable()
 
 
 def nifti(path, shape, kind=nibabel.Nifti2Header):
