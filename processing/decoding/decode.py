@@ -35,7 +35,18 @@ IMAGE_LIKE = (
     *(".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpf", ".jpx", ".jxl", ".jxr"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".raw"),
     *(".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".exr", ".hdr", ".tga", ".psd", ".ico"),
-    *(".svg", ".apng", ".dicom", ".ima", ".mha", ".mhd", ".nrrd", ".czi", ".svs"),
+    *(
+        ".svg",
+        ".apng",
+        ".mpo",
+        ".dicom",
+        ".ima",
+        ".mha",
+        ".mhd",
+        ".nrrd",
+        ".czi",
+        ".svs",
+    ),
 )
 
 # Grey stays grey, alpha is dropped, 16 bit is kept, EXIF orientation is applied.

@@ -147,11 +147,25 @@ def _header(path: Path) -> tuple[int, int, int]:
 
 def _volume(path: Path) -> _Volume:
     with _loading:  # several threads ask for the slices of one volume
-        return _load(path, path.stat().st_mtime_ns)
+        volume = _load(path, path.stat().st_mtime_ns)
+    if isinstance(volume, UserError):
+        raise volume
+    return volume
 
 
 @lru_cache(maxsize=2)  # where one volume ends, the next has begun
-def _load(path: Path, _: int) -> _Volume:
+def _load(path: Path, _: int) -> _Volume | UserError:
+    """Return a volume or, not to read it anew for each slice, why it has none."""
+    try:
+        return _read_volume(path)
+    except UserError as error:
+        if getattr(error.__cause__, "errno", None):  # of the machine: it may pass
+            raise
+        return error
+
+
+@naming_file
+def _read_volume(path: Path) -> _Volume:
     read = _nifti_values if _is_nifti(path) else _dicom_values
     values, views, inverted = read(path)
     bounds = _bounds(values)

@@ -544,6 +544,35 @@ def test_files_that_cannot_be_read(tmp_path, volume, name, write, message):
         check_slices(path)
 
 
+def test_a_damaged_volume_is_read_once(tmp_path, volume, monkeypatch):
+    path = tmp_path / "a.nii.gz"
+    damaged(path, volume)
+    calls = []
+    read = medical._nifti_values
+    monkeypatch.setattr(
+        medical, "_nifti_values", lambda path: calls.append(path) or read(path)
+    )
+    for part in medical.slices(path):
+        with pytest.raises(UserError, match="a.nii.gz: not a readable image"):
+            medical.read_slice(part)
+    assert len(calls) == 1
+    write_nifti(path, volume)
+    assert medical.read_slice(medical.slices(path)[0]).any()
+
+
+def test_a_failure_of_the_machine_may_pass(tmp_path, volume, monkeypatch):
+    path = write_nifti(tmp_path / "a.nii", volume)
+
+    def stale(path):
+        raise OSError(116, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(medical, "_nifti_values", stale)
+        with pytest.raises(UserError, match=r"a.nii: .*\(Stale file handle\)"):
+            medical.read_slice(path)
+    assert medical.read_slice(path).any()
+
+
 @pytest.mark.parametrize(
     ("name", "package"), [("a.nii.gz", "nibabel"), ("a.dcm", "pydicom")]
 )
