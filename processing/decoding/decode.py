@@ -162,16 +162,28 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bo
 
 def _marked(path: Path) -> NDArray[np.bool_]:
     data = _content(path)
-    palette = _palette_image(data)
+    tags = _tags(data)
+    palette = _palette_image(data, tags)
     if palette:
         return _marked_in_palette(palette)
     pixels = _pixels(data)
     if pixels.ndim == 3:
         pixels = pixels.max(axis=2)
-    if data.startswith(header.TIFF) and _holds_booleans(header.tiff_tags(data)):
+    if _holds_booleans(tags):
         pixels = ~pixels
-    lossy_webp = data.startswith(header.WEBP) and b"VP8L" not in data
-    return _high_or_positive(pixels, lossy=data.startswith(JPEG) or lossy_webp)
+    return _high_or_positive(pixels, _is_lossy(data, tags))
+
+
+def _tags(data: bytes) -> Mapping[int, Any]:
+    """Return the tags of a TIFF file, none of others."""
+    return header.tiff_tags(io.BytesIO(data)) if data.startswith(header.TIFF) else {}
+
+
+def _is_lossy(data: bytes, tags: Mapping[int, Any]) -> bool:
+    if data.startswith(header.WEBP):
+        return b"VP8L" not in data
+    in_tiff = tags.get(header.COMPRESSION) in (header.OLD_JPEG, header.NEW_JPEG)
+    return in_tiff or data.startswith(JPEG)
 
 
 def _high_or_positive(values: NDArray[Any], lossy: bool = False) -> NDArray[np.bool_]:
@@ -191,15 +203,13 @@ def _marked_in_palette(image: Image.Image) -> NDArray[np.bool_]:
     return indices > 0 if coloured.all() else coloured
 
 
-def _palette_image(data: bytes) -> Image.Image | None:
+def _palette_image(data: bytes, tags: Mapping[int, Any]) -> Image.Image | None:
     """Return an image whose pixels are numbers in a palette, and None for others."""
-    if data.startswith(header.TIFF):
-        tags = header.tiff_tags(data)
-        known = tags.get(header.PHOTOMETRIC) == header.PALETTE
-    elif data.startswith(PNG):
+    if data.startswith(PNG):
         known = data[header.PNG_COLOUR] == header.PALETTE
     else:
-        known = data.startswith((header.GIF, header.BMP))
+        in_tiff = tags.get(header.PHOTOMETRIC) == header.PALETTE
+        known = in_tiff or data.startswith((header.GIF, header.BMP))
     image = _by_pillow(data) if known else None
     return image if image and image.mode == "P" else None
 
@@ -216,15 +226,15 @@ def read_size(path: Path) -> tuple[int, int]:
     """Return an image's (h, w), after EXIF orientation, from the header alone."""
     if medical.is_medical(path):
         return medical.slice_size(path)
-    try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore")
-            width, height, orientation = _header(image)
-    except Image.DecompressionBombError:  # a size that Pillow declines to open
-        height, width = _decode(path).shape[:2]
-        return height, width
-    except UnidentifiedImageError as error:
-        raise ValueError(_UNKNOWN) from error
+    with Path(path).open("rb") as file:
+        is_tiff = file.read(4) in header.TIFF
+        file.seek(0)
+        if is_tiff:  # also of depths that Pillow does not know
+            tags = header.tiff_tags(file)
+            height, width = tags[header.HEIGHT], tags[header.WIDTH]
+            orientation = tags.get(header.ORIENTATION, 1)
+        else:
+            height, width, orientation = _header(path)
     return (width, height) if orientation >= 5 else (height, width)
 
 
@@ -331,9 +341,7 @@ def _pixels(data: bytes, small: bool = False) -> NDArray[Any]:
         pixels = None
     if pixels is None:
         raise ValueError(_UNKNOWN)
-    if pixels.dtype == np.uint16 and data.startswith(header.TIFF):
-        return _tiff_pixels(pixels, header.tiff_tags(data))
-    return pixels
+    return _tiff_pixels(pixels, _tags(data)) if pixels.dtype == np.uint16 else pixels
 
 
 def _tiff_pixels(pixels: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
@@ -374,16 +382,23 @@ def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
     return cv2.cvtColor(pixels, code)
 
 
-def _header(image: Image.Image) -> tuple[int, int, int]:
-    """Return the stored width and height, and the orientation."""
-    tags = getattr(image, "tag_v2", None)
-    if tags is not None:  # TIFF, where newer Pillows turn `size` themselves
-        orientation = tags.get(header.ORIENTATION, 1)
-        return tags[header.WIDTH], tags[header.HEIGHT], orientation
+def _header(path: Path) -> tuple[int, int, int]:
+    """Return height and width as stored, and the orientation, of no TIFF file."""
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore")
+            return image.height, image.width, _orientation(image)
+    except Image.DecompressionBombError:  # a size that Pillow declines to open
+        height, width = _decode(path).shape[:2]
+        return height, width, 1  # turned already
+    except UnidentifiedImageError as error:
+        raise ValueError(_UNKNOWN) from error
+
+
+def _orientation(image: Image.Image) -> int:
     exif = Image.Exif()
     try:
         exif.load(image.info.get("exif", b""))  # `getexif()` would decode a PNG
-        orientation = int(exif.get(header.ORIENTATION, 1))
+        return int(exif.get(header.ORIENTATION, 1))
     except Exception:  # of many kinds; OpenCV does not turn such an image either
-        orientation = 1
-    return *image.size, orientation
+        return 1

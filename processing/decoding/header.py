@@ -3,7 +3,7 @@
 import io
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
@@ -18,9 +18,17 @@ PNG_COLOUR = 25  # place of the kind of its pixels
 PALETTE = 3  # of PNG_COLOUR and PHOTOMETRIC
 
 # Tags of TIFF
-WIDTH, HEIGHT, BITS, PHOTOMETRIC, ORIENTATION = 256, 257, 258, 262, 274
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION = (
+    256,
+    257,
+    258,
+    259,
+    262,
+    274,
+)
 PLANES, SOFTWARE = 284, 305
 TILE_WIDTH, TILE_HEIGHT = 322, 323
+OLD_JPEG, NEW_JPEG = 6, 7  # of COMPRESSION
 MIN_IS_WHITE = 0  # of PHOTOMETRIC
 APART = 2  # of PLANES
 
@@ -34,7 +42,7 @@ def stored_size(data: bytes) -> tuple[int, int]:
     if data.startswith(JPEG):
         return jpeg_size(data)
     if data.startswith(TIFF):
-        tags = tiff_tags(data)
+        tags = tiff_tags(io.BytesIO(data))
         # A tile is decoded as a whole, however little of it the image takes.
         height = max(tags[HEIGHT], tags.get(TILE_HEIGHT, 0))
         return height, max(tags[WIDTH], tags.get(TILE_WIDTH, 0))
@@ -65,10 +73,12 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
-def tiff_tags(data: bytes) -> Mapping[int, Any]:
+def tiff_tags(file: BinaryIO) -> Mapping[int, Any]:
     """Return the tags of a TIFF file's first image, by number."""
-    tags = ImageFileDirectory_v2(data[: 16 if data[2:3] == b"+" else 8])
-    file = io.BytesIO(data)
+    head = file.read(8)
+    if head[2:3] == b"+":
+        head += file.read(8)
+    tags = ImageFileDirectory_v2(head)
     file.seek(tags.next)
     tags.load(file)
     return tags
