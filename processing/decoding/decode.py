@@ -18,6 +18,8 @@ SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
     *medical.SUFFIXES,
 )
+# Images by their name that are not read: they are named, not passed over.
+IMAGE_LIKE = (".jfif", ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".tga")
 
 # Grey stays grey, alpha is dropped, 16 bit is kept, EXIF orientation is applied.
 _FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
