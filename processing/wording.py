@@ -1,6 +1,7 @@
-"""Numbers and durations formatted for people."""
+"""Numbers, durations and names of files formatted for people."""
 
 NONE = "–"
+LONGEST = 200  # characters of a name
 
 
 def metric(value: float | None) -> str:
@@ -26,3 +27,19 @@ def duration(seconds: float | None) -> str:
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def is_utf8(name: str) -> bool:
+    """Return whether a name of the file system is text, which tables and JSON hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(name: str) -> str:
+    """Return a name for a message: what is no UTF-8 escaped, the middle cut out."""
+    text = name.encode("utf-8", "backslashreplace").decode()
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]}...{text[-half:]}"

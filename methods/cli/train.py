@@ -16,6 +16,7 @@ from .parser import (
     method_names,
     new_parser,
     run_command,
+    show_messages,
 )
 from .paths import SCRIPTS, check_training
 
@@ -110,6 +111,7 @@ def train_runs(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = build_parser()
+    show_messages()
     runs = expand_runs(parser, argv)
     options = [parser.parse_args(run) for run in runs]
     first = options[0]

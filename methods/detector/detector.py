@@ -67,11 +67,11 @@ class Detector:
             seed=self.method.seed,
             test=test,
         )
-        train, test, defective = (
-            images.prepared(self.preparation)
-            for images in (category.train, category.test, category.defective)
-        )
-        return replace(category, train=train, test=test, defective=defective)
+        sets = {
+            name: getattr(category, name) for name in ("train", "test", "defective")
+        }
+        prepared = {key: sets[key].prepared(self.preparation) for key in sets}
+        return replace(category, **prepared)
 
     def images(
         self,

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from processing.decoding.decode import IMAGE_LIKE, SUFFIXES
 from processing.errors import UsageError, UserError
-from processing.wording import count
+from processing.wording import count, is_utf8, printable
 
 _NAMED = 5  # files or folders that a message names, at most
-_LONGEST = 200  # characters of a path in a message
 _ENDINGS = "|".join(re.escape(suffix) for suffix in SUFFIXES)
 _IMAGE = re.compile(rf"(.+?)(?:{_ENDINGS})(?:#(\d+))?", re.IGNORECASE)
 _IGNORED = re.compile(r"\.|__MACOSX$")  # hidden, or left by unpacking on a Mac
@@ -116,7 +115,7 @@ def _item(
             linked.add(target)
     except OSError as error:
         return LeftOut(name, f"cannot be read: {error.strerror}", fault=True)
-    return "folder" if is_utf8(name) else _no_utf8(name)
+    return "folder" if is_utf8(entry.name) else _no_utf8(name)
 
 
 def _file(entry: os.DirEntry[str], name: str) -> str | LeftOut:
@@ -130,7 +129,7 @@ def _file(entry: os.DirEntry[str], name: str) -> str | LeftOut:
         return "file"
     if not entry.is_file():
         return LeftOut(name, "not a regular file")
-    return "image" if is_utf8(name) else _no_utf8(name)
+    return "image" if is_utf8(entry.name) else _no_utf8(name)
 
 
 def _no_utf8(name: str) -> LeftOut:
@@ -161,18 +160,6 @@ def report_left_out(
         named = some(map(str, left_out), separator="; ")
         files = count(len(left_out), "file")
         warnings.warn(f"not taken: {files} in {folder}: {named}", stacklevel=3)
-
-
-def is_utf8(name: str) -> bool:
-    """Return whether a name of the file system is text, which tables and JSON hold."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def printable(name: str) -> str:
-    """Return a name for a message: what is no UTF-8 escaped, the middle cut out."""
-    text = name.encode("utf-8", "backslashreplace").decode()
-    half = _LONGEST // 2
-    return text if len(text) <= _LONGEST else f"{text[:half]}...{text[-half:]}"
 
 
 def existing(path: Path, expected: str) -> Path:

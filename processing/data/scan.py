@@ -105,7 +105,8 @@ def scan(source: Path) -> Scan:
     _check_names(source, found.images)
     images = _with_masks(source, found.images, masks)
     images, faults, notes = _labelled(images)
-    return Scan(source, layout, *map(tuple, (images, [*left_out, *faults], notes)))
+    left_out = [*left_out, *faults]
+    return Scan(source, layout, tuple(images), tuple(left_out), tuple(notes))
 
 
 def check_path(source: Path) -> Path:
@@ -149,7 +150,7 @@ def _not_taken(
     listing: Listing, found: Found, masks: dict[str, str]
 ) -> Iterable[LeftOut]:
     """Yield the images that a layout has no place for, and masks of no image."""
-    known = {item.name for item in (*found.images, *found.left_out)}
+    known = {x.name for x in found.images} | {x.name for x in found.left_out}
     orphan = "a mask without its image"
     for name in listing.images:
         if name in known or name in found.masks or masks.get(name):
@@ -198,15 +199,14 @@ def _labelled(
     named = dict(zip((image.name for image in by_mask), marks, strict=True))
     labelled, faults = [], []
     for image in images:
-        mark = named.get(image.name)
+        kind, mark = image.kind, named.get(image.name)
         if isinstance(mark, UserError):
             faults.append(LeftOut(image.name, str(mark), fault=True))
-        elif image.name in named:
-            kind = DEFECTIVE if mark else GOOD_CLASS
-            labelled.append(replace(image, kind=kind))
+            continue
+        if mark or not is_good(kind or GOOD_CLASS):
+            labelled.append(replace(image, kind=kind or DEFECTIVE))
         else:
-            kind = GOOD_CLASS if is_good(image.kind) else image.kind
-            labelled.append(replace(image, kind=kind) if kind != image.kind else image)
+            labelled.append(replace(image, kind=GOOD_CLASS, masks=()))
     kinds = Counter(x.kind for x in images if is_good(x.kind) and x.kind != GOOD_CLASS)
     notes = [
         f"{count(n, 'image')} of {kind} taken as good" for kind, n in kinds.items()

@@ -29,8 +29,9 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
         with path.open(encoding="utf-8-sig") as file:
             head = file.readline()
         separator = max(",;\t", key=head.count)
-        options = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
-        table = pd.read_csv(path, sep=separator, **options)
+        table = pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
     except (OSError, ValueError) as error:  # pandas' errors are ValueErrors
         raise UserError(f"cannot read the table {path}: {one_line(error)}") from error
     names = [str(name).strip().lower() for name in table.columns]
