@@ -1,6 +1,19 @@
-"""Numbers and durations formatted for people."""
+"""Numbers, durations and names formatted for people."""
+
+import re
 
 NONE = "–"
+LONGEST = 200  # characters of a name
+# Control characters, which a terminal obeys; other ends of lines; what turns the
+# direction of writing; and halves of characters, which no encoding has.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""Return text that a terminal shows in one line; `\x1b` stands for an escape."""
+    return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def metric(value: float | None) -> str:
@@ -26,3 +39,18 @@ def duration(seconds: float | None) -> str:
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def is_utf8(name: str) -> bool:
+    """Return whether a name of the file system is text, which tables and JSON hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shortened(name: str) -> str:
+    """Return a name for a message, the middle of a long one cut out."""
+    half = LONGEST // 2
+    return name if len(name) <= LONGEST else f"{name[:half]}...{name[-half:]}"

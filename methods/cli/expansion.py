@@ -1,13 +1,15 @@
 """The runs that one command line of `train.py` asks for."""
 
 import argparse
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from methods import METHODS, MULTI_CATEGORY, canonical_name
 from methods.diffusion import ddad_config
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 
 from .parser import as_arguments, expand
 
@@ -39,9 +41,7 @@ def expand_runs(
     options = parser.parse_args([*config, *given])
     if options.resume or options.update or not options.input_dir:
         return [[*config, *given]]
-    from processing.data.dataset import scan_dataset
-
-    categories = scan_dataset(options.input_dir)
+    categories = _categories(options.input_dir, parser)
     runs = []
     for method in options.architecture or [DEFAULT]:
         variants = [_section(method, x, parser) for x in sections.get(method, [{}])]
@@ -50,6 +50,21 @@ def expand_runs(
             one = ["-d", str(folder), "-a", method]
             runs.append([*config, *section, *given, *one])
     return runs
+
+
+def _categories(folder: Path, parser: argparse.ArgumentParser) -> list[Path]:
+    """Return the categories in a data set, and name what else has images there."""
+    from processing.data.listing import some
+    from processing.data.scan import find_categories
+
+    try:
+        categories, others = find_categories(folder)
+    except UserError as error:
+        parser.error(str(error))
+    if others:
+        named = f"{some(others)} in {folder}"
+        warnings.warn(f"no category, and so left out: {named}", stacklevel=2)
+    return categories
 
 
 def _section(method: str, content: Any, parser: argparse.ArgumentParser) -> list[str]:

@@ -8,10 +8,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from methods import METHODS, register
 from processing.errors import UsageError, one_line
+from processing.wording import is_utf8, printable
 
 INTERRUPTED = 130
 Convert = Callable[[Mapping], Mapping]
@@ -28,6 +29,14 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
 
 class _Parser(argparse.ArgumentParser):
     """Reports an error in one line, whatever was received."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        for text in sys.argv[1:] if args is None else args:
+            if not is_utf8(text):
+                self.error(f"expected UTF-8, rename it first: {printable(text)}")
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         super().error(" ".join(message.split()))
@@ -269,15 +278,20 @@ def as_arguments(
     return result
 
 
+def show_messages() -> None:
+    """Let the log and warnings be lines on stdout."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True
+    )
+    warnings.showwarning = lambda message, *_: logging.warning("warning: %s", message)
+
+
 def run_command(body: Callable[[], None], *, debug: bool = False) -> int:
     """Call `body` and return the exit code: 0, 1 failure, 2 usage, 130 interrupted.
 
     A failure becomes one line on stderr; with `debug` it keeps its traceback.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True
-    )
-    warnings.showwarning = lambda message, *_: logging.warning("warning: %s", message)
+    show_messages()
     try:
         body()
     except KeyboardInterrupt:

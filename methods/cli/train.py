@@ -16,6 +16,7 @@ from .parser import (
     method_names,
     new_parser,
     run_command,
+    show_messages,
 )
 from .paths import SCRIPTS, check_training
 
@@ -25,8 +26,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     run = parser.add_argument_group("run")
     add = run.add_argument
-    help_ = "category folder with train/good, such as mvtec/capsule, or a folder of "
-    help_ += "categories, to train them all; unified learns these in one model"
+    help_ = "category folder, such as mvtec/capsule with train/good, or labels.csv, or "
+    help_ += "a folder of categories, to train them all; unified learns these in one "
+    help_ += "model"
     add("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
     help_ = f"one of {', '.join(METHODS)}, or package.module:Class of your own, or "
     help_ += f"several with commas in between; default: {DEFAULT}"
@@ -110,6 +112,7 @@ def train_runs(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = build_parser()
+    show_messages()
     runs = expand_runs(parser, argv)
     options = [parser.parse_args(run) for run in runs]
     first = options[0]

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from processing.data.dataset import category_names
+
 from .detector import Detector
 from .model_file import load_model, read_record
 from .records import TrainingRecord
@@ -26,8 +28,8 @@ def load_category(
 
     Args:
         model: the model file, of one category or of several.
-        folder: the category, where it is not where it was at training; of several, its
-            name is enough.
+        folder: of the category, or its table, where it is not where it was at training;
+            of several, its name is enough.
 
     Raises:
         UsageError: a folder whose name is none of several categories.
@@ -35,9 +37,9 @@ def load_category(
     detector, record = load_model(model)
     if record.categories:
         only = next(iter(record.categories)) if len(record.categories) == 1 else ""
-        name = folder.name if folder else only
+        name = category_names(folder)[1] if folder else only
         record = record.of_category(name)
         detector.method.choose(name)
         log.info("category: %s", name)
-        folder = folder if folder and folder.is_dir() else None
+        folder = folder if folder and folder.exists() else None
     return detector, replace(record, folder=str(folder or record.folder))

@@ -53,20 +53,35 @@ class Detector:
         """The (h, w, c) of whole images; maps are (n, h, w)."""
         return (*self.preparation.size, self.preparation.channels)
 
-    def category(self, folder: Path, cache_bytes: int = CACHE_BYTES) -> Category:
+    def category(
+        self,
+        source: Path,
+        cache_bytes: int = CACHE_BYTES,
+        test: Sequence[str] = (),
+    ) -> Category:
         """Find the images of a category, prepared; see `scan_category`."""
         category = scan_category(
-            folder, image_shape=self.image_shape, cache_bytes=cache_bytes
+            source,
+            image_shape=self.image_shape,
+            cache_bytes=cache_bytes,
+            seed=self.method.seed,
+            test=test,
         )
-        train, test, defective = (
-            images.prepared(self.preparation)
-            for images in (category.train, category.test, category.defective)
-        )
-        return replace(category, train=train, test=test, defective=defective)
+        sets = {
+            name: getattr(category, name) for name in ("train", "test", "defective")
+        }
+        prepared = {key: sets[key].prepared(self.preparation) for key in sets}
+        return replace(category, **prepared)
 
-    def images(self, source: Path, cache_bytes: int = CACHE_BYTES) -> ImageSet:
+    def images(
+        self,
+        source: Path,
+        cache_bytes: int = CACHE_BYTES,
+        skip_unreadable: bool = False,
+    ) -> ImageSet:
         """Find the images in a folder, or take a single one; see `scan_images`."""
-        images = scan_images(source, self.image_shape, cache_bytes)
+        shape = self.image_shape
+        images = scan_images(source, shape, cache_bytes, skip_unreadable)
         return images.prepared(self.preparation)
 
     def seen(self, images: ImageSet) -> ImageSet:

@@ -20,12 +20,15 @@ class Splits(JsonRecord):
         validation: other good images.
         shots: the support set, which is a part of `fit`.
         defective: images that a supervised method learned from.
+        test: images to test with, where they were drawn because the data set has no
+            split of its own.
     """
 
     fit: list[str]
     validation: list[str]
     shots: list[str] = field(default_factory=list)
     defective: list[str] = field(default_factory=list)
+    test: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

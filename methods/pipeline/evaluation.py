@@ -1,5 +1,6 @@
 """All metrics of a judged set, as test_result.json holds them."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from methods.detector.judge import Verdict
 from processing.data.ground_truth import GOOD_CLASS
 from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
+from processing.data.listing import some
 from processing.decision.regions import BoolArray
 from processing.decoding.decode import read_size
 from processing.metrics.image_metrics import (
@@ -33,9 +35,9 @@ def pixel_metrics(images: ImageSet, exact: bool) -> Pixels:
     missing = missing_label(images.labels[images.labels >= 0])
     if missing and not len(defective):
         return missing
-    if images.has_masks:
+    if any(images.mask_paths[i] for i in defective):
         return PixelMetrics(exact=exact)
-    without = {images.classes[i] for i in defective if images.mask_paths[i] is None}
+    without = {images.classes[i] for i in defective}
     return f"because {', '.join(sorted(without))} has no ground truth masks"
 
 
@@ -49,7 +51,7 @@ def count_pixels(
 
 def native_mask(images: ImageSet, index: int) -> BoolArray:
     """Return the ground truth of an image at the size of its file, (h, w)."""
-    path = images.mask_paths[index] or images.paths[index]
+    path, *_ = images.mask_paths[index] or [images.paths[index]]
     return images.mask(index, read_size(path))
 
 
@@ -133,6 +135,10 @@ def _pixel_metrics(
 ) -> dict[str, MetricValue]:
     if isinstance(pixels, str):
         return dict.fromkeys(PIXEL_METRICS, pixels)
+    for name in groups or ():
+        if name not in {GOOD_CLASS, *pixels.groups}:
+            reason = f"because {name} has no masks that mark anything"
+            return dict.fromkeys(PIXEL_METRICS, reason)
     return pixels.metrics(groups)
 
 
@@ -147,7 +153,31 @@ def _numbers(metrics: dict[str, MetricValue]) -> dict[str, float | None]:
 
 
 def known_mask(images: ImageSet, index: int) -> BoolArray | None:
-    """Return the ground truth of an image, (h, w) at its own size, if it is known."""
-    if images.labels[index] == GOOD or images.mask_paths[index]:
+    """Return the ground truth of an image, (h, w) at its own size, if it is known.
+
+    It is not if a defective image has no mask, or one that marks nothing.
+    """
+    if images.labels[index] == GOOD:
         return native_mask(images, index)
-    return None
+    truth = native_mask(images, index) if images.mask_paths[index] else None
+    return truth if truth is not None and truth.any() else None
+
+
+def warn_of_masks(pixels: Pixels, images: ImageSet, unknown: Sequence[int]) -> None:
+    """Name the defective images that pixel metrics leave out, if there are metrics.
+
+    `unknown` has the indices of images whose ground truth is not known.
+    """
+    left_out = [
+        f"{images.names[i]} "
+        f"({'its mask marks nothing' if images.mask_paths[i] else 'no mask'})"
+        for i in unknown
+        if images.labels[i] == ANOMALOUS
+    ]
+    if left_out and not isinstance(pixels, str):
+        warnings.warn(
+            f"pixel metrics leave out {len(left_out)} of "
+            f"{np.count_nonzero(images.labels == ANOMALOUS)} defective images: "
+            f"{some(left_out)}",
+            stacklevel=2,
+        )

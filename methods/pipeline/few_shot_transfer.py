@@ -14,6 +14,7 @@ from methods.detector.versions import versions
 from methods.engine.augmentation import Augmentation
 from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
+from processing.data.scan import report
 from processing.decision.calibration import Rule
 from processing.decoding.decode import to_float, to_uint8
 from processing.errors import UsageError, UserError
@@ -50,7 +51,9 @@ def transfer(model: Path, folder: Path, models: Path, options: Options) -> Path:
     if "shots" not in method.needs:
         raise UsageError(f"--shots-from: {method.name} remembers no shots")
     category = detector.category(folder, cache_bytes=0)
+    report(category.scan, options.skip_unreadable)
     good = check_readable(category.train, options.skip_unreadable)
+    test = list(category.test.names) if category.drawn else []
     drawn = set(method.support(len(good)).tolist())
     others = [i for i in range(len(good)) if i not in drawn][:VALIDATION]
     if detector.preparation.span and not others:
@@ -60,7 +63,8 @@ def transfer(model: Path, folder: Path, models: Path, options: Options) -> Path:
         )
     shots, validation = good.subset(sorted(drawn)), good.subset(others)
     names = list(shots.names)
-    splits = Splits(fit=names, shots=names, validation=list(validation.names))
+    valid = list(validation.names)
+    splits = Splits(fit=names, shots=names, validation=valid, test=test)
     record = replace(
         record,
         dataset=category.dataset,

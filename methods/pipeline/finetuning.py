@@ -19,6 +19,7 @@ from methods.detector.results import Calibration, FinetuningResult
 from methods.detector.versions import versions
 from processing.data.dataset import check_readable
 from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
+from processing.data.scan import report
 from processing.data.splits import split_finetuning
 from processing.decision.calibration import GoodImages, Rule, smallest_defect
 from processing.decision.decision import Decision, bootstrap_interval
@@ -56,7 +57,7 @@ class Options:
         legacy: the original's maps, grid and border rule.
         rule: to decide from good validation images alone; None to search.
         min_area: smallest defect of a rule, in pixels; None for a share of the image.
-        folder: the category, where it is not where it was at training.
+        folder: the category, or its table, if not where it was at training.
         results: root of the results.
     """
 
@@ -159,8 +160,10 @@ def _image_sets(
     detector: Detector, record: TrainingRecord, options: Options
 ) -> tuple[ImageSet, ImageSet]:
     """Return the validation images of the training run, and the finetuning images."""
-    category = detector.category(Path(record.folder), CACHE_BYTES)
-    validation = named(category.train, record.splits.validation)
+    folder, splits = Path(record.folder), record.splits
+    category = detector.category(folder, CACHE_BYTES, splits.test)
+    report(category.scan, options.skip_unreadable)
+    validation = named(category.train, splits.validation)
     test, seed = category.test, detector.method.seed
     chosen, _ = split_finetuning(
         test.labels, test.classes, seed=seed, groups=test.groups

@@ -11,6 +11,7 @@ from methods.detector.model_file import unfitted
 from methods.detector.records import CategoryRecord, TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import category_names, check_readable, scan_category
+from processing.data.scan import report
 from processing.errors import UsageError
 
 from .run_folder import TrainingRun
@@ -53,10 +54,11 @@ def start_run(
     method.check()
     categories = {}
     for folder, (_, name) in zip(folders, names, strict=True):
-        shape = detector.image_shape
-        category = scan_category(folder, image_shape=shape, cache_bytes=0)
+        shape, seed = detector.image_shape, method.seed
+        category = scan_category(folder, image_shape=shape, cache_bytes=0, seed=seed)
+        report(category.scan, skip_unreadable)
         good = check_readable(category.train, skip_unreadable)
-        splits = split(method, good, folder)
+        splits = split(method, good, category)
         folder = folder.absolute()
         categories[name] = CategoryRecord(folder=str(folder), splits=splits)
     record = TrainingRecord(
@@ -83,8 +85,8 @@ def train_run(
     method = detector.method
     images = {}
     for name, category in record.categories.items():
-        good = detector.category(Path(category.folder), method.cache_bytes).train
-        splits = category.splits
+        splits, folder = category.splits, Path(category.folder)
+        good = detector.category(folder, method.cache_bytes, splits.test).train
         parts = (
             named(good, names)
             for names in (splits.fit, splits.validation, splits.shots)

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from methods.base import Method
 from methods.detector.records import Splits
 from processing.data.dataset import Category
@@ -12,21 +14,36 @@ from processing.decoding.medical import file_of
 from processing.errors import UsageError, UserError
 
 
-def split(method: Method, good: ImageSet, folder: Path) -> Splits:
-    """Return the names of the good images to fit, to validate and to remember."""
+def split(method: Method, good: ImageSet, category: Category) -> Splits:
+    """Return the names of the good images to fit, to validate and to remember.
+
+    Those of the test set are recorded, too, if they were drawn.
+
+    Args:
+        method: that is to learn.
+        good: the training images of `category` that can be used.
+        category: whose own validation images are taken, if it has any.
+    """
     if len(good) < 2:
         raise UserError(
-            f"{folder}/train/good needs at least 2 images, one to fit and one to "
-            f"validate. Received: {len(good)}"
+            f"{category.scan.folder} needs at least 2 good images to train on, one to "
+            f"fit and one to validate. Received: {len(good)}"
         )
-    fit, validation = split_validation(len(good), seed=method.seed, groups=good.groups)
+    apart = np.isin(good.names, category.validation)
+    if apart.any() and not apart.all():
+        fit, validation = np.flatnonzero(~apart), np.flatnonzero(apart)
+    else:
+        fit, validation = split_validation(
+            len(good), seed=method.seed, groups=good.groups
+        )
     parts = {"fit": fit, "validation": validation}
     if "shots" in method.needs:
         parts["shots"] = fit[method.support(len(fit))]
     names: dict[str, Any] = {
         key: [good.names[i] for i in part] for key, part in parts.items()
     }
-    return Splits(**names)
+    drawn = list(category.test.names) if category.drawn else []
+    return Splits(**names, test=drawn)
 
 
 def check_whole(name: str, tiles: int) -> None:
@@ -43,8 +60,8 @@ def check_whole(name: str, tiles: int) -> None:
 def known_defects(category: Category, seed: int) -> ImageSet:
     """Return the defective images that a supervised method may learn from.
 
-    They are those beside train/good, or else those that `finetune.py` draws from the
-    test set with the same seed, which `test.py` leaves out.
+    They are those outside of the test set, or else those that `finetune.py` draws from
+    it with the same seed, which `test.py` leaves out.
     """
     if len(category.defective):
         return category.defective

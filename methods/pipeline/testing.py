@@ -15,6 +15,7 @@ from methods.detector.results import FinetuningResult, TestResult
 from methods.detector.versions import versions
 from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
+from processing.data.scan import report
 from processing.errors import UserError
 from processing.files import new_folder, write_json, write_table, write_text
 
@@ -25,6 +26,7 @@ from .evaluation import (
     known_mask,
     metric_curves,
     pixel_metrics,
+    warn_of_masks,
 )
 from .finetuning import CACHE_BYTES
 from .judging import REGIONS, region_rows, score_row, without
@@ -50,7 +52,7 @@ class Options:
         kind: only decisions made on these maps.
         dtype: only decisions made on maps of this type.
         include_finetuning: judge the images that finetuning used, too.
-        folder: the category, where it is not where it was at training.
+        folder: the category, or its table, if not where it was at training.
         results: root of the results.
         skip_unreadable: leave out files that cannot be decoded.
         exact: keep the scores of all pixels, for metrics without any rounding.
@@ -84,11 +86,12 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
     """Yield a judged set for every finetuning result of one category."""
     detector, record = load_category(model, part)
     results = read_results(record, options.results, options.kind, options.dtype)
-    category = detector.category(Path(record.folder), CACHE_BYTES)
+    source = Path(record.folder)
+    category = detector.category(source, CACHE_BYTES, record.splits.test)
+    report(category.scan, options.skip_unreadable)
     if not len(category.test):
         raise UserError(
-            f"no test images in {record.folder}/test; -d FOLDER judges unlabelled "
-            "images"
+            f"no test images in {source}; -d FOLDER judges unlabelled images"
         )
     for path, finetuned in results:
         seen = set(record.splits.defective)  # by a supervised method
@@ -111,7 +114,9 @@ def predict(model: Path, options: Options) -> JudgedSet:
     assert options.images is not None
     decided = load_decided(model, *options.decided)
     images = check_readable(
-        decided.judge.detector.images(options.images, CACHE_BYTES),
+        decided.judge.detector.images(
+            options.images, CACHE_BYTES, options.skip_unreadable
+        ),
         options.skip_unreadable,
     )
     stamp = datetime.now().strftime(STAMP)
@@ -130,13 +135,16 @@ def _judge(
     pictures = Pictures(images, judge.detector.preparation, gallery, overlays)
     rows: list[Row] = []
     regions: list[Row] = []
+    unknown: list[int] = []
     with gallery or nullcontext():
         for index, verdict in enumerate(judge.judge(images)):
             truth = known_mask(images, index)
+            unknown += [index] if truth is None else []
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
             rows.append(score_row(images, index, verdict))
             regions += region_rows(images.names[index], verdict)
+    warn_of_masks(pixels, images, unknown)
     metrics = all_metrics(rows, pixels, finetuned.seed)
     result = _result(finetuned, metrics, len(rows), model, options)
     write_table(folder / "scores.csv", rows)

@@ -18,6 +18,7 @@ from methods.detector.versions import versions
 from processing.data.dataset import Category, check_readable, scan_category
 from processing.data.image_set import ImageSet
 from processing.data.listing import bare_name
+from processing.data.scan import report
 from processing.decoding.decode import to_float
 from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
@@ -75,10 +76,12 @@ def start_run(
     detector = configure(method_name, options)
     method = detector.method
     method.check()
-    category = scan_category(folder, image_shape=detector.image_shape, cache_bytes=0)
+    shape, seed = detector.image_shape, method.seed
+    category = scan_category(folder, image_shape=shape, cache_bytes=0, seed=seed)
+    report(category.scan, skip_unreadable)
     good = check_readable(category.train, skip_unreadable)
     preparation = learn(detector.preparation, good)
-    splits = split(method, registrable(good, preparation), folder)
+    splits = split(method, registrable(good, preparation), category)
     if "defective" in method.needs:
         defective = known_defects(category, method.seed)
         defective = check_readable(defective, skip_unreadable)
@@ -110,8 +113,9 @@ def train_run(
     """
     detector = unfitted(record, run.preparation(), run.folder)
     method = detector.method
-    category = detector.category(Path(record.folder), method.cache_bytes)
     base, splits = record.updated_from, record.splits
+    folder = Path(record.folder)
+    category = detector.category(folder, method.cache_bytes, splits.test)
     learned = record.added if base and record.added else splits
     fit = named(category.train, learned.fit)
     validation = named(category.train, splits.validation)

@@ -11,8 +11,9 @@ from methods.detector.detector import Detector
 from methods.detector.model_file import read_unfitted
 from methods.detector.records import Splits, TrainingRecord
 from methods.detector.versions import versions
-from processing.data.dataset import check_readable, scan_category, scan_images
+from processing.data.dataset import category_folder, check_readable, scan_images
 from processing.data.image_set import ImageSet
+from processing.data.scan import is_category, is_part, report
 from processing.data.splits import split_validation
 from processing.decoding.medical import file_of
 from processing.errors import UsageError, UserError
@@ -47,7 +48,7 @@ def start_update(
     detector, record = read_unfitted(model)
     if not detector.method.updatable:
         raise UsageError(f"{record.method} cannot take in images later: train it anew")
-    good = _good_images(folder, detector)
+    good = _good_images(folder, detector, record, skip_unreadable)
     new = _unknown(good, record, folder)
     new = check_readable(new, skip_unreadable)
     new = registrable(new, detector.preparation)
@@ -61,7 +62,8 @@ def start_update(
         )
     record = replace(
         record,
-        splits=Splits(
+        splits=replace(
+            record.splits,
             fit=record.splits.fit + added.fit,
             validation=record.splits.validation + added.validation,
         ),
@@ -73,23 +75,31 @@ def start_update(
     return TrainingRun.start(root, parts, record, detector.preparation.arrays)
 
 
-def _good_images(folder: Path, detector: Detector) -> ImageSet:
-    shape = detector.method.image_shape
-    if (folder / "train" / "good").is_dir():
-        return scan_category(folder, image_shape=shape, cache_bytes=0).train
-    return scan_images(folder, shape, cache_bytes=0)
+def _good_images(
+    source: Path, detector: Detector, record: TrainingRecord, skip_unreadable: bool
+) -> ImageSet:
+    """Return the training images of a category or, in no known layout, all images."""
+    laid_out = not source.is_dir() or is_category(source)
+    if not laid_out and not any(map(is_part, source.iterdir())):
+        shape = detector.method.image_shape
+        return scan_images(source, shape, 0, skip_unreadable)
+    own = source.absolute() == Path(record.folder)
+    test = record.splits.test if own else ()
+    category = detector.category(source, 0, test)
+    report(category.scan, skip_unreadable)
+    return category.train
 
 
 def _unknown(good: ImageSet, record: TrainingRecord, folder: Path) -> ImageSet:
     """Return the images that are not in the model, neither by path nor by content."""
     by_size: dict[int, set[Path]] = defaultdict(set)
     for name in record.splits.fit + record.splits.validation:
-        path = Path(record.folder) / name  # or `name`, where it is absolute
+        path = category_folder(Path(record.folder)) / name  # or `name`, if absolute
         path = file_of(path)
         if path.is_file():
             by_size[path.stat().st_size].add(path)
-    known = {path: _among(path, by_size) for path in set(good.groups)}
-    new = [i for i, path in enumerate(good.groups) if not known[path]]
+    known = {path: _among(path, by_size) for path in set(good.files)}
+    new = [i for i, path in enumerate(good.files) if not known[path]]
     log.info("%d new images, %d in the model already", len(new), len(good) - len(new))
     if not new:
         raise UserError(

@@ -1,90 +1,129 @@
-"""Image sets from folders: the MVTec AD layout, and plain folders."""
+"""Image sets from folders: categories in any known layout, and plain folders."""
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from processing.decoding.decode import SUFFIXES
-from processing.decoding.medical import slices
 from processing.errors import UsageError, UserError
 
-from .ground_truth import GOOD_CLASS, pair_masks, with_masks
+from .ground_truth import GOOD_CLASS, check_size, parts_of, with_masks
 from .image_set import ANOMALOUS, CACHE_BYTES, GOOD, UNKNOWN, ImageSet
-from .listing import bare_name, contents, entries, existing, is_image, no_images, some
+from .listing import existing, is_image, list_images, no_images, report_left_out, some
+from .scan import Scan, assigned, check_path, find_categories, scan
+from .tree import DRAWN, TEST, TRAIN, VALIDATION, FoundImage
 
 UNKNOWN_CLASS = "unknown"
-_LAYOUT = "expected a category folder, such as mvtec/bottle, with train/good inside"
+SEED = 42  # of a drawn test set, where no method has a seed of its own
 
 
 @dataclass(frozen=True)
 class Category:
-    """The images of one kind of part, and the names that results go by."""
+    """The images of one kind of part, and the names that results go by.
+
+    Attributes:
+        dataset, name: of the data set and of the category.
+        train: good images, those of `validation` included.
+        test: images to test with.
+        defective: images outside of the test set, for supervised methods.
+        validation: names of those good images that the layout sets apart.
+        drawn: whether images were drawn for the test set, so that it has to be
+            recorded.
+        scan: what the images were found by.
+    """
 
     dataset: str
     name: str
     train: ImageSet
     test: ImageSet
-    defective: ImageSet  # in folders beside train/good, for supervised methods
+    defective: ImageSet
+    validation: tuple[str, ...]
+    drawn: bool
+    scan: Scan
 
 
 def scan_category(
-    folder: Path,
+    source: Path,
     *,
     image_shape: tuple[int, int, int],
     cache_bytes: int = CACHE_BYTES,
+    seed: int = SEED,
+    test: Sequence[str] = (),
 ) -> Category:
-    """Find the images of a category; nothing is decoded.
+    """Find the images of a category; nothing is decoded but masks that say the label.
 
     Args:
-        folder: holds train/good, perhaps train/<class>, test/<class>, and perhaps
-            ground_truth/<class> with a mask "<stem>_mask" or "<stem>" for each image.
-            Its name and its parent's name become the category and the dataset.
+        source: the category's folder, see `processing.data.layouts`, or a table of its
+            images. The name of the folder (that the table lies in) and its parent's
+            name become the category and the dataset.
         image_shape: (h, w, c) that images are resized to.
         cache_bytes: see `ImageSet`.
+        seed: of the test set where the layout has none.
+        test: names of its images if it was drawn before.
 
     Returns:
-        The category; its test set is empty if there is no test folder.
+        The category; its test set is empty if all images are good and none has a split.
     """
-    folder = check_category(folder)
-    good = folder / "train" / GOOD_CLASS
-    paths = _images_of_class(good)
-    if not paths:
-        raise no_images(good)
-    train = _image_set(folder, {GOOD_CLASS: paths}, {}, image_shape, cache_bytes)
-    tests = _classes(folder / "test")
-    masks = pair_masks(folder / "ground_truth", tests)
-    test = _image_set(folder, tests, masks, image_shape, cache_bytes)
-    classes = _classes(good.parent)
-    del classes[GOOD_CLASS]
-    defective = _image_set(folder, classes, {}, image_shape, cache_bytes)
-    return Category(*category_names(folder), train, test, defective)
+    found = scan(source)
+    splits = assigned(found.images, seed, test)
+    parts: dict[tuple[str, bool], list[FoundImage]] = {}
+    for image, split in zip(found.images, splits, strict=True):
+        parts.setdefault((split, image.good or split == TEST), []).append(image)
+
+    def images(split: str, wanted: bool = True) -> ImageSet:
+        return _image_set(parts.get((split, wanted), []), image_shape, cache_bytes)
+
+    apart = parts.get((VALIDATION, True), [])
+    good = parts.get((TRAIN, True), []) + apart
+    if not good:
+        raise _no_good_images(found)
+    for image in parts.get((TEST, True), []):
+        for mask in image.masks:
+            check_size(image.path, mask)
+    validation = images(VALIDATION).names
+    return Category(
+        *category_names(found.folder),
+        train=_image_set(good, image_shape, cache_bytes),
+        test=images(TEST),
+        defective=images(TRAIN, False),
+        validation=validation,
+        drawn=any(image.split == DRAWN for image in found.images),
+        scan=found,
+    )
 
 
-def check_category(folder: Path) -> Path:
-    """Return the absolute path of a category folder; `UserError` for any other path."""
-    folder = existing(folder, _LAYOUT)
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is a file, {_LAYOUT}")
-    good = folder / "train" / GOOD_CLASS
-    if not good.is_dir():
-        inside = contents(good.parent if good.parent.is_dir() else folder)
-        raise UserError(f"no train/good in {folder}: {_LAYOUT}; found {inside}")
-    return folder
+def _no_good_images(found: Scan) -> UserError:
+    kinds = some(sorted({image.kind for image in found.images})) or "none"
+    return UserError(
+        f"no good images to train on in {found.folder} ({found.layout}); found images "
+        f"of {kinds}"
+    )
+
+
+def check_category(source: Path) -> Path:
+    """Return the absolute path of a category's folder or table, which must be one."""
+    source = check_path(source)
+    scan(source)
+    return source
 
 
 def scan_dataset(folder: Path) -> list[Path]:
     """Return the category folders in a folder, sorted; none if it is no such folder."""
-    if not folder.is_dir() or (folder / "train").is_dir():
-        return []
-    return [x for x in entries(folder) if (x / "train" / GOOD_CLASS).is_dir()]
+    return find_categories(folder)[0]
 
 
-def category_names(folder: Path) -> tuple[str, str]:
-    """Return the names of the data set and of the category in a folder."""
-    folder = Path(os.path.abspath(folder))
+def category_names(source: Path) -> tuple[str, str]:
+    """Return the names of the data set and of the category in a folder, or a table."""
+    folder = category_folder(source)
     return folder.parent.name or "dataset", folder.name
+
+
+def category_folder(source: Path) -> Path:
+    """Return the absolute path of a category's folder, or of that of its table."""
+    source = Path(os.path.abspath(source))
+    return source.parent if source.is_file() else source
 
 
 def check_images(source: Path) -> Path:
@@ -96,20 +135,24 @@ def scan_images(
     source: Path,
     image_shape: tuple[int, int, int],
     cache_bytes: int = CACHE_BYTES,
+    skip_unreadable: bool = False,
 ) -> ImageSet:
-    """Find the images in a folder and the folders below it, or take a single file."""
+    """Find the images in a folder and the folders below it, or take a single file.
+
+    What looks like an image and is none is named in a warning; what cannot be read, in
+    an error, unless it is to be skipped.
+    """
     source = check_images(source)
     if source.is_dir():
-        root, paths = source, images_below(source)
-        if not paths:
+        listing = list_images(source)
+        report_left_out(source, listing.left_out, skip_unreadable)
+        if not listing.images:
             raise no_images(source)
+        files = {name: source / name for name in listing.images}
+    elif is_image(source):
+        files = {source.name: source}
     else:
-        root, paths = source.parent, [source]
-        if not is_image(source):
-            raise UsageError(
-                f"{source} is not an image, expected {', '.join(SUFFIXES)}"
-            )
-    files = {path.relative_to(root).as_posix(): path for path in paths}
+        raise UsageError(f"{source} is not an image, expected {', '.join(SUFFIXES)}")
     return unlabelled(files, image_shape, cache_bytes)
 
 
@@ -122,7 +165,7 @@ def unlabelled(
     parts = [
         (name + part.name[len(path.name) :], part)
         for name, path in files.items()
-        for part in slices(path)
+        for part in parts_of(path)
     ]
     return ImageSet(
         [path for _, path in parts],
@@ -161,66 +204,30 @@ def check_readable(
     return images.subset(i for i in range(len(images)) if i not in faults)
 
 
-def _classes(folder: Path) -> dict[str, list[Path]]:
-    """Return the images of each class below a folder, if there is one."""
-    if not folder.is_dir():
-        return {}
-    classes = {
-        entry.name: images
-        for entry in entries(folder)
-        if entry.is_dir() and (images := _images_of_class(entry))
-    }
-    if not classes and any(map(is_image, entries(folder))):
-        raise UserError(
-            f"{folder} holds images outside of a class folder: expected test/good and "
-            f"test/<kind of defect>; found {contents(folder)}"
-        )
-    return classes
-
-
-def _images_of_class(folder: Path) -> list[Path]:
-    images = [path for path in entries(folder) if is_image(path)]
-    by_name: dict[str, Path] = {}
-    for path in images:
-        other = by_name.setdefault(bare_name(path.name), path)
-        if other is not path:
-            raise UserError(
-                f"two images of one name in {folder}: expected different names "
-                f"without the suffix; found {other.name} and {path.name}"
-            )
-    return images
-
-
 def images_below(folder: Path) -> list[Path]:
     """Return the image files in a folder and the folders below it, sorted."""
-    images = []
-    for entry in entries(folder):
-        if entry.is_dir() and not entry.is_symlink():  # a link may lead in a circle
-            images += images_below(entry)
-        elif is_image(entry):
-            images.append(entry)
-    return images
+    return [folder / name for name in list_images(folder).images]
 
 
 def _image_set(
-    root: Path,
-    classes: dict[str, list[Path]],
-    masks: dict[Path, Path],
+    images: Sequence[FoundImage],
     image_shape: tuple[int, int, int],
     cache_bytes: int,
 ) -> ImageSet:
     parts = [
-        part
-        for name, images in classes.items()
-        for path in images
-        for part in with_masks(path, name, masks.get(path))
+        (image, *part)
+        for image in images
+        for part in with_masks(image.path, image.kind, image.masks)
     ]
     return ImageSet(
-        [path for path, _, _ in parts],
-        names=[path.relative_to(root).as_posix() for path, _, _ in parts],
-        labels=[GOOD if name == GOOD_CLASS else ANOMALOUS for _, name, _ in parts],
-        classes=[name for _, name, _ in parts],
+        [path for _, path, _, _ in parts],
+        names=[
+            image.name + path.name[len(image.path.name) :] for image, path, *_ in parts
+        ],
+        labels=[GOOD if kind == GOOD_CLASS else ANOMALOUS for _, _, kind, _ in parts],
+        classes=[kind for _, _, kind, _ in parts],
         image_shape=image_shape,
         cache_bytes=cache_bytes,
-        mask_paths=[mask for _, _, mask in parts],
+        mask_paths=[masks for *_, masks in parts],
+        groups=[image.group for image, *_ in parts],
     )

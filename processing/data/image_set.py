@@ -36,7 +36,9 @@ class ImageSet:
         labels: 0 good, 1 anomalous, -1 unknown.
         classes: the folder that each image comes from, such as "good" or "scratch".
         image_shape: (h, w, c) that images are resized to, c 1 (grey) or 3 (RGB).
-        mask_paths: a ground truth mask, or None, for each. Default: no masks.
+        mask_paths: the ground truth masks of each, perhaps none. Default: no masks.
+        groups: what each belongs to, which stays in one split; "" for its own file
+            alone. Default: "" for all.
         cache_bytes: largest size of a set that is kept in memory, and its bound.
     """
 
@@ -48,7 +50,8 @@ class ImageSet:
         labels: ArrayLike,
         classes: Sequence[str],
         image_shape: tuple[int, int, int],
-        mask_paths: Sequence[Path | None] | None = None,
+        mask_paths: Sequence[Sequence[Path]] | None = None,
+        groups: Sequence[str] | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self.paths = tuple(paths)
@@ -56,9 +59,9 @@ class ImageSet:
         self.labels = np.array(labels, dtype=np.int8)
         self.labels.setflags(write=False)
         self.classes = tuple(classes)
-        self.mask_paths = (
-            (None,) * len(self.paths) if mask_paths is None else tuple(mask_paths)
-        )
+        nothing: tuple[Path, ...] = ()
+        self.mask_paths = tuple(map(tuple, mask_paths or [nothing] * len(self.paths)))
+        self._groups = tuple(groups or [""] * len(self.paths))
         self.image_shape = image_shape
         self.cache_bytes = cache_bytes
         self.preparation: Preparer | None = None
@@ -74,15 +77,15 @@ class ImageSet:
         return self.preparation.size if self.preparation else self.image_shape[:2]
 
     @property
-    def groups(self) -> tuple[Path, ...]:
-        """The file of each image: slices of a volume belong together."""
+    def files(self) -> tuple[Path, ...]:
+        """The file of each image: that of its volume for a slice."""
         return tuple(map(file_of, self.paths))
 
     @property
-    def has_masks(self) -> bool:
-        """True if there are anomalous images and each of them has a mask."""
-        masks = [self.mask_paths[i] for i in np.flatnonzero(self.labels == ANOMALOUS)]
-        return bool(masks) and None not in masks
+    def groups(self) -> tuple[str | Path, ...]:
+        """What each image belongs to: at least slices to their volume."""
+        pairs = zip(self._groups, self.files, strict=True)
+        return tuple(group or file for group, file in pairs)
 
     def subset(self, indices: Iterable[int]) -> "ImageSet":
         """Return the images at `indices`, in that order, sharing decoded pixels."""
@@ -94,6 +97,7 @@ class ImageSet:
         subset.labels.setflags(write=False)
         subset.classes = tuple(self.classes[i] for i in chosen)
         subset.mask_paths = tuple(self.mask_paths[i] for i in chosen)
+        subset._groups = tuple(self._groups[i] for i in chosen)
         subset._check()
         return subset
 
@@ -105,7 +109,8 @@ class ImageSet:
             labels=[*self.labels, *(GOOD for _ in paths)],
             classes=[*self.classes, *("good" for _ in paths)],
             image_shape=self.image_shape,
-            mask_paths=[*self.mask_paths, *(None for _ in paths)],
+            mask_paths=[*self.mask_paths, *(() for _ in paths)],
+            groups=[*self._groups, *("" for _ in paths)],
             cache_bytes=self.cache_bytes,
         )
         return extended.prepared(self.preparation) if self.preparation else extended
@@ -156,17 +161,17 @@ class ImageSet:
     def mask(
         self, index: int, shape: tuple[int, int] | None = None
     ) -> NDArray[np.bool_]:
-        """Return the ground truth of one image, (h, w); a good one's is all False.
+        """Return the ground truth of one image, (h, w): what any of its masks marks.
 
-        `shape` is (h, w); by default `frame`.
+        A good image's is all False. `shape` is (h, w); by default `frame`.
         """
         height, width = self.frame if shape is None else shape
         if self.labels[index] == GOOD:
             return np.zeros((height, width), dtype=bool)
-        path = self.mask_paths[index]
-        if path is None:
+        masks = [read_mask(path, (height, width)) for path in self.mask_paths[index]]
+        if not masks:
             raise UserError(f"{self.names[index]} has no ground truth mask")
-        return read_mask(path, (height, width))
+        return np.logical_or.reduce(masks)
 
     def unreadable(self) -> dict[int, UserError]:
         """Return the error, by index, of each file that cannot be decoded.
@@ -239,7 +244,7 @@ class ImageSet:
     def _check(self) -> None:
         lengths = {
             name: len(getattr(self, name))
-            for name in ("paths", "names", "labels", "classes", "mask_paths")
+            for name in ("paths", "names", "labels", "classes", "mask_paths", "_groups")
         }
         if len(set(lengths.values())) > 1:
             raise ValueError(f"all lists must have one length. Received: {lengths}")

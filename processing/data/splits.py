@@ -95,6 +95,45 @@ def split_finetuning(
     return np.flatnonzero(drawn), np.flatnonzero(~drawn)
 
 
+def split_test(
+    labels: ArrayLike, *, seed: int, groups: Sequence[Hashable]
+) -> tuple[Indices, Indices]:
+    """Draw a test set where a data set has none: all defective images, some good ones.
+
+    A fifth of the good images are drawn, but at least 4, and at most half. Without a
+    defective image none are. What shares a group with a defective image is in the test
+    set, too; if that takes more than half of the good images, half of them are drawn
+    with their groups, and the defective images of the other groups stay behind.
+
+    Args:
+        labels: (n,) 0 good, 1 anomalous.
+        seed: same seed, same split.
+        groups: (n,) what images belong to, such as a volume; they stay together.
+
+    Returns:
+        Sorted indices (train, test); disjoint, and together all images.
+    """
+    labels = np.asarray(labels)
+    good = labels == GOOD
+    if good.all():
+        return np.arange(len(labels)), np.arange(0)
+    members = _members(groups) if len(set(groups)) > 1 else _members(range(len(labels)))
+    counts = [int(good[group].sum()) for group in members]
+    mixed = [0 < n < len(group) for n, group in zip(counts, members, strict=True)]
+    half, beside = good.sum() // 2, sum(np.array(counts)[mixed])
+    wanted = min(max(4, _rounded(good.sum() / 5)), half) if beside <= half else half
+    drawn = [
+        not n or (m and beside <= half) for n, m in zip(counts, mixed, strict=True)
+    ]
+    order = np.random.default_rng(seed).permutation(len(members))
+    found = sum(np.array(counts)[drawn])
+    for i in order:
+        if not drawn[i] and found < wanted and found + counts[i] < good.sum():
+            drawn[i] = True
+            found += counts[i]
+    return _together(members, (np.flatnonzero(~np.array(drawn)), np.flatnonzero(drawn)))
+
+
 def _members(groups: Sequence[Hashable]) -> list[Indices]:
     """Return the indices of each group, in order."""
     order = {group: number for number, group in enumerate(dict.fromkeys(groups))}

@@ -90,6 +90,11 @@ class PixelMetrics:
         self._regions: Counter[str] = Counter()
         self._overlaps: dict[str, Overlap] = {}
 
+    @property
+    def groups(self) -> Collection[str]:
+        """The groups that have been counted."""
+        return self._regions.keys()
+
     def update(
         self,
         anomaly_map: npt.NDArray[Any],

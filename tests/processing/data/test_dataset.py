@@ -49,8 +49,7 @@ def test_layout(folder):
     )
     assert test.classes == ("crack", "crack", "good", "good")
     assert test.labels.tolist() == [1, 1, 0, 0]
-    assert test.mask_paths[0] == folder / "ground_truth/crack/000_mask.png"
-    assert test.has_masks
+    assert test.mask_paths[0] == (folder / "ground_truth/crack/000_mask.png",)
     assert test.mask(0).all()
     assert not test.mask(2).any()
     assert train.image_shape == test.image_shape == SHAPE
@@ -111,7 +110,7 @@ def test_without_masks(tmp_path):
     draw(tmp_path / "test/defect/c.png")
     test = scan(tmp_path).test
     assert test.labels.tolist() == [1, 0]
-    assert not test.has_masks
+    assert test.mask_paths == ((), ())
 
 
 def test_without_a_test_folder(tmp_path):
@@ -124,8 +123,7 @@ def test_without_a_test_folder(tmp_path):
 def test_one_class_with_masks_and_one_without(folder):
     draw(folder / "test/dent/000.png")
     test = scan(folder).test
-    assert [path is None for path in test.mask_paths] == [False] * 2 + [True] * 3
-    assert not test.has_masks
+    assert [len(masks) for masks in test.mask_paths] == [1, 1, 0, 0, 0]
 
 
 @pytest.mark.parametrize("mask", ["000.png", "000_mask.BMP", "000.tif"])
@@ -133,14 +131,13 @@ def test_names_of_masks(tmp_path, mask):
     draw(tmp_path / "train/good/a.png")
     draw(tmp_path / "test/crack/000.jpg")
     path = draw(tmp_path / "ground_truth/crack" / mask)
-    assert scan(tmp_path).test.mask_paths == (path,)
+    assert scan(tmp_path).test.mask_paths == ((path,),)
 
 
 def test_masks_of_good_images_are_not_needed(folder):
     draw(folder / "ground_truth/good/000_mask.png", 0)
     test = scan(folder).test
-    assert test.mask_paths[2] is None
-    assert test.has_masks
+    assert [len(masks) for masks in test.mask_paths] == [1, 1, 0, 0]
 
 
 def test_what_is_not_an_image_is_left_out(folder):

@@ -60,8 +60,8 @@ def test_no_training_folder(folder):
 
 
 def test_no_good_folder_in_train(tmp_path):
-    draw(tmp_path / "train/ok/a.png")
-    fails(tmp_path, "no train/good", tmp_path, "found ok")
+    draw(tmp_path / "train/part/a.png")
+    fails(tmp_path, "no train/good", tmp_path, "or good beside bad", "found part")
 
 
 def test_an_empty_folder(tmp_path):
@@ -74,28 +74,6 @@ def test_no_training_images(tmp_path):
     for i in range(8):
         (good / f"{i}.txt").write_text("x")
     fails(tmp_path, good, "expected .png, .jpg", "found 0.txt, 1.txt", "and 3 more")
-
-
-def test_images_beside_the_test_classes(tmp_path):
-    draw(tmp_path / "train/good/a.png")
-    draw(tmp_path / "test/b.png")
-    fails(tmp_path, tmp_path / "test", "expected test/good", "found b.png")
-
-
-def test_mask_without_its_image(folder):
-    mask = draw(folder / "ground_truth/crack/007_mask.png")
-    fails(folder, mask, "mask without an image", folder / "test/crack")
-
-
-def test_mask_without_its_class(folder):
-    mask = draw(folder / "ground_truth/dent/000_mask.png")
-    fails(folder, mask, "mask without an image", folder / "test/dent")
-
-
-def test_missing_mask(folder):
-    draw(folder / "test/crack/002.png")
-    where = folder / "ground_truth/crack"
-    fails(folder, f"masks missing in {where}", "each of 3", "found 2", "none for 002.p")
 
 
 def test_two_masks_for_one_image(folder):

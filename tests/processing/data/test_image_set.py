@@ -57,7 +57,8 @@ def test_what_is_given_is_kept(paths):
     assert images.paths == tuple(paths)
     assert images.names[1] == "001.png"
     assert images.classes[:2] == ("good", "scratch")
-    assert images.mask_paths == (None,) * COUNT
+    assert images.mask_paths == ((),) * COUNT
+    assert images.groups == images.files == images.paths
     assert images.image_shape == SHAPE
     assert images.labels.dtype == np.int8
     with pytest.raises(ValueError, match="read-only"):
@@ -160,7 +161,6 @@ def test_subset_by_mask_and_empty_subset(paths):
     empty = images.subset([])
     assert len(empty) == 0
     assert list(empty.batches(2)) == []
-    assert not empty.has_masks
 
 
 def test_with_shape_resizes(paths, pixels):
@@ -177,8 +177,7 @@ def test_masks(tmp_path, paths):
     drawn = np.zeros((16, 20), np.uint8)
     drawn[:8] = 255
     cv2.imwrite(str(mask_path), drawn)
-    images = image_set(paths[:3], mask_paths=[None, mask_path, None])
-    assert images.has_masks
+    images = image_set(paths[:3], mask_paths=[[], [mask_path], []])
     good, anomalous = images.mask(0), images.mask(1)
     assert good.shape == anomalous.shape == SHAPE[:2]
     assert good.dtype == anomalous.dtype == bool
@@ -189,10 +188,27 @@ def test_masks(tmp_path, paths):
     assert images.mask(0, (3, 4)).shape == (3, 4)
 
 
+def test_several_masks_of_an_image_are_merged(tmp_path, paths):
+    masks = []
+    for row in (0, 10):
+        drawn = np.zeros((16, 20), np.uint8)
+        drawn[row : row + 2] = 255
+        masks.append(tmp_path / f"mask_{row}.png")
+        cv2.imwrite(str(masks[-1]), drawn)
+    images = image_set(paths[:2], mask_paths=[(), masks])
+    assert images.mask(1, (16, 20)).any(axis=1).nonzero()[0].tolist() == [0, 1, 10, 11]
+
+
+def test_groups_stay_with_their_images(paths):
+    images = image_set(paths[:3], groups=["a", "", "a"])
+    assert images.groups == ("a", paths[1], "a")
+    assert images.subset([1, 2]).groups == (paths[1], "a")
+    assert images.with_good([paths[4]]).groups[2:] == ("a", paths[4])
+
+
 @pytest.mark.parametrize("label", [1, -1])
 def test_no_mask(paths, label):
     images = image_set(paths[:2], labels=[0, label])
-    assert not images.has_masks
     with pytest.raises(UserError, match="001.png has no ground truth mask"):
         images.mask(1)
 
@@ -236,7 +252,7 @@ def test_a_file_that_shrinks_and_a_drive_that_vanishes(paths, monkeypatch):
         ({"names": ["a"]}, "must have one length. Received: .*'names': 1"),
         ({"labels": [0]}, "must have one length. Received: .*'labels': 1"),
         ({"classes": []}, "must have one length. Received: .*'classes': 0"),
-        ({"mask_paths": [None]}, "must have one length. .*'mask_paths': 1"),
+        ({"mask_paths": [[]]}, "must have one length. .*'mask_paths': 1"),
         ({"names": ["a", "a"]}, "`names` must be unique. Received twice: 'a'"),
         ({"labels": [0, 2]}, "`labels` must be 0, 1 or -1"),
         ({"image_shape": (8, 8, 2)}, "`image_shape` must be .* Received: .*8, 8, 2"),

@@ -3,7 +3,7 @@ import string
 import numpy as np
 import pytest
 
-from processing.data.splits import split_finetuning, split_validation
+from processing.data.splits import split_finetuning, split_test, split_validation
 from processing.errors import UsageError, UserError
 
 
@@ -161,3 +161,51 @@ def test_finetuning_keeps_groups_together():
     assert not drawn & {groups[i] for i in remaining}
     assert len(drawn & set("bcfh")) == 2
     assert len(drawn & set("adeg")) == 2
+
+
+def test_a_test_set_is_drawn_from_the_good_images():
+    labels = [0] * 50 + [1] * 7
+    train, test = split_test(labels, seed=3, groups=range(57))
+    assert sorted([*train, *test]) == list(range(57))
+    assert sum(i < 50 for i in test) == 10
+    assert set(range(50, 57)) <= set(test)
+    again = split_test(labels, seed=3, groups=range(57))
+    np.testing.assert_array_equal(again[1], test)
+
+
+@pytest.mark.parametrize(
+    ("good", "drawn"), [(0, 0), (1, 0), (2, 1), (5, 2), (8, 4), (20, 4), (100, 20)]
+)
+def test_how_many_good_images_are_tested_with(good, drawn):
+    _, test = split_test([0] * good + [1], seed=1, groups=range(good + 1))
+    assert len(test) == drawn + 1
+
+
+def test_nothing_is_drawn_without_a_defective_image():
+    train, test = split_test([0] * 9, seed=1, groups=range(9))
+    assert (len(train), len(test)) == (9, 0)
+
+
+def test_groups_stay_together_in_a_test_set():
+    """Where few are in both, what is beside a defect is tested with."""
+    groups = [i // 5 for i in range(100)]
+    labels = np.zeros(100, int)
+    labels[[3, 7]] = 1
+    train, test = split_test(labels, seed=1, groups=groups)
+    assert not {i // 5 for i in train} & {i // 5 for i in test}
+    assert set(range(10)) <= set(test)
+    assert len(test) == 25  # 98 / 5 good ones, and 2
+
+
+def test_groups_that_all_have_a_defect():
+    """As the items of KolektorSDD: half are tested with, the others learned from."""
+    groups = [i // 8 for i in range(80)]
+    labels = [int(i % 8 == 0) for i in range(80)]
+    train, test = split_test(labels, seed=1, groups=groups)
+    assert not {i // 8 for i in train} & {i // 8 for i in test}
+    assert (len(train), len(test)) == (40, 40)
+
+
+def test_one_group_is_no_group():
+    _, test = split_test([0] * 10 + [1], seed=1, groups=["all"] * 11)
+    assert len(test) == 5

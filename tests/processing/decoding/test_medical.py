@@ -379,7 +379,7 @@ def test_a_category_of_volumes(tmp_path, volume):
     assert test.labels.tolist() == [0, 0, 0, 0, 0, 0, 1, 0]
     assert test.names[6] == "test/lesion/0.nii.gz#002"
     assert test.classes == ("good",) * 6 + ("lesion", "good")
-    assert test.has_masks
+    assert len(test.mask_paths[6]) == 1
     expected = np.zeros((7, 5), bool)
     expected[3:5, 1:3] = True  # rows from the front, which is the high end of y
     np.testing.assert_array_equal(test.mask(6, (7, 5)), expected)

@@ -1,0 +1,148 @@
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from processing.data.listing import LeftOut
+from processing.data.scan import (
+    Scan,
+    assigned,
+    find_categories,
+    is_category,
+    report,
+    scan,
+)
+from processing.data.tree import FoundImage
+from processing.errors import UsageError, UserError
+from tests.folders import make
+
+
+def image(name, kind="good", split="", group=""):
+    return FoundImage(Path("/x") / name, name, kind, split, group=group)
+
+
+def test_paths_that_are_no_category(tmp_path):
+    make(tmp_path, "a.png")
+    with pytest.raises(UsageError, match="no such file or folder: .*nowhere; expected"):
+        scan(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="a.png is a file, expected a category folder"):
+        scan(tmp_path / "a.png")
+    with pytest.raises(UserError, match="no train/good in .*; found nothing"):
+        scan(make(tmp_path / "empty"))
+
+
+def test_two_images_of_one_name_in_any_layout(tmp_path):
+    make(tmp_path, "good/sub/1.png", "good/sub/1.jpg", "bad/1.png")
+    with pytest.raises(
+        UserError, match="two images of one name in .*good/sub: .*1.jpg"
+    ):
+        scan(tmp_path)
+
+
+def test_report_names_what_is_left_out_in_one_warning(caplog):
+    left_out = [LeftOut(f"{i}.gif", "a format that is not read") for i in range(7)]
+    found = Scan(Path("/x"), "", (image("1.png"),), tuple(left_out), ("as good",))
+    caplog.set_level(logging.INFO)
+    with pytest.warns(
+        UserWarning, match="not taken: 7 files in /x: 0.gif .a form"
+    ) as seen:
+        report(found)
+    assert len(seen) == 1
+    assert str(seen[0].message).count(".gif") == 5
+    assert str(seen[0].message).endswith("and 2 more")
+    assert caplog.messages == ["note: /x: as good"]
+
+
+def test_report_of_what_cannot_be_read():
+    left_out = (LeftOut("a", "cannot be listed: Permission denied", fault=True),)
+    found = Scan(Path("/x"), "", (image("1.png"),), left_out)
+    message = "1 file or folder in /x cannot be taken: a .*Permission denied"
+    with pytest.raises(UserError, match=f"{message}.*--skip-unreadable"):
+        report(found)
+    with pytest.warns(UserWarning, match="not taken: 1 file in /x: a .cannot be l"):
+        report(found, skip_unreadable=True)
+
+
+@pytest.mark.parametrize("split", ["test", ""])
+def test_report_of_a_test_set_without_good_images(split):
+    train, bad = image("0.png", split="train"), image("1.png", "dent", split)
+    with pytest.warns(UserWarning, match="no good images to test with in /x"):
+        report(Scan(Path("/x"), "", (train, bad)))
+    report(Scan(Path("/x"), "", (train,)))
+    report(Scan(Path("/x"), "", (train, bad, image("2.png", split=split))))
+
+
+def test_a_split_that_is_there_is_kept():
+    images = [
+        image("0", split="train"),
+        image("1", "x", "test"),
+        image("2", "x", "train"),
+    ]
+    assert assigned(images, seed=1) == ["train", "test", "train"]
+
+
+def test_a_split_that_is_not_there_is_drawn_with_the_seed():
+    images = [image(str(i)) for i in range(20)] + [image("bad", "x")]
+    splits = assigned(images, seed=1)
+    assert splits == assigned(images, seed=1) != assigned(images, seed=2)
+    assert splits.count("test") == 5
+    assert splits[-1] == "test"
+
+
+def test_a_recorded_split_is_repeated():
+    """Images that came later are neither judged nor learned from as defects."""
+    images = [image("0"), image("1"), image("2", "x"), image("later", "x")]
+    images += [image("more"), image("given", split="test"), image("v.nii", "x")]
+    splits = assigned(images, seed=1, test=["1", "2", "v.nii#000", "v.nii#001"])
+    assert splits == ["train", "test", "test", "unused", "train", "unused", "test"]
+    with pytest.raises(UserError, match="2 of the test images .* gone, such as 1"):
+        assigned(images[2:], seed=1, test=["1", "2", "8"])
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    make(tmp_path, "b/train/good/{2}.png", "a10/ok/{2}.png", "a2/NG/x/S1/{2}.jpg")
+    make(tmp_path, "a2/OK/S1/{2}.jpg", "docs/1.png", "test/good/1.png", "odd/x/1.png")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "readme.txt").touch()
+    return tmp_path
+
+
+def test_categories_of_a_data_set(dataset):
+    folders, others = find_categories(dataset)
+    assert [folder.name for folder in folders] == ["a2", "a10", "b"]
+    assert others == ["docs", "odd"]
+
+
+def test_a_data_set_of_folders_of_photos(tmp_path):
+    make(tmp_path, "nut/{2}.png", "bolt/{2}.png")
+    folders, others = find_categories(tmp_path)
+    assert [folder.name for folder in folders] == ["bolt", "nut"]
+    assert others == []
+
+
+def test_a_category_is_no_data_set(dataset):
+    for name in ("a10", "b", "a2", "docs", "empty", "nowhere"):
+        assert find_categories(dataset / name) == ([], [])
+    make(dataset / "broken", "test/good/{2}.png", "test/x/{2}.png", "masks/1.png")
+    assert find_categories(dataset / "broken") == ([], [])
+    assert not is_category(dataset / "broken")
+
+
+def test_a_category_that_cannot_be_listed_is_named(dataset, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if "/secret" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    (dataset / "secret").mkdir()
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert find_categories(dataset)[1] == ["docs", "odd", "secret"]
+
+
+def test_categories_behind_links(dataset, tmp_path):
+    os.symlink(dataset / "b", dataset / "c")
+    assert [x.name for x in find_categories(dataset)[0]] == ["a2", "a10", "b", "c"]
