@@ -227,46 +227,14 @@ def expand(
     options_of_file, given = finder.parse_known_args(argv)
     if not options_of_file.config:
         return [], given
+    from .config_file import as_arguments, read_config
+
     try:
-        content = _config(options_of_file.config)
+        content = read_config(options_of_file.config)
         content = convert(content) if convert else content
         return as_arguments(content, options, str(options_of_file.config)), given
     except UsageError as error:
         options.error(str(error))
-
-
-def _config(path: Path) -> Mapping:
-    """Return what is in a YAML file."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).replace("\n", " ")
-        raise UsageError(f"cannot read the config file {path}: {reason}") from error
-    if content is not None and not isinstance(content, dict):
-        raise UsageError(f"{path}: expected lines of `option: value`")
-    return content or {}
-
-
-def as_arguments(
-    content: Mapping, options: argparse.ArgumentParser, where: str
-) -> list[str]:
-    """Return long option names and values as arguments; `where` is for errors."""
-    actions = options._option_string_actions
-    result = []
-    for key, value in content.items():
-        name = f"--{str(key).replace('_', '-')}"
-        if name not in actions or name in ("--config", "--help"):
-            known = [option[2:] for option in actions if option.startswith("--")]
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageError(f"{where}: unknown option {key!r}{hint}")
-        if actions[name].nargs == 0:  # a switch
-            result += [name] if value else []
-        elif value is not None:
-            result.append(f"{name}={value}")
-    return result
 
 
 def run_command(body: Callable[[], None], *, debug: bool = False) -> int:
