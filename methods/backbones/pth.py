@@ -19,11 +19,10 @@ from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from processing.errors import UserError
+from processing.errors import UserError, shortened
 
 MAGIC = 0x1950A86A20F9469CFC6C  # of files before PyTorch 1.6
 LARGEST = 2**21  # bytes of a pickle: a tensor takes about 100
-LONGEST = 60  # characters of a name that an error shows
 MOST_AXES = 16
 STORAGES = {
     "DoubleStorage": "<f8",
@@ -144,8 +143,8 @@ class _Unpickler(pickle._Unpickler):
             return _tensor
         if module == "torch" and name in STORAGES:
             return name
-        shown = ascii(f"{module}.{name}"[:LONGEST])[1:-1]
-        raise UserError(f"it holds {shown}, but only tensors are read")
+        full = shortened(ascii(f"{module}.{name}")[1:-1])
+        raise UserError(f"it holds {full}, but only tensors are read")
 
     def persistent_load(self, pid: Any) -> _Storage:
         kind, dtype, key, _location, length, *view = pid
@@ -274,7 +273,7 @@ def _named(content: Any) -> dict[str, _Tensor]:
         raise UserError("it holds no tensors by name")
     for name, tensor in content.items():
         if type(name) is not str or type(tensor) is not _Tensor:
-            raise UserError(f"{str(name)[:LONGEST]!a} in it is no tensor")
+            raise UserError(f"{shortened(ascii(name))} in it is no tensor")
     return content
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from processing.errors import UsageError
+from processing.errors import UsageError, shortened
 
 LARGEST = 2**16  # bytes of a file
 DEEPEST = 16  # mappings and lists in one another
@@ -29,7 +29,7 @@ class _Loader(yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent) or event.anchor:
             wrong = "an alias or an anchor"
         elif event.tag:
-            wrong = f"the tag {event.tag}"
+            wrong = f"the tag {shortened(event.tag)}"
         elif self.depth > DEEPEST:
             wrong = f"more than {DEEPEST} brackets or lists in one another"
         if wrong:
@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
                 raise _error("expected names of options as keys", key)
             if key.value in keys:
-                raise _error(f"{key.value!r} stands there twice", key)
+                raise _error(f"{shortened(key.value)!r} stands there twice", key)
             keys.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -84,11 +84,15 @@ def as_arguments(
             known = [option[2:] for option in actions if option.startswith("--")]
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageError(f"{where}: unknown option {key!r}{hint}")
+            raise UsageError(f"{where}: unknown option {shortened(repr(key))}{hint}")
         switch = actions[name].nargs == 0
-        if isinstance(value, list | dict) or (switch and not isinstance(value, bool)):
+        right = (bool, type(None)) if switch else (object,)
+        if isinstance(value, list | dict) or not isinstance(value, right):
             expected = "true or false" if switch else "one value"
-            raise UsageError(f"{where}: {key}: expected {expected}. Received: {value}")
+            received = shortened(str(value))
+            raise UsageError(
+                f"{where}: {key}: expected {expected}. Received: {received}"
+            )
         if switch:
             result += [name] if value else []
         elif value is not None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from methods import METHODS, register
-from processing.errors import UsageError, one_line
+from methods.detector.settings import LARGEST_SIDE
+from processing.errors import UsageError, one_line, shortened
 
 INTERRUPTED = 130
 Convert = Callable[[Mapping], Mapping]
@@ -122,7 +123,8 @@ def one_of(names: Iterable[str]) -> Callable[[str], str]:
         near = difflib.get_close_matches(text.lower(), known, n=1, cutoff=0.4)
         hint = f"did you mean {known[near[0]]}? " if near else ""
         raise argparse.ArgumentTypeError(
-            f"unknown name {text!r}: {hint}expected one of {', '.join(known.values())}"
+            f"unknown name {shortened(text)!r}: {hint}expected one of "
+            f"{', '.join(known.values())}"
         )
 
     return convert
@@ -147,17 +149,21 @@ def _method_name(text: str) -> str:
     return text
 
 
-def at_least(lowest: float, kind: type = int) -> Callable[[str], float]:
-    """Return an argparse type: a number of `kind`, not below `lowest`."""
+def at_least(
+    lowest: float, kind: type = int, highest: float = math.inf
+) -> Callable[[str], float]:
+    """Return an argparse type: a finite number of `kind` between the two bounds."""
 
     def convert(text: str) -> float:
         try:
             value = kind(text)
         except ValueError:
             value = None
-        if value is None or not value >= lowest:
+        if value is None or not lowest <= value <= highest or value == math.inf:
+            bound = f"at most {highest}" if value and value > highest else ""
             raise argparse.ArgumentTypeError(
-                f"expected a number of at least {lowest}. Received: {text}"
+                f"expected a number of {bound or f'at least {lowest}'}. "
+                f"Received: {shortened(text)}"
             )
         return value
 
@@ -172,12 +178,16 @@ def place(text: str) -> str:
 def sides(text: str) -> tuple[int, int]:
     """Return (h, w) of `N` or `HxW`, an argparse type."""
     numbers = text.lower().split("x")
-    if len(numbers) > 2 or not all(x.isdecimal() and int(x) > 0 for x in numbers):
+    if len(numbers) > 2 or not all(map(_is_side, numbers)):
         raise argparse.ArgumentTypeError(
-            f"expected pixels, or height x width, such as 256 or 192x256. "
-            f"Received: {text}"
+            f"expected pixels, or height x width, such as 256 or 192x256, at most "
+            f"{LARGEST_SIDE} a side. Received: {shortened(text)}"
         )
     return int(numbers[0]), int(numbers[-1])
+
+
+def _is_side(text: str) -> bool:
+    return text.isdecimal() and len(text) < 6 and 1 <= int(text) <= LARGEST_SIDE
 
 
 def span(text: str) -> tuple[float, float]:
@@ -188,7 +198,8 @@ def span(text: str) -> tuple[float, float]:
         low, high = 0.0, 0.0
     if not -math.inf < low < high < math.inf:
         raise argparse.ArgumentTypeError(
-            f"expected two numbers LOW,HIGH, such as 0,4095. Received: {text}"
+            "expected two numbers LOW,HIGH, such as 0,4095. "
+            f"Received: {shortened(text)}"
         )
     return low, high
 

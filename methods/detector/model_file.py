@@ -31,8 +31,9 @@ from processing.hdf5 import check_hdf5
 from processing.preprocessing.preparation import Preparation
 
 from .detector import Detector
-from .json_record import LONGEST
+from .json_record import shown
 from .records import TrainingRecord
+from .settings import check_settings
 
 FORMAT = "keras-anomaly"
 FORMAT_VERSION = 2  # 1 had no preparation but resizing
@@ -159,7 +160,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 def _check_names(place: str, names: Iterable[str], known: set[str]) -> None:
     """Raise a `ValueError` for a name in a group that is none of those known."""
     if unknown := {*names} - known:
-        raise ValueError(f"{place} holds {min(unknown)[:LONGEST]!a}, which is unknown")
+        raise ValueError(f"{place} holds {shown(min(unknown))}, which is unknown")
 
 
 def read_record(path: Path) -> TrainingRecord:
@@ -199,10 +200,20 @@ def unfitted(
         UserError: a configuration that the method or the preparation does not take.
     """
     try:
-        method = methods.recorded(record.method, path)(**record.config)
+        kind = methods.recorded(record.method, path)
+        if record.method in methods.METHODS:  # others check their arguments themselves
+            check_settings(kind, record.config, "config")
+        method = kind(**record.config)
         if record.preparation is None:  # format version 1
             return Detector(method)
-        return Detector(method, Preparation(**record.preparation, arrays=dict(arrays)))
+        check_settings(Preparation, record.preparation, "preparation")
+        preparation = Preparation(**record.preparation, arrays=dict(arrays))
+        if preparation.seen_shape != method.image_shape:
+            raise ValueError(
+                f"images prepared to {preparation.seen_shape}, the method takes "
+                f"{method.image_shape}"
+            )
+        return Detector(method, preparation)
     except DAMAGED as error:
         raise UserError(f"{path} is damaged: config or preparation: {error}") from error
 
