@@ -1,5 +1,7 @@
 """Errors that a user can fix: one line with what, where, and what to do."""
 
+LONGEST = 60  # characters of a wrong value that an error shows
+
 
 class UserError(Exception):
     """A failure with a message for the user; the scripts exit with 1."""
@@ -7,6 +9,11 @@ class UserError(Exception):
 
 class UsageError(UserError):
     """An invalid argument; the scripts exit with 2."""
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a wrong value, as long as an error shows it."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def one_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import lock_descriptor
 
-from .errors import UserError
+from .errors import UserError, shortened
 
 log = logging.getLogger(__name__)
 
@@ -76,11 +76,21 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def decoded(text: str | bytes, path: Path) -> dict[str, Any]:
     """Return the JSON object in UTF-8 text; a `UserError` with `path` if it is none."""
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or too deep
         raise UserError(f"{path} is damaged: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged: expected a JSON object")
+    return content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; a `ValueError` for a key that stands there twice."""
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"{shortened(ascii(key))} stands there twice")
+        content[key] = value
     return content
 
 

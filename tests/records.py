@@ -1,7 +1,7 @@
 """Whole records for tests that look at a part of one."""
 
 from methods.detector.records import Splits, TrainingRecord
-from methods.detector.results import FinetuningResult, TestResult
+from methods.detector.results import CONFUSION, FinetuningResult, TestResult
 from processing.metrics.names import METRICS
 
 RUN = "mvtec/bottle/{}/default/01-02-2026_00-00-00"
@@ -52,7 +52,7 @@ def result_of_test(**changes):
         **{"min_area": 2, "threshold": 0.5, "clear_border": False},
         **{"decided_by": "finetuning images", "kind": "ssim", "dtype": "float64"},
         **dict.fromkeys(METRICS),
-        **{"confusion": {"true_positives": 1}, "intervals_95": {}},
+        **{"confusion": dict.fromkeys(CONFUSION, 1), "intervals_95": {}},
         **{"undefined": {}, "classes": {"good": {"images": 3, "called_defective": 0}}},
         **{"images": 3, "finetuning_files": ["test/good/0.png"], "seed": 42},
         **{"model": "model.hdf5", "options": {}},

@@ -41,6 +41,7 @@ FLOORS = (  # a room imports rooms of lower floors alone: the top floor comes fi
     (("processing.data",), "folders, splits, sets of images"),
     (("processing.decoding",), "image files to pixels"),
     (("processing.wording", "processing.geometry", "processing.files"), ""),
+    (("processing.hdf5",), "what is taken from HDF5 files"),
     (("processing.errors",), "UserError, UsageError"),
 )
 HEIGHTS = {room: -i for i, (floor, _) in enumerate(FLOORS) for room in floor}

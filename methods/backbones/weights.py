@@ -1,6 +1,7 @@
 """Find the weights of a backbone, read their file, and put them into the network."""
 
 import hashlib
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from processing.errors import UsageError, UserError
 
 from . import pretrained, spec
 from .names import Tensors, belongs, canonical
-from .pth import Stored, read_tensors
+from .pth import Stored, read_tensors, stored_members
 
 KERAS = (".keras", ".h5")
 SUFFIXES = (".safetensors", ".pth", ".pt", *KERAS)
@@ -65,7 +66,12 @@ def put(model: Any, name: str, tensors: Tensors, path: Path) -> None:
     Tensors beyond the model's deepest level are left out. One that is missing,
     unexpected or of another shape is a `UserError`, raised before the model changes.
     """
-    tensors = canonical(spec(name).module, tensors)
+    try:
+        tensors = canonical(spec(name).module, tensors)
+    except (ValueError, LookupError) as error:
+        raise UserError(
+            f"{path} does not hold the weights of {name}: unknown names of tensors"
+        ) from error
     wanted = {key: (variable, order) for key, variable, order in _wanted(model)}
     missing = [key for key in wanted if key not in tensors]
     extra = [k for k in tensors if k not in wanted and not belongs(name, k)]
@@ -126,9 +132,26 @@ def read_safetensors(path: Path) -> dict[str, Stored]:
 
 def _load_keras(model: Any, name: str, path: Path) -> None:
     try:
+        _check_keras(path)
         model.load_weights(path)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # a made file can raise anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{path} does not hold weights of {name} up to the same level: {reason}"
         ) from error
+
+
+def _check_keras(path: Path) -> None:
+    """Raise an error unless a file of Keras holds all that Keras would read."""
+    import h5py
+
+    from processing.hdf5 import check_hdf5
+
+    if path.suffix != ".keras":
+        with h5py.File(path) as file:
+            check_hdf5(file, path.stat().st_size)
+        return
+    with zipfile.ZipFile(path) as archive:
+        member = stored_members(archive, path.stat().st_size)["model.weights.h5"]
+        with archive.open(member) as stored, h5py.File(stored) as file:
+            check_hdf5(file, member.file_size)

@@ -11,7 +11,7 @@ from methods import METHODS, MULTI_CATEGORY, canonical_name
 from methods.diffusion import ddad_config
 from processing.errors import UsageError, UserError
 
-from .parser import as_arguments, expand
+from .parser import expand
 
 DEFAULT = "mvtecCAE"
 
@@ -69,6 +69,8 @@ def _categories(folder: Path, parser: argparse.ArgumentParser) -> list[Path]:
 
 def _section(method: str, content: Any, parser: argparse.ArgumentParser) -> list[str]:
     """Return the options of one variant of a method as arguments."""
+    from .config_file import as_arguments
+
     try:
         if not isinstance(content, Mapping):
             raise UsageError(f"{method}: expected lines of `option: value`, or a list")

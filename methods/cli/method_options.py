@@ -1,30 +1,31 @@
 """The command line options of methods: what their constructors take.
 
 Every option is None unless given, for each method has its own defaults. Its `dest` is
-the constructor's parameter, or one of `Preparation`, or `color`. Importing Keras would
-take seconds: names are typed here, and tests compare them with the code.
+the constructor's parameter, or one of `Preparation`, or `color`.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
 from methods import METHODS
 from methods.backbones import BACKBONES
+from methods.detector.settings import (
+    CLUSTERINGS,
+    COLORS,
+    LOSSES,
+    NOISES,
+    PRECISIONS,
+    RANGES,
+    REGISTRATIONS,
+    SCHEDULES,
+)
 from methods.diffusion.presets import PRESETS
 from processing.errors import UsageError
 
 from .defaults import DEFAULTS, defaults, wording
 from .parser import at_least, one_of, sides, span
-
-COLORS = ("grayscale", "rgb")
-REGISTRATIONS = ("orb", "ecc")
-LOSSES = ("ssim", "mssim", "l2")
-CLUSTERINGS = ("kmeans", "hdbscan", "gmm", "agglomerative")
-SCHEDULES = ("linear", "cosine")
-NOISES = ("simplex", "gaussian")
-PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def refuse_unknown(
@@ -34,6 +35,11 @@ def refuse_unknown(
     for name, (key, (flag, _)) in product(names, options.items()):
         if name in METHODS and name not in defaults(key):
             raise UsageError(f"{name} has no option {flag}")
+
+
+def _number(name: str, kind: type = int) -> Callable[[str], float]:
+    """Return the argparse type of a setting that is a number."""
+    return at_least(RANGES[name][0], kind, RANGES[name][1])
 
 
 def add_method_options(parser: argparse.ArgumentParser) -> None:
@@ -61,15 +67,15 @@ def _add_common(group: argparse._ArgumentGroup) -> None:
     add("-c", "--color", choices=COLORS, help="of the images")
     help_ = "steps to a reconstruction: calls of the UNet, or of AnoGAN's search for "
     help_ += "latents"
-    add("--steps", type=at_least(0), metavar="N", help=help_)
-    sigma = at_least(0, float)
+    add("--steps", type=_number("steps"), metavar="N", help=help_)
+    sigma = _number("sigma", float)
     add("--sigma", type=sigma, metavar="PIXELS", help="blur of the anomaly maps")
-    seed = at_least(0)
+    seed = _number("seed")
     add("--seed", type=seed, metavar="N", help="of all draws")
 
 
 def _add_preparation(group: argparse._ArgumentGroup) -> None:
-    add, pixels = group.add_argument, at_least(1)
+    add, pixels = group.add_argument, _number("tile")
     help_ = "side, or height x width, that images are resized to"
     add("--size", type=sides, metavar="N|HxW", help=help_)
     help_ = "stored values that become black and white, such as 0,4095 for 12 bits"
@@ -99,7 +105,7 @@ def _add_autoencoders(group: argparse._ArgumentGroup) -> None:
     name, help_ = one_of(LOSSES), f"one of {', '.join(LOSSES)}"
     add("-l", "--loss", type=name, metavar="NAME", help=help_)
     help_ = "values of the code, or of the latents of AnoGAN"
-    add("--latent", type=at_least(1), metavar="N", help=help_)
+    add("--latent", type=_number("latent"), metavar="N", help=help_)
 
 
 def _add_cnn(group: argparse._ArgumentGroup) -> None:
@@ -108,11 +114,11 @@ def _add_cnn(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_gan(group: argparse._ArgumentGroup) -> None:
-    add, positive = group.add_argument, at_least(1)
+    add = group.add_argument
     help_ = "train an encoder that finds latents without a search, too (f-AnoGAN)"
     add("--encoder", action="store_const", const=True, help=help_)
     help_ = "filters before the generator's last layer"
-    add("--width", type=positive, metavar="N", help=help_)
+    add("--width", type=_number("width"), metavar="N", help=help_)
 
 
 def _add_backbones(group: argparse._ArgumentGroup) -> None:
@@ -127,17 +133,18 @@ def _add_backbones(group: argparse._ArgumentGroup) -> None:
 
 def _add_features(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--features", type=at_least(1), metavar="N", help="PaDiM: channels drawn")
-    share, help_ = at_least(1e-6, float), "PatchCore: share of the patches"
+    help_ = "PaDiM: channels drawn"
+    add("--features", type=_number("features"), metavar="N", help=help_)
+    share, help_ = _number("coreset", float), "PatchCore: share of the patches"
     add("--coreset", type=share, metavar="SHARE", help=help_)
     help_ = "PatchCore: number of patches, in the place of --coreset"
-    add("--patches", type=at_least(1), metavar="N", help=help_)
+    add("--patches", type=_number("patches"), metavar="N", help=help_)
 
 
 def _add_shots(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     help_ = "good images that are remembered, drawn at random"
-    add("--shots", type=at_least(1), metavar="N", help=help_)
+    add("--shots", type=_number("shots"), metavar="N", help=help_)
     help_ = "remember each turned by 90, 180 and 270 degrees, too"
     add("--rotations", action="store_true", default=None, help=help_)
     help_ = "learn from synthetic defects what deviations from the memory mean"
@@ -145,28 +152,29 @@ def _add_shots(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_diffusion(group: argparse._ArgumentGroup) -> None:
-    add, positive = group.add_argument, at_least(1)
+    add = group.add_argument
     name = one_of(PRESETS)
     help_ = f"size of the UNet: {', '.join(PRESETS)}"
     add("--preset", type=name, metavar="NAME", help=help_)
     add("--schedule", choices=SCHEDULES, help="of the noise")
     help_ = "steps of noise to begin with, of 1000 for DDAD and 800 for AnoDDPM"
-    add("--start", type=positive, metavar="N", help=help_)
+    add("--start", type=_number("start"), metavar="N", help=help_)
     help_ = "batches whose gradients are averaged"
-    add("--accumulate", type=positive, metavar="N", help=help_)
+    add("--accumulate", type=_number("accumulate"), metavar="N", help=help_)
 
 
 def _add_ddad(group: argparse._ArgumentGroup) -> None:
-    add, number = group.add_argument, at_least(0, float)
+    add, number = group.add_argument, _number("w", float)
     help_ = "how strongly the image itself guides its reconstruction"
     add("--w", type=number, metavar="W", help=help_)
     help_ = "share of fresh noise in each step"
     add("--eta", type=number, metavar="ETA", help=help_)
     help_ = "epochs of adapting the feature extractor"
-    add("--adapt", type=at_least(0), metavar="EPOCHS", help=help_)
+    add("--adapt", type=_number("adapt"), metavar="EPOCHS", help=help_)
     add("--w-adapt", type=number, metavar="W", help="--w during the adaptation")
     help_ = "learning rate of the adaptation"
-    add("--adapt-rate", type=number, metavar="RATE", help=help_)
+    rate = _number("adapt_rate", float)
+    add("--adapt-rate", type=rate, metavar="RATE", help=help_)
     help_ = "weight of staying close to the original extractor"
     add("--adapt-keep", type=number, metavar="WEIGHT", help=help_)
     help_ = "of the pixel distance beside that of features"
@@ -174,28 +182,30 @@ def _add_ddad(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_anoddpm(group: argparse._ArgumentGroup) -> None:
-    add, positive = group.add_argument, at_least(1)
+    add = group.add_argument
     help_ = "that images are given"
     add("--noise", dest="noise_kind", choices=NOISES, help=help_)
-    number = at_least(1e-3, float)
+    number = _number("frequency", float)
     help_ = "longest waves of simplex noise at a side of 256"
     add("--frequency", type=number, metavar="PIXELS", help=help_)
     help_ = "of simplex noise, each of half the wavelength"
-    add("--octaves", type=positive, metavar="N", help=help_)
+    add("--octaves", type=_number("octaves"), metavar="N", help=help_)
     help_ = "amplitude of each octave in those of the one before"
+    number = _number("persistence", float)
     add("--persistence", type=number, metavar="SHARE", help=help_)
     help_ = "scale simplex noise to variance 1"
     add("--unit-noise", action="store_true", default=None, help=help_)
     help_ = "reconstructions that are averaged"
-    add("--repeats", type=positive, metavar="N", help=help_)
+    add("--repeats", type=_number("repeats"), metavar="N", help=help_)
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
-    add, positive = group.add_argument, at_least(1)
+    add = group.add_argument
     help_ = "images a step"
-    add("-b", "--batch", dest="batch_size", type=positive, metavar="N", help=help_)
-    add("--epochs", type=positive, metavar="N", help="cap on the epochs")
-    rate = at_least(1e-9, float)
+    size = _number("batch_size")
+    add("-b", "--batch", dest="batch_size", type=size, metavar="N", help=help_)
+    add("--epochs", type=_number("epochs"), metavar="N", help="cap on the epochs")
+    rate = _number("learning_rate", float)
     help_ = "peak learning rate"
     add("--lr", dest="learning_rate", type=rate, metavar="RATE", help=help_)
     help_ = "of the training; auto takes bfloat16 if it is faster"

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from methods import METHODS, register
-from processing.errors import UsageError, one_line
+from methods.detector.settings import LARGEST_SIDE
+from processing.errors import UsageError, one_line, shortened
 from processing.wording import is_utf8, printable
 
 INTERRUPTED = 130
@@ -131,7 +132,8 @@ def one_of(names: Iterable[str]) -> Callable[[str], str]:
         near = difflib.get_close_matches(text.lower(), known, n=1, cutoff=0.4)
         hint = f"did you mean {known[near[0]]}? " if near else ""
         raise argparse.ArgumentTypeError(
-            f"unknown name {text!r}: {hint}expected one of {', '.join(known.values())}"
+            f"unknown name {shortened(text)!r}: {hint}expected one of "
+            f"{', '.join(known.values())}"
         )
 
     return convert
@@ -156,17 +158,21 @@ def _method_name(text: str) -> str:
     return text
 
 
-def at_least(lowest: float, kind: type = int) -> Callable[[str], float]:
-    """Return an argparse type: a number of `kind`, not below `lowest`."""
+def at_least(
+    lowest: float, kind: type = int, highest: float = math.inf
+) -> Callable[[str], float]:
+    """Return an argparse type: a finite number of `kind` between the two bounds."""
 
     def convert(text: str) -> float:
         try:
             value = kind(text)
         except ValueError:
             value = None
-        if value is None or not value >= lowest:
+        if value is None or not lowest <= value <= highest or value == math.inf:
+            bound = f"at most {highest}" if value and value > highest else ""
             raise argparse.ArgumentTypeError(
-                f"expected a number of at least {lowest}. Received: {text}"
+                f"expected a number of {bound or f'at least {lowest}'}. "
+                f"Received: {shortened(text)}"
             )
         return value
 
@@ -181,12 +187,16 @@ def place(text: str) -> str:
 def sides(text: str) -> tuple[int, int]:
     """Return (h, w) of `N` or `HxW`, an argparse type."""
     numbers = text.lower().split("x")
-    if len(numbers) > 2 or not all(x.isdecimal() and int(x) > 0 for x in numbers):
+    if len(numbers) > 2 or not all(map(_is_side, numbers)):
         raise argparse.ArgumentTypeError(
-            f"expected pixels, or height x width, such as 256 or 192x256. "
-            f"Received: {text}"
+            f"expected pixels, or height x width, such as 256 or 192x256, at most "
+            f"{LARGEST_SIDE} a side. Received: {shortened(text)}"
         )
     return int(numbers[0]), int(numbers[-1])
+
+
+def _is_side(text: str) -> bool:
+    return text.isdecimal() and len(text) < 6 and 1 <= int(text) <= LARGEST_SIDE
 
 
 def span(text: str) -> tuple[float, float]:
@@ -197,7 +207,8 @@ def span(text: str) -> tuple[float, float]:
         low, high = 0.0, 0.0
     if not -math.inf < low < high < math.inf:
         raise argparse.ArgumentTypeError(
-            f"expected two numbers LOW,HIGH, such as 0,4095. Received: {text}"
+            "expected two numbers LOW,HIGH, such as 0,4095. "
+            f"Received: {shortened(text)}"
         )
     return low, high
 
@@ -236,46 +247,14 @@ def expand(
     options_of_file, given = finder.parse_known_args(argv)
     if not options_of_file.config:
         return [], given
+    from .config_file import as_arguments, read_config
+
     try:
-        content = _config(options_of_file.config)
+        content = read_config(options_of_file.config)
         content = convert(content) if convert else content
         return as_arguments(content, options, str(options_of_file.config)), given
     except UsageError as error:
         options.error(str(error))
-
-
-def _config(path: Path) -> Mapping:
-    """Return what is in a YAML file."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).replace("\n", " ")
-        raise UsageError(f"cannot read the config file {path}: {reason}") from error
-    if content is not None and not isinstance(content, dict):
-        raise UsageError(f"{path}: expected lines of `option: value`")
-    return content or {}
-
-
-def as_arguments(
-    content: Mapping, options: argparse.ArgumentParser, where: str
-) -> list[str]:
-    """Return long option names and values as arguments; `where` is for errors."""
-    actions = options._option_string_actions
-    result = []
-    for key, value in content.items():
-        name = f"--{str(key).replace('_', '-')}"
-        if name not in actions or name in ("--config", "--help"):
-            known = [option[2:] for option in actions if option.startswith("--")]
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UsageError(f"{where}: unknown option {key!r}{hint}")
-        if actions[name].nargs == 0:  # a switch
-            result += [name] if value else []
-        elif value is not None:
-            result.append(f"{name}={value}")
-    return result
 
 
 def show_messages() -> None:

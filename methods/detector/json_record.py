@@ -3,15 +3,14 @@
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from processing.errors import UserError
+from processing.errors import UserError, shortened
 from processing.files import read_json
 
-LONGEST = 60  # characters of a wrong value that an error shows
 NAMES = {str: "text", int: "whole number", float: "finite number", bool: "boolean"}
 
 Record = TypeVar("Record", bound="JsonRecord")
@@ -144,6 +143,30 @@ def checked(kind: Any, value: Any, place: str) -> Any:
     return value
 
 
+def check_names(**lists: Sequence[str]) -> None:
+    """Raise a `ValueError` if a name stands twice in lists of names, given by key."""
+    seen: dict[str, str] = {}
+    for key, names in lists.items():
+        for name in names:
+            if name in seen:
+                raise ValueError(f"{key}: {shown(name)} is in {seen[name]!r} already")
+            seen[name] = key
+
+
+def check_range(
+    key: str, value: float | None, lowest: float, highest: float = math.inf
+) -> None:
+    """Raise a `ValueError` for a number beyond its range."""
+    if value is not None and not lowest <= value <= highest:
+        bound = f"at least {lowest}" if value < lowest else f"at most {highest}"
+        raise ValueError(f"{key}: expected {bound}. Received: {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """Return a wrong value as an error shows it."""
+    return shortened(ascii(value))
+
+
 def _finite(number: float) -> bool:
     try:
         return math.isfinite(number)
@@ -157,8 +180,5 @@ def _name(kind: Any) -> str:
 
 def _expect(right: bool, expected: str, value: Any, place: str) -> None:
     if not right:
-        received = ascii(value)
-        if len(received) > LONGEST:
-            received = f"{received[:LONGEST]}..."
         where = f"{place}: " if place else ""
-        raise ValueError(f"{where}expected {expected}. Received: {received}")
+        raise ValueError(f"{where}expected {expected}. Received: {shown(value)}")

@@ -7,7 +7,7 @@
     attribute record JSON: method, configuration, preparation, splits, versions
 
 Each of these arrays has its CRC-32 as an attribute, which loading checks. Nothing in
-the file is executed or unpickled.
+the file is executed or unpickled, and nothing outside of it is read.
 """
 
 import itertools
@@ -27,13 +27,18 @@ import numpy as np
 import methods
 from processing.errors import UserError
 from processing.files import check_room, decoded, replacing
+from processing.hdf5 import check_hdf5
 from processing.preprocessing.preparation import Preparation
 
 from .detector import Detector
+from .json_record import shown
 from .records import TrainingRecord
+from .settings import check_settings
 
 FORMAT = "keras-anomaly"
 FORMAT_VERSION = 2  # 1 had no preparation but resizing
+GROUPS = {"model_weights", "networks", "arrays", "preparation"}
+LEARNED = {"reference", "mask", "core"}  # in /preparation
 OVERHEAD = 4096  # bytes of an array in a file, besides its own, at most
 # What reading raises where bytes are not those that were written.
 DAMAGED = (
@@ -144,9 +149,18 @@ def opened(path: Path) -> Iterator[h5py.File]:
                     f"{path} has format version {version}; this version reads up to "
                     f"{FORMAT_VERSION}. Update the toolkit"
                 )
+            check_hdf5(file, path.stat().st_size)
+            _check_names("/", file, GROUPS)
+            _check_names("/preparation", file.get("preparation", ()), LEARNED)
             yield file
         except DAMAGED as error:
             raise UserError(f"the model file {path} is damaged: {error}") from error
+
+
+def _check_names(place: str, names: Iterable[str], known: set[str]) -> None:
+    """Raise a `ValueError` for a name in a group that is none of those known."""
+    if unknown := {*names} - known:
+        raise ValueError(f"{place} holds {shown(min(unknown))}, which is unknown")
 
 
 def read_record(path: Path) -> TrainingRecord:
@@ -186,10 +200,20 @@ def unfitted(
         UserError: a configuration that the method or the preparation does not take.
     """
     try:
-        method = methods.recorded(record.method, path)(**record.config)
+        kind = methods.recorded(record.method, path)
+        if record.method in methods.METHODS:  # others check their arguments themselves
+            check_settings(kind, record.config, "config")
+        method = kind(**record.config)
         if record.preparation is None:  # format version 1
             return Detector(method)
-        return Detector(method, Preparation(**record.preparation, arrays=dict(arrays)))
+        check_settings(Preparation, record.preparation, "preparation")
+        preparation = Preparation(**record.preparation, arrays=dict(arrays))
+        if preparation.seen_shape != method.image_shape:
+            raise ValueError(
+                f"images prepared to {preparation.seen_shape}, the method takes "
+                f"{method.image_shape}"
+            )
+        return Detector(method, preparation)
     except DAMAGED as error:
         raise UserError(f"{path} is damaged: config or preparation: {error}") from error
 
@@ -202,8 +226,10 @@ def load_model(path: Path) -> tuple[Detector, TrainingRecord]:
         for name in file.get("arrays", ()):
             method.arrays[name] = _read(file["arrays"][name])
         method.build()
+        _check_names("/networks", file.get("networks", ()), {*method.networks})
         for name, network in method.networks.items():
             group = file["networks"][name]
+            _check_names(group.name, group, {*map(str, range(len(network.weights)))})
             for index, weight in enumerate(network.weights):  # in memory one by one
                 weight.assign(_read(group[str(index)]))
     return detector, record
@@ -226,6 +252,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, list[np.ndarray]], dict[str, 
     """Return what `save_checkpoint` wrote; a `UserError` for a damaged file."""
     try:
         with h5py.File(path, "r") as file:
+            check_hdf5(file, path.stat().st_size)
             state = json.loads(file.attrs["state"])
             arrays = {
                 kind: [_read(group[str(i)]) for i in range(len(group))]

@@ -1,12 +1,13 @@
 """What is recorded of a training run, in run.json, info.json and the model file."""
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from processing.errors import UsageError
 
-from .json_record import LONGEST, JsonRecord
+from .json_record import JsonRecord, check_names, check_range, checked, shown
 
 STAMP = "%d-%m-%Y_%H-%M-%S"  # of run folders; what follows makes them unique
 
@@ -29,6 +30,13 @@ class Splits(JsonRecord):
     shots: list[str] = field(default_factory=list)
     defective: list[str] = field(default_factory=list)
     test: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise a `ValueError` unless each image has one part alone."""
+        check_names(fit=self.fit, validation=self.validation, defective=self.defective)
+        check_names(shots=self.shots)
+        if not {*self.shots} <= {*self.fit}:
+            raise ValueError("shots: expected images of 'fit'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +100,24 @@ class TrainingRecord(JsonRecord):
             for key, value in zip(needed, given, strict=True):
                 if not value:
                     raise ValueError(f"it lacks {key!r}, or 'categories'")
+            self._check_added()
         for name in self.categories:
             _check_path("categories", name, parts=1)
+        seconds = checked(
+            float | None, self.training.get("seconds"), "training.seconds"
+        )
+        check_range("training.seconds", seconds, 0)
         _check_path("run", self.run, parts=5)
         try:
             self.started  # noqa: B018 - a property that raises
         except ValueError as error:
             raise ValueError(f"run: {error}") from error
+
+    def _check_added(self) -> None:
+        for key in ("fit", "validation"):
+            added = getattr(self.added, key, ())
+            if not {*added} <= {*getattr(self.splits, key)}:
+                raise ValueError(f"added.{key}: expected images of 'splits.{key}'")
 
     @property
     def started(self) -> datetime:
@@ -142,10 +161,11 @@ def _check_path(key: str, path: str, parts: int) -> None:
     """
     names = path.split("/")
     count = len(names) == 1 if parts == 1 else len(names) >= parts
-    wrong = {"", ".", ".."} & {*names} or {"\\", "\0"} & {*path}
-    if wrong or not count:
+    wrong = {"", ".", ".."} & {*names} or re.search(r"[\\\x00-\x1f\x7f]", path)
+    drive = any(name[1:2] == ":" for name in names)
+    if wrong or drive or not count:
         expected = "/".join(["NAME"] * parts)
         raise ValueError(
             f"{key}: expected a relative path {expected} without '..'. Received: "
-            f"{path[:LONGEST]!a}"
+            f"{shown(path)}"
         )

@@ -1,13 +1,18 @@
 """The JSON files that `finetune.py` and `test.py` write."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from processing.decision.calibration import RULES, Rule
 from processing.decision.decision import Decision
+from processing.errors import UsageError
+from processing.metrics.names import METRICS
 
-from .json_record import LONGEST, JsonRecord
+from .json_record import JsonRecord, check_names, check_range, checked, shown
+from .settings import LARGEST_SIDE, RANGES
 
+CONFUSION = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 DTYPES = ("float64", "uint8")  # of the maps that a decision is for
 
 
@@ -22,6 +27,19 @@ class Calibration(JsonRecord):
     name: str
     number: float | None
     good_scores: list[float]
+
+    def check(self) -> None:
+        """Raise a `ValueError` unless there are the scores that a rule takes."""
+        if self.name not in RULES or not self.good_scores:
+            expected = f"one of {', '.join(RULES)}, and scores"
+            raise ValueError(
+                f"calibration: expected {expected}. Received: {shown(self.name)}, "
+                f"{len(self.good_scores)} scores"
+            )
+        try:
+            Rule(self.name, self.number)
+        except UsageError as error:
+            raise ValueError(f"calibration.number: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +101,14 @@ class FinetuningResult(JsonRecord):
 
     def check(self) -> None:
         """Raise a `ValueError` unless the values make a decision."""
-        _check_decision(self, "best_min_area")
+        _check_result(self, "best_min_area")
+        check_range("split", self.split, 0, 1)
+        check_names(
+            validation_files=self.validation_files,
+            finetuning_files=self.finetuning_files,
+        )
+        if self.score_interval:
+            _check_interval("score_interval_95", self.score_interval)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,15 +177,35 @@ class TestResult(JsonRecord):
         return Decision(self.threshold, self.min_area, self.clear_border)
 
     def check(self) -> None:
-        """Raise a `ValueError` unless the values make a decision."""
-        _check_decision(self, "min_area")
+        """Raise a `ValueError` unless the values can be those of a test."""
+        _check_result(self, "min_area")
+        check_range("images", self.images, 1)
+        check_names(finetuning_files_left_out=self.finetuning_files)
+        for key in CONFUSION:
+            if key not in self.confusion:
+                raise ValueError(f"it lacks 'confusion.{key}'")
+            check_range(f"confusion.{key}", self.confusion[key], 0, self.images)
+        for key, interval in self.intervals_95.items():
+            _check_interval(f"intervals_95.{key}", interval)
+        for name, counts in self.classes.items():
+            for key, lowest in (("images", 1), ("called_defective", 0)):
+                place = f"classes.{name}.{key}"
+                number = checked(int, counts.get(key), place)
+                check_range(place, number, lowest, self.images)
 
 
-def _check_decision(result: FinetuningResult | TestResult, key: str) -> None:
-    if result.min_area < 1:
-        raise ValueError(f"{key}: expected at least 1. Received: {result.min_area}")
+def _check_result(result: FinetuningResult | TestResult, key: str) -> None:
+    """Raise a `ValueError` for values that no decision and no metrics have."""
+    check_range(key, result.min_area, 1, LARGEST_SIDE**2)
+    check_range("seed", result.seed, *RANGES["seed"])
     if result.dtype not in DTYPES:
         expected = " or ".join(DTYPES)
-        raise ValueError(
-            f"dtype: expected {expected}. Received: {result.dtype[:LONGEST]!a}"
-        )
+        raise ValueError(f"dtype: expected {expected}. Received: {shown(result.dtype)}")
+    for name in METRICS:
+        check_range(result.KEYS.get(name, name), getattr(result, name, None), 0, 1)
+
+
+def _check_interval(key: str, interval: Sequence[float]) -> None:
+    right = len(interval) == 2 and 0 <= interval[0] <= interval[1] <= 1
+    if not right:
+        raise ValueError(f"{key}: expected [low, high]. Received: {shown(interval)}")

@@ -1,9 +1,10 @@
 """The settings of DDAD's original, config.yaml, as options of `train.py`."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from processing.errors import UsageError
+from processing.errors import UsageError, shortened
 
 # By key of `data` and `model`, in DDAD and its line-clearance fork.
 OPTIONS = {
@@ -24,6 +25,7 @@ OPTIONS = {
     "schedule": "schedule",
     "seed": "seed",
 }
+STEPS = ("test_trajectoy_steps", "test_trajectory_steps")  # of which one is there
 # What has one value here, which the file has to share.
 FIXED = {"trajectory_steps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
 # What does not change a result here, or belongs to `finetune.py` and `test.py`. The
@@ -51,12 +53,19 @@ def options(content: Mapping[str, Any]) -> Mapping[str, Any]:
     if not all(isinstance(content.get(key), Mapping) for key in ("data", "model")):
         return content
     given = {**content["data"], **content["model"]}
+    for key in ("skip", *STEPS, *FIXED):
+        value = given.get(key, 1)
+        if type(value) not in (int, float) or not 0 < value < math.inf:
+            raise UsageError(
+                f"{key}: expected a number above 0. Received: {shortened(str(value))}"
+            )
     for key, value in FIXED.items():
         if float(given.get(key, value)) != value:
             raise UsageError(f"{key} is {value} here. Received: {given[key]}")
-    unknown = sorted(given.keys() - OPTIONS.keys() - FIXED.keys() - UNUSED)
+    unknown = given.keys() - OPTIONS.keys() - FIXED.keys() - UNUSED
     if unknown:
-        raise UsageError(f"settings of DDAD without a counterpart: {unknown}")
+        names = shortened(str(sorted(unknown, key=str)))
+        raise UsageError(f"settings of DDAD without a counterpart: {names}")
     translated = {OPTIONS[key]: given[key] for key in given if key in OPTIONS}
     translated |= {"architecture": "DDAD", "preset": _preset(given), **_steps(given)}
     if given.keys() >= {"data_dir", "category"}:
@@ -70,5 +79,5 @@ def _preset(given: Mapping[str, Any]) -> str:
 
 def _steps(given: Mapping[str, Any]) -> dict[str, int]:
     """Return the calls of the network: DDAD-n has n = start / skip."""
-    start = given.get("test_trajectoy_steps", given.get("test_trajectory_steps", 250))
+    start = next((given[key] for key in STEPS if key in given), 250)
     return {"steps": max(1, start // given["skip"])} if "skip" in given else {}

@@ -16,7 +16,7 @@ from methods.detector.json_record import JsonRecord
 from methods.detector.judge import Judge
 from methods.jobs import ray_tasks
 from processing.data.dataset import check_readable, unlabelled
-from processing.data.remote_sources import Part, Source, count, cut
+from processing.data.remote_sources import Part, Source, check_part, count, cut
 from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
 from processing.files import locked, replacing, write_json
@@ -51,6 +51,11 @@ class Plan(JsonRecord):
     model: str
     decision: dict[str, Any]
     parts: list[Any]
+
+    def check(self) -> None:
+        """Raise a `ValueError` for a part that is none."""
+        for part in self.parts:
+            check_part(part)
 
 
 def score(model: Path, source: str, options: Options, address: str) -> tuple[Path, int]:

@@ -52,9 +52,14 @@ class TrainingRun:
     ) -> tuple["TrainingRun", TrainingRecord]:
         """Create root/parts.../timestamp with run.json; return run and record.
 
-        `preparation` are the arrays of the record's preparation.
+        `preparation` are the arrays of the record's preparation. Raises a `UsageError`
+        for names, such as that of a data set, that no record can hold.
         """
         stamp = datetime.now().strftime(STAMP)
+        try:
+            replace(record, run="/".join((*parts, stamp))).check()
+        except ValueError as error:
+            raise UsageError(f"{record.folder or root}: {error}") from error
         run = cls(new_folder(root.joinpath(*parts, stamp)))
         record = replace(record, run="/".join((*parts, run.folder.name)))
         write_json(run.folder / RUN, record.to_json())

@@ -79,7 +79,7 @@ def named(images: ImageSet, names: list[str]) -> ImageSet:
     """
     known = set(images.names)
     outside = [Path(name) for name in names if name not in known]
-    missing = [x for x in outside if not (x.is_absolute() and file_of(x).exists())]
+    missing = [x for x in outside if not (x.is_absolute() and file_of(x).is_file())]
     if missing:
         raise UserError(
             f"{len(missing)} of the images that the model was made with are gone, such "

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from processing.decoding.decode import SUFFIXES
-from processing.errors import UsageError, UserError, one_line
+from processing.errors import UsageError, UserError, one_line, shortened
 
 from .listing import list_images, report_left_out, some
 
@@ -31,6 +31,26 @@ def count(part: Part) -> int:
         return len(part)
     start, stop = part["rows"]
     return stop - start
+
+
+def check_part(part: Any) -> None:
+    """Raise a `ValueError` unless decoded JSON is a part: of names below the source."""
+    if isinstance(part, dict):
+        rows, names = part.get("rows"), [part.get("table")]
+        right = isinstance(rows, list) and [type(row) for row in rows] == [int, int]
+        right = right and 0 <= rows[0] < rows[1]
+    else:
+        right = isinstance(part, list)
+        names = part if right else []
+    if not right or not all(map(_is_below, names)):
+        raise ValueError(
+            "parts: expected names of images, or a table and its rows. Received: "
+            f"{shortened(ascii(part))}"
+        )
+
+
+def _is_below(name: Any) -> bool:
+    return isinstance(name, str) and not {"", ".."} & {*name.split("/")}
 
 
 def cut(part: Part, size: int) -> Iterator[Part]:
@@ -217,7 +237,8 @@ def _absolute(place: str, folder: str) -> str:
 
 
 def _local(number: int, name: str, folder: Path) -> Path:
-    return folder / f"{number:06}-{PurePosixPath(name).name}"
+    last = re.sub(r"[^\w.-]", "_", PurePosixPath(name).name)  # of any system
+    return folder / f"{number:06}-{last[-100:]}"
 
 
 def _fetched(places: dict[str, str], folder: Path) -> dict[str, Path]:

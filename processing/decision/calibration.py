@@ -13,6 +13,7 @@ from .regions import AreaCurve, FloatArray, envelope
 
 # Smallest defect without examples: 0.05 % of the image, 33 pixels of 256 x 256.
 AREA_SHARE = 0.0005
+RULES = ("max", "quantile", "ksigma", "conformal")
 
 
 def smallest_defect(image_shape: tuple[int, ...]) -> int:

@@ -36,7 +36,20 @@ def test_json_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b'{"a": 1', b"[1]", b'{"a": "\xff"}', b"null", b"[" * 99_999]
+    "content",
+    [
+        b"",
+        b'{"a": 1',
+        b"[1]",
+        b'{"a": "\xff"}',
+        b"null",
+        b"[" * 99_999,
+        b'{"a": 1, "a": 2}',
+        b'{"b": {"a": 1, "a": 1}}',
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b"\xef\xbb\xbf",
+        b"\0",
+    ],
 )
 def test_what_is_no_json_object_is_damaged(tmp_path, content):
     path = tmp_path / "result.json"

@@ -1,5 +1,7 @@
 import hashlib
+import zipfile
 
+import h5py
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -120,6 +122,42 @@ def test_keras_files(suffix, model, tmp_path, caplog):
     assert load_weights(other, "resnet18", path) == sha256(path)
     for weight, saved in zip(other.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, saved)
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras", ".h5"])
+def test_keras_files_that_point_elsewhere(suffix, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model.save_weights("own.weights.h5")
+    path, inner = tmp_path / f"made{suffix}", tmp_path / "inner.h5"
+    with h5py.File(inner, "w") as file:
+        file["layers"] = h5py.ExternalLink("own.weights.h5", "layers")
+    inner.rename(path)
+    if suffix == ".keras":
+        path.rename(inner)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(inner, "model.weights.h5")
+    with pytest.raises(UserError, match="made.*: /layers is a link to another place"):
+        load_weights(model, "resnet18", path)
+
+
+@pytest.mark.parametrize("members", [{}, {"model.weights.h5": b""}])
+def test_keras_files_that_hold_nothing(members, model, tmp_path):
+    path = tmp_path / "made.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(UserError, match="made.keras does not hold weights of resnet18"):
+        load_weights(model, "resnet18", path)
+
+
+@pytest.mark.parametrize("name", ["blocks.x.0.a.weight", "blocks.9.0.a.b", "blocks.0"])
+def test_names_of_tensors_of_no_network(name, tmp_path):
+    path = tmp_path / "made.safetensors"
+    tensors = {"bn1.weight": np.zeros(1, "float32"), name: np.zeros(1, "float32")}
+    save_file(tensors, path)
+    model = build("efficientnet_lite0", SHAPE, ["stage1"])
+    with pytest.raises(UserError, match="made.safetensors does not hold the weights"):
+        load_weights(model, "efficientnet_lite0", path)
 
 
 def test_keras_files_of_another_level(model, tmp_path):

@@ -96,6 +96,42 @@ def test_a_value_of_another_type_is_named(record, path):
     assert refused >= (0 if path[0] == "classes" and len(path) > 2 else 5)
 
 
+DEEP: list = []
+for _ in range(500):
+    DEEP = [DEEP]
+HOSTILE = (
+    *(
+        float("nan"),
+        float("inf"),
+        -1,
+        10**400,
+        -0.0,
+        1e308,
+        "",
+        "..",
+        "a\0b",
+        "x" * 9999,
+    ),
+    *("\ud800", "/etc/passwd", DEEP, {"": {}}, ["a", "a"], [1e308, -1], [float("nan")]),
+)
+
+
+@pytest.mark.parametrize(("record", "path"), CASES)
+def test_whatever_a_value_is_replaced_by(record, path):
+    for hostile in HOSTILE:
+        change = {path[-1]: hostile}
+        content = changed(record, path, lambda x, y=change: x.update(y))
+        try:
+            again = type(record).from_json(content, "a file")
+        except UserError as error:
+            assert str(error).startswith("a file is damaged: ")
+            assert len(str(error)) < 400
+            assert "\n" not in str(error)
+        else:
+            read = again.to_json()
+            assert all(repr(read[key]) == repr(content[key]) for key in read)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inner(JsonRecord):
     size: tuple[int, int]

@@ -135,6 +135,54 @@ def test_files_without_checksums(model):
     np.testing.assert_array_equal(arrays["ssim_mean"], 1)
 
 
+def replaced(key, value):
+    def change(file):
+        del file[key]
+        file[key] = value
+
+    return change
+
+
+ELSEWHERE = h5py.ExternalLink("other.h5", "secret")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (replaced("networks/autoencoder/0", ELSEWHERE), "is a link to another place"),
+        (replaced("arrays/ssim_mean", ELSEWHERE), "is a link to another place"),
+        (replaced("model_weights", ELSEWHERE), "is a link to another place"),
+        (replaced("arrays", 3), "damaged"),
+        (replaced("networks/autoencoder", 3), "damaged"),
+        (lambda file: file.update({"notes/x": 1}), "/ holds 'notes', which is unknown"),
+        (lambda file: file.update({"preparation/x": 1}), "/preparation holds 'x'"),
+        (lambda file: file.update({"networks/x/0": 1}), "/networks holds 'x', which"),
+        (lambda file: file.update({"networks/autoencoder/x": 1}), "oder holds 'x'"),
+        (lambda file: file.attrs.update(record=3), "damaged"),
+        (lambda file: file.attrs.update(record=["a"]), "damaged"),
+        (lambda file: file.attrs.update(format_version="new"), "damaged"),
+        (lambda file: file.attrs.update(format=[1, 2]), "damaged|not one that train"),
+    ],
+)
+def test_what_save_model_does_not_write(change, message, model):
+    path, _ = model
+    with h5py.File(path.with_name("other.h5"), "w") as other:
+        other["secret"] = np.ones((32, 32), np.float32)
+    with h5py.File(path, "a") as file:
+        change(file)
+    with pytest.raises(UserError, match=f"model.hdf5 .*({message})"):
+        load_model(path)
+
+
+def test_a_checkpoint_that_points_elsewhere(tmp_path):
+    path = tmp_path / "state.h5"
+    save_checkpoint(path, {"current": [np.ones(3)]}, {})
+    with h5py.File(path, "a") as file:
+        file["current/1"] = ELSEWHERE
+    with pytest.raises(UserError, match="state.h5 is damaged: /current/1 is a link"):
+        load_checkpoint(path)
+
+
 def test_checkpoint_round_trip(tmp_path, rng):
     arrays = {"current": [rng.random(3), np.array(4)], "best": []}
     save_checkpoint(tmp_path / "state.h5", arrays, {"epochs": 3})

@@ -68,6 +68,9 @@ def test_keys_of_other_versions_are_kept():
         "a/b/c/d\0/01-02-2026_00-00-00",
         "a/b/01-02-2026_00-00-00",
         "a/b/c/d/yesterday",
+        "C:/b/c/d/01-02-2026_00-00-00",
+        "a/D:b/c/d/01-02-2026_00-00-00",
+        "a/b/c/d\ne/01-02-2026_00-00-00",
     ],
 )
 def test_a_run_that_leads_out_of_the_folder_of_results(run):
@@ -75,11 +78,41 @@ def test_a_run_that_leads_out_of_the_folder_of_results(run):
         TrainingRecord.from_json({**ONE.to_json(), "run": run}, "m.hdf5")
 
 
-@pytest.mark.parametrize("name", ["", "..", "a/b", "/a", "a\\b"])
+@pytest.mark.parametrize("name", ["", "..", "a/b", "/a", "a\\b", "a\0b", "C:", "a\r"])
 def test_categories_whose_names_are_paths(name):
     content = {**SEVERAL.to_json(), "categories": {name: CATEGORIES["nut"].to_json()}}
     with pytest.raises(UserError, match="^m.hdf5 is damaged: categories: "):
         TrainingRecord.from_json(content, Path("m.hdf5"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"validation": ["a.png"]}, "validation: 'a.png' is in 'fit' already"),
+        ({"fit": ["a.png", "a.png"]}, "fit: 'a.png' is in 'fit' already"),
+        ({"defective": ["c.png"]}, "defective: 'c.png' is in 'validation' already"),
+        ({"shots": ["c.png"]}, "shots: expected images of 'fit'"),
+        ({"shots": ["a.png", "a.png"]}, "shots: 'a.png' is in 'shots' already"),
+    ],
+)
+def test_splits_that_share_images(change, message):
+    content = ONE.to_json()
+    content["splits"] = {**content["splits"], **change}
+    with pytest.raises(UserError, match=f"^m is damaged: {message}"):
+        TrainingRecord.from_json(content, "m")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"added": {"fit": ["z.png"], "validation": []}}, "added.fit: expected images"),
+        ({"training": {"seconds": -1}}, "training.seconds: expected at least 0"),
+        ({"training": {"seconds": "1"}}, "training.seconds: expected a finite number"),
+    ],
+)
+def test_values_that_do_not_go_together(change, message):
+    with pytest.raises(UserError, match=f"^m is damaged: {message}"):
+        TrainingRecord.from_json({**ONE.to_json(), **change}, "m")
 
 
 def test_a_record_of_several_seen_as_one_of_each():

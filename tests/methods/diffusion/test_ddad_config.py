@@ -67,6 +67,12 @@ def test_other_files_stay_as_they_are():
     [
         ("beta_end: 0.02", "beta_end: 0.006", "beta_end is 0.02 here. Received: 0.006"),
         ("  eta: 1", "  eeta: 1", r"without a counterpart: \['eeta'\]"),
+        ("  eta: 1", "  1: 2\n  x: 3", r"without a counterpart: \[1, 'x'\]"),
+        ("skip: 25", "skip: 0", "skip: expected a number above 0. Received: 0"),
+        ("skip: 25", "skip: .nan", "skip: expected a number above 0. Received: nan"),
+        ("steps: 250", "steps: [1]", r"steps: expected a number above 0. Received: \["),
+        ("beta_end: 0.02", "beta_end: low", "beta_end: expected a number above 0."),
+        ("beta_end: 0.02", "beta_end: true", "beta_end: expected a number above 0."),
     ],
 )
 def test_what_cannot_be_had_is_refused(before, after, message):

@@ -30,6 +30,14 @@ def test_what_had_not_begun_is_not_resumed(tmp_path):
         TrainingRun.resume(run.folder)
 
 
+@pytest.mark.parametrize("part", ["..", "a/../../b", "a\\b", "", "/etc", "a\nb"])
+def test_names_that_no_record_can_hold_are_refused_before_work(part, tmp_path):
+    parts = (*PARTS[:3], part)
+    with pytest.raises(UsageError, match="run: expected a relative path"):
+        TrainingRun.start(tmp_path / "models", parts, training_record("PaDiM"), {})
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_damaged_record(tmp_path):
     run, _ = start(tmp_path)
     (run.folder / "run.json").write_text("{")
