@@ -10,6 +10,7 @@ Each of these arrays has its CRC-32 as an attribute, which loading checks. Nothi
 the file is executed or unpickled.
 """
 
+import hashlib
 import itertools
 import json
 import logging
@@ -30,7 +31,7 @@ from processing.files import check_room, decoded, replacing
 from processing.preprocessing.preparation import Preparation
 
 from .detector import Detector
-from .records import TrainingRecord
+from .records import EARLIER, TrainingRecord
 
 FORMAT = "keras-anomaly"
 FORMAT_VERSION = 2  # 1 had no preparation but resizing
@@ -156,7 +157,11 @@ def read_record(path: Path) -> TrainingRecord:
 
 
 def _record(file: h5py.File, path: Path) -> TrainingRecord:
-    return TrainingRecord.from_json(decoded(file.attrs["record"], path), path)
+    text = file.attrs["record"]
+    record = TrainingRecord.from_json(decoded(text, path), path)
+    if record.id:
+        return record
+    return replace(record, id=EARLIER + hashlib.sha256(text.encode()).hexdigest()[:32])
 
 
 def read_unfitted(path: Path) -> tuple[Detector, TrainingRecord]:

@@ -1,5 +1,8 @@
 """The JSON files that `finetune.py` and `test.py` write."""
 
+import json
+import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -7,6 +10,7 @@ from typing import Any, ClassVar
 from processing.decision.decision import Decision
 
 from .json_record import LONGEST, JsonRecord
+from .records import EARLIER
 
 DTYPES = ("float64", "uint8")  # of the maps that a decision is for
 
@@ -45,6 +49,11 @@ class FinetuningResult(JsonRecord):
         model: path of the model file.
         options: of finetune.py.
         versions: of Python and packages.
+        id: of this decision alone.
+        number: counts the decisions in a folder of results from 1; the highest is in
+            force. 0 of an earlier version's.
+        created: when it was made, ISO 8601, UTC.
+        model_id: `TrainingRecord.id` of the model; "" of an earlier version's.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {
@@ -75,15 +84,37 @@ class FinetuningResult(JsonRecord):
     model: str
     options: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    id: str = ""
+    number: int = 0
+    created: str = ""
+    model_id: str = ""
 
     @property
     def decision(self) -> Decision:
         """What makes an image defective."""
         return Decision(self.threshold, self.min_area, self.clear_border)
 
+    @property
+    def name(self) -> str:
+        """What tables call it: its id, or a checksum of an earlier version's."""
+        content = json.dumps(self.to_json(), sort_keys=True)
+        return self.id or f"{EARLIER}{zlib.crc32(content.encode()):08x}"
+
+    def describe(self) -> str:
+        """Return in words which decision it is."""
+        number = f"number {self.number} of {self.created}, " if self.number else ""
+        return (
+            f"{number}{self.name}: {self.kind} maps of {self.dtype}, threshold "
+            f"{self.threshold:.6g}, min_area {self.min_area}, from {self.source}"
+        )
+
     def check(self) -> None:
         """Raise a `ValueError` unless the values make a decision."""
         _check_decision(self, "best_min_area")
+        if not re.fullmatch(r"[\w-]*", self.id):
+            raise ValueError(
+                f"id: expected letters and digits. Received: {self.id[:LONGEST]!a}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +137,8 @@ class TestResult(JsonRecord):
             and score; "good" has the first two alone.
         images: number of images.
         finetuning_files: images that the decision was made from.
-        model, options, versions: as of `FinetuningResult`.
+        model, options, versions, model_id: as of `FinetuningResult`.
+        decision_id: `name` of the `FinetuningResult`; "" of an earlier version's.
     """
 
     __test__ = False  # pytest takes it for a test
@@ -145,6 +177,8 @@ class TestResult(JsonRecord):
     model: str
     options: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    decision_id: str = ""
+    model_id: str = ""
 
     @property
     def decision(self) -> Decision:

@@ -1,5 +1,6 @@
 """`test.py` behind its command line: judge images with a model and its decision."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ from .reporting import (
 from .run_folder import comparable
 
 RESULT = "test_result.json"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
                 "expected more, or --include-finetuning"
             )
         images = check_readable(images, options.skip_unreadable)
+        log.info("decision: %s", finetuned.describe())
         folder = options.results / record.run / "test" / path.name
         decided = Decided(Judge.of(detector, finetuned), record, finetuned)
         yield _judge(folder, decided, images, model, options)
@@ -135,7 +139,7 @@ def _judge(
             truth = known_mask(images, index)
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
-            rows.append(score_row(images, index, verdict))
+            rows.append(score_row(images, index, verdict, judge.name))
             regions += region_rows(images.names[index], verdict)
     metrics = all_metrics(rows, pixels, finetuned.seed)
     result = _result(finetuned, metrics, len(rows), model, options)
@@ -169,4 +173,6 @@ def _result(
         model=str(model),
         options=comparable(options),
         versions=versions(),
+        decision_id=finetuned.name,
+        model_id=finetuned.model_id,
     )
