@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Container, Iterable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from methods.detector.judge import Judge, Verdict
 from processing.data.image_set import ImageSet
 from processing.decision.regions import REGION_COLUMNS
 from processing.errors import UserError, reason
+from processing.files import write_table
 
 from .evaluation import VERDICTS, Row
 
@@ -45,7 +47,7 @@ def score_row(images: ImageSet, index: int, verdict: Verdict, decision: str) -> 
     label = images.labels[index]
     known = {"p_value": verdict.p_value, "registered": verdict.registered}
     return {
-        "file": images.names[index],
+        "file": written_name(images.names[index]),
         "class": images.classes[index],
         "label": VERDICTS[label] if label >= 0 else "",
         "verdict": VERDICTS[verdict.defective],
@@ -78,10 +80,32 @@ def isolate_errors(
     yield batch, result
 
 
+def write_left_out(folder: Path, images: ImageSet, readable: ImageSet) -> None:
+    """Write not_judged.csv of those images that are not among the readable ones.
+
+    What an earlier test has left of one is removed if there are none.
+    """
+    left_out = without(images, set(readable.names))
+    rows = []
+    for index, error in left_out.unreadable().items():
+        file = left_out.groups[index]
+        status = file.stat() if file.exists() else None
+        rows.append(not_judged_row(left_out.names[index], error, status))
+    if rows:
+        write_table(folder / NOT_JUDGED, rows, NOT_JUDGED_COLUMNS)
+    else:
+        (folder / NOT_JUDGED).unlink(missing_ok=True)
+
+
+def written_name(name: str) -> str:
+    """Return the name of an image as tables have it: what is no UTF-8 is escaped."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def not_judged_row(name: str, error: Exception, status: os.stat_result | None) -> Row:
     """Return a row of not_judged.csv; `status` is that of the file, if known."""
     return {
-        "file": name,
+        "file": written_name(name),
         "reason": reason(error),
         "size": status.st_size if status else None,
         "time": file_time(status.st_mtime_ns) if status else None,

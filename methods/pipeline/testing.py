@@ -28,7 +28,7 @@ from .evaluation import (
     pixel_metrics,
 )
 from .finetuning import CACHE_BYTES
-from .judging import REGIONS, region_rows, score_row, without
+from .judging import REGIONS, region_rows, score_row, without, write_left_out
 from .reporting import (
     JudgedSet,
     Pictures,
@@ -103,24 +103,24 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
                 f"all {len(category.test)} test images were used for finetuning: "
                 "expected more, or --include-finetuning"
             )
-        images = check_readable(images, options.skip_unreadable)
+        readable = check_readable(images, options.skip_unreadable)
         log.info("decision: %s", finetuned.describe())
         folder = options.results / record.run / "test" / path.name
+        write_left_out(folder, images, readable)
         decided = Decided(Judge.of(detector, finetuned), record, finetuned)
-        yield _judge(folder, decided, images, model, options)
+        yield _judge(folder, decided, readable, model, options)
 
 
 def predict(model: Path, options: Options) -> JudgedSet:
     """Judge unlabelled images with the newest matching decision."""
     assert options.images is not None
     decided = load_decided(model, *options.decided)
-    images = check_readable(
-        decided.judge.detector.images(options.images, CACHE_BYTES),
-        options.skip_unreadable,
-    )
+    images = decided.judge.detector.images(options.images, CACHE_BYTES)
+    readable = check_readable(images, options.skip_unreadable)
     stamp = datetime.now().strftime(STAMP)
     folder = new_folder(options.results / decided.record.run / "predict" / stamp)
-    return _judge(folder, decided, images, model, options)
+    write_left_out(folder, images, readable)
+    return _judge(folder, decided, readable, model, options)
 
 
 def _judge(

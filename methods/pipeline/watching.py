@@ -20,7 +20,13 @@ from processing.wording import printable
 
 from .evaluation import Row
 from .growing_table import Table, Written, open_scores
-from .judging import NOT_JUDGED, file_time, isolate_errors, score_rows
+from .judging import (
+    NOT_JUDGED,
+    file_time,
+    isolate_errors,
+    score_rows,
+    written_name,
+)
 from .testing import Options
 
 POLL = 1.0  # seconds between two looks at the folder
@@ -187,9 +193,8 @@ class Watcher:
         self.not_judged.discard(self._name(path))
 
     def _name(self, path: Path) -> str:
-        """Return what tables call a file; what is no UTF-8 is escaped."""
-        name = path.relative_to(self.source).as_posix()
-        return name.encode("utf-8", "backslashreplace").decode()
+        """Return what tables call a file."""
+        return written_name(path.relative_to(self.source).as_posix())
 
     def _columns(self, path: Path) -> Row:
         size, changed, _ = self.before[path]

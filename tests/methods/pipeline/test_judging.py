@@ -2,6 +2,7 @@
 
 import os
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from methods.detector.judge import Verdict
 from methods.pipeline import testing
 from methods.pipeline.judging import (
+    NOT_JUDGED,
     NOT_JUDGED_COLUMNS,
     REGIONS,
     file_time,
@@ -17,10 +19,13 @@ from methods.pipeline.judging import (
     region_rows,
     score_row,
     without,
+    write_left_out,
 )
 from methods.pipeline.testing import Options
+from processing.data.dataset import scan_images
 from processing.data.image_set import ImageSet
 from processing.errors import UserError
+from processing.files import read_table
 
 MAP = np.arange(16.0).reshape(4, 4)
 MASK = MAP % 4 < 2
@@ -107,10 +112,27 @@ def test_some_images_are_left_out(images):
     assert list(without(images, {"a.png"}).names) == ["b.png"]
 
 
-def test_the_tables_of_a_test(model, samples):
+def test_what_is_left_out_is_listed(tmp_path):
+    for name in ("a.png", "c.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((8, 8), np.uint8))
+    (tmp_path / "b\udce9.png").write_bytes(b"no image")
+    images = scan_images(tmp_path, (8, 8, 1))
+    readable = without(images, {"b\udce9.png", "c.png"})  # one has been mended since
+    write_left_out(tmp_path, images, readable)
+    [row] = read_table((tmp_path / NOT_JUDGED).read_text())
+    assert (row["file"], row["size"]) == (r"b\udce9.png", "8")
+    assert "not a readable image" in row["reason"]
+    write_left_out(tmp_path, images, images)
+    assert not (tmp_path / NOT_JUDGED).exists()
+
+
+def test_the_tables_of_a_test(model, samples, caplog):
     """What is called defective has regions, which make up its area."""
+    caplog.set_level("INFO")
     path, results = model
     [judged] = testing.test(path, Options(results=results, report=False))
+    assert "decision: number 1 of 20" in caplog.text
+    assert {row["decision"] for row in judged.rows} == {judged.result.decision_id}
     scores = pd.read_csv(judged.folder / "scores.csv", float_precision="round_trip")
     assert scores.to_dict("records") == judged.rows
     regions = pd.read_csv(judged.folder / "regions.csv")

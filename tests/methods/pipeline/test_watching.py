@@ -325,8 +325,9 @@ def test_killed_and_started_again(watched, model, photos):
     words = ["test.py", "-p", model[0], "-d", watched.folder, "--watch"]
     command = [sys.executable, *map(str, words), "--results", str(model[1])]
     for end, arrived in ((signal.SIGKILL, 6), (signal.SIGINT, len(photos))):
-        for index, photo in enumerate(photos[:arrived]):
-            (watched.folder / f"{index:02}.png").write_bytes(photo)
+        there = len(list(watched.folder.iterdir()))
+        for index in range(there, arrived):
+            (watched.folder / f"{index:02}.png").write_bytes(photos[index])
         expected = 1 if end == signal.SIGKILL else arrived
         process = subprocess.Popen(
             command,
