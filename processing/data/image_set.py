@@ -171,8 +171,8 @@ class ImageSet:
     def unreadable(self) -> dict[int, UserError]:
         """Return the error, by index, of each file that cannot be decoded.
 
-        Images that the cache keeps are decoded; of a larger set PNG and JPEG files are
-        checked for header, length and checksums alone.
+        Images that the cache keeps are prepared; those of a larger set are decoded
+        alone.
         """
         read = self._read if self._cache.limit else fault
         decoded = self._decoded(range(len(self)), ahead=2 * _WORKERS, read=read)
