@@ -23,6 +23,7 @@ import numpy as np
 import psutil
 
 from methods.jobs import child_process
+from methods.pipeline.judging import file_time
 from processing.files import read_table
 from processing.samples import write_samples
 
@@ -240,9 +241,15 @@ class Soak:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.poll() is None:
             rows = self.table("scores.csv") + self.table("not_judged.csv")
-            if len({row["file"] for row in rows} & {*self.readable}) == files:
+            arrived = len({row["file"] for row in rows} & {*self.readable})
+            if arrived == files and self.is_renewed(rows):
                 return
             time.sleep(0.5)
+
+    def is_renewed(self, rows: Sequence[dict[str, str]]) -> bool:
+        """Return whether the last of the pictures called last.png has a row."""
+        changed = file_time((self.arriving / "last.png").stat().st_mtime_ns)
+        return changed in [row["time"] for row in rows if row["file"] == "last.png"]
 
     def report(self) -> int:
         """Print what became of the files, and the memory; return 1 after a fault."""
@@ -253,6 +260,8 @@ class Soak:
         faults = list(self.faults(counts, lines))
         if len({*renewed}) != len(renewed):
             faults.append("last.png: judged twice without a change")
+        if not self.is_renewed(scores):
+            faults.append("last.png: not judged after its last change")
         print(f"{'files':<18}{'arrived':>8}{'rows':>8}{'lines':>8}")
         for kind in ("", *WAYS):
             names = [name for name, found in self.kinds.items() if found == kind]

@@ -60,8 +60,9 @@ class TrainingRecord(JsonRecord):
         versions: of Python and packages.
         run: dataset/category/method/variant/time of start, the run folder below that
             of all models, and the folder of results below that of all results.
-        id: of this training run alone, which decisions for its model repeat; that of
-            an earlier version's model file is made of its record, see `EARLIER`.
+        id: of this training run alone, which decisions for its model repeat, with the
+            category behind it if there are several; that of an earlier version's model
+            file is made of its record, see `EARLIER`.
         added: what `train.py --update` added to the splits.
         updated_from: the model file that an update began with.
         adapted_from: the model file that the shots were exchanged of.
@@ -131,6 +132,7 @@ class TrainingRecord(JsonRecord):
             category=name,
             categories={},
             run="/".join((dataset, name, *rest)),
+            id=f"{self.id}/{name}",
             folder=chosen.folder,
             splits=chosen.splits,
         )
