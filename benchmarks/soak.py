@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--files", type=int, default=2000, help="that arrive")
     add("--damaged", type=float, default=0.05, help="share of them")
     add("--minutes", type=float, default=10, help="over which they arrive")
-    add("--kills", type=int, default=5, help="in the first half of the time")
+    add("--kills", type=int, default=5, help="in the first three quarters")
     add("--folder", type=Path, help="new one for all files; default: a temporary one")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as temporary:
@@ -157,7 +157,7 @@ class Soak:
         )
         self.start()
         self.begun = time.monotonic()
-        moments = [seconds * (i + 1) / (2 * kills + 1) for i in range(kills)]
+        moments = [0.75 * seconds * (i + 1) / kills for i in range(kills)]
         renewal = sampled = 0.0
         for number, kind in enumerate(kinds):
             self.arrive(number, str(kind))
