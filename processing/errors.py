@@ -16,12 +16,18 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def one_line(error: Exception) -> str:
-    """Return the one-line message of an error."""
+def reason(error: Exception) -> str:
+    """Return the one-line message of an error, whatever it is."""
     text = " ".join(str(error).split())
     if isinstance(error, UserError):
         return text
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
         return f"{error.strerror}{where}"
-    return f"{type(error).__name__}: {text} (--debug shows where)"
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error that ends a script, perhaps with advice."""
+    known = isinstance(error, UserError) or getattr(error, "strerror", None)
+    return reason(error) + ("" if known else " (--debug shows where)")

@@ -50,7 +50,7 @@ def is_utf8(name: str) -> bool:
     return True
 
 
-def shortened(name: str) -> str:
+def elided(name: str) -> str:
     """Return a name for a message, the middle of a long one cut out."""
     half = LONGEST // 2
     return name if len(name) <= LONGEST else f"{name[:half]}...{name[-half:]}"

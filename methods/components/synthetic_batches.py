@@ -75,13 +75,17 @@ def validation_batches(
     share: float = 0.5,
     kinds: Sequence[str] = tuple(KINDS),
 ) -> InOrder:
-    """Return all images in order as (images, masks), with the same defects always."""
+    """Return all images in order as (images, masks), with the same defects always.
+
+    A single image comes twice, for half of them to have a defect, too.
+    """
     draw = drawing(good, seed, share, kinds)
+    order = np.resize(np.arange(len(good)), max(2, len(good)))
 
-    def load(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return draw(good.load(indices), seed, int(indices[0]))
+    def load(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return draw(good.load(order[places]), seed, int(places[0]))
 
-    return InOrder(load, len(good), batch_size)
+    return InOrder(load, len(order), batch_size)
 
 
 def drawing(

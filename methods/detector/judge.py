@@ -60,6 +60,7 @@ class Judge:
         dtype: of these maps: "float64" or "uint8".
         good_scores: of good validation images, as `GoodImages` has them; without them
             verdicts have no p-value.
+        name: of the decision, in tables.
 
     Raises:
         UserError: maps of a kind that the method does not have.
@@ -72,6 +73,7 @@ class Judge:
         kind: str | None = None,
         dtype: str = "float64",
         good_scores: Sequence[float] = (),
+        name: str = "",
     ):
         method = detector.method
         self.detector = detector
@@ -84,14 +86,15 @@ class Judge:
             )
         self.dtype = dtype
         self.good_scores = good_scores
+        self.name = name
 
     @classmethod
     def of(cls, detector: Detector, finetuned: FinetuningResult) -> "Judge":
         """Return the judge that a finetuning result describes."""
         calibration = finetuned.calibration
         good_scores = calibration.good_scores if calibration else ()
-        kind, dtype = finetuned.kind, finetuned.dtype
-        return cls(detector, finetuned.decision, kind, dtype, good_scores)
+        kind, dtype, name = finetuned.kind, finetuned.dtype, finetuned.name
+        return cls(detector, finetuned.decision, kind, dtype, good_scores, name)
 
     def judge(self, images: ImageSet, batch_size: int = 16) -> Iterator[Verdict]:
         """Yield the verdict on each image, in order; see `Detector.judge`."""

@@ -10,6 +10,7 @@ Each of these arrays has its CRC-32 as an attribute, which loading checks. Nothi
 the file is executed or unpickled, and nothing outside of it is read.
 """
 
+import hashlib
 import itertools
 import json
 import logging
@@ -32,7 +33,7 @@ from processing.preprocessing.preparation import Preparation
 
 from .detector import Detector
 from .json_record import shown
-from .records import TrainingRecord
+from .records import EARLIER, TrainingRecord
 from .settings import check_settings
 
 FORMAT = "keras-anomaly"
@@ -170,7 +171,11 @@ def read_record(path: Path) -> TrainingRecord:
 
 
 def _record(file: h5py.File, path: Path) -> TrainingRecord:
-    return TrainingRecord.from_json(decoded(file.attrs["record"], path), path)
+    text = file.attrs["record"]
+    record = TrainingRecord.from_json(decoded(text, path), path)
+    if record.id:
+        return record
+    return replace(record, id=EARLIER + hashlib.sha256(text.encode()).hexdigest()[:32])
 
 
 def read_unfitted(path: Path) -> tuple[Detector, TrainingRecord]:

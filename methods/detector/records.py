@@ -10,6 +10,7 @@ from processing.errors import UsageError
 from .json_record import JsonRecord, check_names, check_range, checked, shown
 
 STAMP = "%d-%m-%Y_%H-%M-%S"  # of run folders; what follows makes them unique
+EARLIER = "earlier-"  # begins the id of a model that has none in its file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,9 @@ class TrainingRecord(JsonRecord):
         versions: of Python and packages.
         run: dataset/category/method/variant/time of start, the run folder below that
             of all models, and the folder of results below that of all results.
+        id: of this training run alone, which decisions for its model repeat, with the
+            category behind it if there are several; that of an earlier version's model
+            file is made of its record, see `EARLIER`.
         added: what `train.py --update` added to the splits.
         updated_from: the model file that an update began with.
         adapted_from: the model file that the shots were exchanged of.
@@ -87,6 +91,7 @@ class TrainingRecord(JsonRecord):
     splits: Splits = field(default_factory=no_splits)
     versions: dict[str, str] = field(default_factory=dict)
     run: str = ""
+    id: str = ""
     added: Splits | None = None
     updated_from: str | None = None
     adapted_from: str | None = None
@@ -149,6 +154,7 @@ class TrainingRecord(JsonRecord):
             category=name,
             categories={},
             run="/".join((dataset, name, *rest)),
+            id=f"{self.id}/{name}",
             folder=chosen.folder,
             splits=chosen.splits,
         )

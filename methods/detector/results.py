@@ -1,5 +1,8 @@
 """The JSON files that `finetune.py` and `test.py` write."""
 
+import json
+import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -10,6 +13,7 @@ from processing.errors import UsageError
 from processing.metrics.names import METRICS
 
 from .json_record import JsonRecord, check_names, check_range, checked, shown
+from .records import EARLIER
 from .settings import LARGEST_SIDE, RANGES
 
 CONFUSION = ("true_positives", "false_positives", "true_negatives", "false_negatives")
@@ -63,6 +67,11 @@ class FinetuningResult(JsonRecord):
         model: path of the model file.
         options: of finetune.py.
         versions: of Python and packages.
+        id: of this decision alone.
+        number: counts the decisions in a folder of results from 1; the highest is in
+            force. 0 of an earlier version's.
+        created: when it was made, ISO 8601, UTC.
+        model_id: `TrainingRecord.id` of the model; "" of an earlier version's.
     """
 
     KEYS: ClassVar[Mapping[str, str]] = {
@@ -93,11 +102,29 @@ class FinetuningResult(JsonRecord):
     model: str
     options: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    id: str = ""
+    number: int = 0
+    created: str = ""
+    model_id: str = ""
 
     @property
     def decision(self) -> Decision:
         """What makes an image defective."""
         return Decision(self.threshold, self.min_area, self.clear_border)
+
+    @property
+    def name(self) -> str:
+        """What tables call it: its id, or a checksum of an earlier version's."""
+        content = json.dumps(self.to_json(), sort_keys=True)
+        return self.id or f"{EARLIER}{zlib.crc32(content.encode()):08x}"
+
+    def describe(self) -> str:
+        """Return in words which decision it is."""
+        number = f"number {self.number} of {self.created}, " if self.number else ""
+        return (
+            f"{number}{self.name}: {self.kind} maps of {self.dtype}, threshold "
+            f"{self.threshold:.6g}, min_area {self.min_area}, from {self.source}"
+        )
 
     def check(self) -> None:
         """Raise a `ValueError` unless the values make a decision."""
@@ -109,6 +136,10 @@ class FinetuningResult(JsonRecord):
         )
         if self.score_interval:
             _check_interval("score_interval_95", self.score_interval)
+        if not re.fullmatch(r"[\w-]*", self.id):
+            raise ValueError(
+                f"id: expected letters and digits. Received: {shown(self.id)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +162,8 @@ class TestResult(JsonRecord):
             and score; "good" has the first two alone.
         images: number of images.
         finetuning_files: images that the decision was made from.
-        model, options, versions: as of `FinetuningResult`.
+        model, options, versions, model_id: as of `FinetuningResult`.
+        decision_id: `name` of the `FinetuningResult`; "" of an earlier version's.
     """
 
     __test__ = False  # pytest takes it for a test
@@ -170,6 +202,8 @@ class TestResult(JsonRecord):
     model: str
     options: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    decision_id: str = ""
+    model_id: str = ""
 
     @property
     def decision(self) -> Decision:

@@ -1,8 +1,5 @@
 """Run a program in a process of its own, to know its peak memory and time."""
 
-import ctypes
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -10,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+from . import posix
 
 
 @dataclass(frozen=True)
@@ -19,8 +16,8 @@ class Completed:
 
     Attributes:
         output: what it printed, unless it was shown.
-        peak: its largest resident memory in bytes. It counts from this process's own
-            size upward, which should be far smaller.
+        peak: its largest resident memory in bytes, 0 on Windows. It counts from this
+            process's own size upward, which should be far smaller.
         seconds: from start to exit.
     """
 
@@ -49,7 +46,7 @@ def run(
         arguments: a script or `-m` and a module, and its options.
         show: let it print to this program's own output; its stderr follows at
             its end.
-        keep: file descriptors that it inherits, such as those of locks.
+        keep: file descriptors that it inherits, such as those of locks, on POSIX.
         mortal: it is killed with this thread, on Linux, and does not work on unseen.
 
     Raises:
@@ -62,28 +59,19 @@ def run(
             [sys.executable, *arguments],
             stdout=None if show else file,
             stderr=file if show else subprocess.STDOUT,
-            pass_fds=keep,
-            preexec_fn=_die_with_parent if mortal else None,
+            **posix.options(keep, mortal),
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = posix.wait(process)
         seconds = perf_counter() - start
         file.seek(0)
         output = file.read().decode(errors="replace")
     if show:
         sys.stderr.write(output)
-    if process.returncode in (130, -2):
+    if process.returncode in posix.INTERRUPTED:
         raise KeyboardInterrupt
     if process.returncode:
         code = f"{' '.join(arguments[:2])} ended with exit code {process.returncode}"
         lines = output.strip().splitlines() or [code]
         message = f"{code}: {output.strip()}".removesuffix(": ")
         raise ChildError(message, lines[-1].removeprefix("error: "))
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Completed(output, usage.ru_maxrss * unit, seconds)
-
-
-def _die_with_parent() -> None:
-    """Ask Linux for a SIGKILL once the thread that started this process ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return Completed(output, peak, seconds)

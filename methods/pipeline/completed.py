@@ -43,6 +43,7 @@ def tests(record: TrainingRecord, options: testing.Options) -> Iterator[Complete
             continue
         result = TestResult.read(folder / testing.RESULT)
         same = result.decision == finetuned.decision
+        same &= result.decision_id in ("", finetuned.name)
         if same and result.options == comparable(options):
             yield folder, result, finetuned
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from methods.base import Method
 from methods.detector.categories import load_category
-from methods.detector.decisions import RESULT
+from methods.detector.decisions import write_decision
 from methods.detector.detector import Detector
 from methods.detector.judge import decision_maps
 from methods.detector.records import TrainingRecord
@@ -31,7 +31,6 @@ from processing.decision.search import (
     legacy_thresholds,
 )
 from processing.errors import UsageError
-from processing.files import write_json
 from processing.report import plots
 
 from .run_folder import comparable
@@ -148,8 +147,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         versions=versions(),
     )
     name = f"{kind}_{options.dtype}" + (f"_{options.rule.name}" if options.rule else "")
-    folder = options.results / record.run / "finetuning" / name
-    write_json(folder / RESULT, result.to_json())
+    folder, result = write_decision(record, options.results, name, result)
     if search:
         plots.thresholds(folder / "min_area_threshold_plot.png", search)
         plots.scores(folder / "scores_plot.png", search)

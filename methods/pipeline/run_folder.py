@@ -2,6 +2,7 @@
 
 import json
 import logging
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -50,18 +51,21 @@ class TrainingRun:
         record: TrainingRecord,
         preparation: Mapping[str, np.ndarray],
     ) -> tuple["TrainingRun", TrainingRecord]:
-        """Create root/parts.../timestamp with run.json; return run and record.
+        """Create root/parts.../TIME_ID with run.json; return run and record.
 
-        `preparation` are the arrays of the record's preparation. Raises a `UsageError`
-        for names, such as that of a data set, that no record can hold.
+        The id tells runs apart that start in one second below different roots, and
+        whose results share a root. `preparation` are the arrays of the record's
+        preparation. Raises a `UsageError` for names, such as that of a data set, that
+        no record can hold.
         """
-        stamp = datetime.now().strftime(STAMP)
+        id_ = uuid.uuid4().hex
+        name = f"{datetime.now().strftime(STAMP)}_{id_[:8]}"
         try:
-            replace(record, run="/".join((*parts, stamp))).check()
+            replace(record, id=id_, run="/".join((*parts, name))).check()
         except ValueError as error:
             raise UsageError(f"{record.folder or root}: {error}") from error
-        run = cls(new_folder(root.joinpath(*parts, stamp)))
-        record = replace(record, run="/".join((*parts, run.folder.name)))
+        run = cls(new_folder(root.joinpath(*parts, name)))
+        record = replace(record, id=id_, run="/".join((*parts, run.folder.name)))
         write_json(run.folder / RUN, record.to_json())
         arrays = {name: [array] for name, array in preparation.items()}
         save_checkpoint(run.folder / PREPARATION, arrays, {})

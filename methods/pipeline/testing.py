@@ -1,5 +1,6 @@
 """`test.py` behind its command line: judge images with a model and its decision."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from .evaluation import (
     warn_of_masks,
 )
 from .finetuning import CACHE_BYTES
-from .judging import REGIONS, region_rows, score_row, without
+from .judging import REGIONS, region_rows, score_row, without, write_left_out
 from .reporting import (
     JudgedSet,
     Pictures,
@@ -40,6 +41,8 @@ from .reporting import (
 from .run_folder import comparable
 
 RESULT = "test_result.json"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,25 +106,25 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
                 f"all {len(category.test)} test images were used for finetuning: "
                 "expected more, or --include-finetuning"
             )
-        images = check_readable(images, options.skip_unreadable)
+        readable = check_readable(images, options.skip_unreadable)
+        log.info("decision: %s", finetuned.describe())
         folder = options.results / record.run / "test" / path.name
+        write_left_out(folder, images, readable)
         decided = Decided(Judge.of(detector, finetuned), record, finetuned)
-        yield _judge(folder, decided, images, model, options)
+        yield _judge(folder, decided, readable, model, options)
 
 
 def predict(model: Path, options: Options) -> JudgedSet:
     """Judge unlabelled images with the newest matching decision."""
     assert options.images is not None
     decided = load_decided(model, *options.decided)
-    images = check_readable(
-        decided.judge.detector.images(
-            options.images, CACHE_BYTES, options.skip_unreadable
-        ),
-        options.skip_unreadable,
-    )
+    detector, skip = decided.judge.detector, options.skip_unreadable
+    images = detector.images(options.images, CACHE_BYTES, skip)
+    readable = check_readable(images, skip)
     stamp = datetime.now().strftime(STAMP)
     folder = new_folder(options.results / decided.record.run / "predict" / stamp)
-    return _judge(folder, decided, images, model, options)
+    write_left_out(folder, images, readable)
+    return _judge(folder, decided, readable, model, options)
 
 
 def _judge(
@@ -142,7 +145,7 @@ def _judge(
             unknown += [index] if truth is None else []
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
-            rows.append(score_row(images, index, verdict))
+            rows.append(score_row(images, index, verdict, judge.name))
             regions += region_rows(images.names[index], verdict)
     warn_of_masks(pixels, images, unknown)
     metrics = all_metrics(rows, pixels, finetuned.seed)
@@ -177,4 +180,6 @@ def _result(
         model=str(model),
         options=comparable(options),
         versions=versions(),
+        decision_id=finetuned.name,
+        model_id=finetuned.model_id,
     )

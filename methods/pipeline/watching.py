@@ -1,24 +1,32 @@
 """`test.py --watch`: judge the images of a folder as they arrive, each once."""
 
-import csv
-import io
 import logging
 import os
+import stat
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from methods.detector.decisions import load_decided
 from methods.detector.json_record import JsonRecord
 from methods.detector.judge import Judge
-from processing.data.dataset import images_below, unlabelled
-from processing.decoding.decode import fault
-from processing.errors import UsageError, UserError
+from processing.data.dataset import unlabelled
+from processing.data.listing import entries
+from processing.decoding.decode import SUFFIXES
+from processing.errors import UsageError, UserError, reason
 from processing.files import locked, write_json
+from processing.wording import printable
 
-from .judging import score_rows, without
+from .evaluation import Row
+from .growing_table import Table, Written, open_scores
+from .judging import (
+    NOT_JUDGED,
+    file_time,
+    isolate_errors,
+    score_rows,
+    written_name,
+)
 from .testing import Options
 
 POLL = 1.0  # seconds between two looks at the folder
@@ -26,6 +34,8 @@ BATCH = 16  # files that are judged at once
 WATCH = "watch.json"
 
 log = logging.getLogger(__name__)
+
+State = tuple[int, int, int]  # of a file: size, time of change, time of any change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +48,11 @@ class Watched(JsonRecord):
 def watch(model: Path, options: Options) -> tuple[Path, int]:
     """Judge what is in a folder and what comes into it, until Ctrl-C.
 
-    A file is judged once it can be read whole and has not changed between two looks.
-    A row is on the disk before the next one is made, and no name that has one is judged
-    again, whatever ended this process or an earlier one.
+    A file is judged once it has not changed between two looks, and again when its size
+    or time changes. A row is on the disk before the next one is made, and no file that
+    has one is judged again, whatever ended this process or an earlier one. What cannot
+    be judged, for whatever reason, has a line in not_judged.csv until it is, and is
+    tried again when it changes, and by the next start.
 
     Returns:
         The table of scores and how many rows were added.
@@ -53,18 +65,15 @@ def watch(model: Path, options: Options) -> tuple[Path, int]:
     folder = options.results / record.run / "watch" / (source.name or "images")
     with locked(folder / ".lock"):
         _claim(folder / WATCH, source)
-        scores = Scores(folder / "scores.csv")
-        arrivals = Arrivals(source)
-        before = len(scores.names)
+        watcher = Watcher(judge, source, folder)
+        before = len(watcher.scores.written)
         log.info("%d images judged before; Ctrl-C ends. Results: %s", before, folder)
         try:
             while True:
-                for files in arrivals.look(scores.names):
-                    if _judge(judge, source, files, scores):
-                        arrivals.settle(files)
+                watcher.look()
                 time.sleep(POLL)
         except KeyboardInterrupt:
-            return scores.path, len(scores.names) - before
+            return watcher.scores.path, watcher.scores.added
 
 
 def _claim(path: Path, source: Path) -> None:
@@ -78,95 +87,166 @@ def _claim(path: Path, source: Path) -> None:
     write_json(path, claim.to_json())
 
 
-def _judge(judge: Judge, source: Path, files: Sequence[Path], scores: "Scores") -> bool:
-    """Add a row for each image in files; False if one could not be read after all."""
-    try:
-        named = {path.relative_to(source).as_posix(): path for path in files}
-        detector = judge.detector
-        images = unlabelled(named, detector.image_shape, cache_bytes=0)
-        new = without(images, scores.names).prepared(detector.preparation)
-        for row in score_rows(judge, new):
-            scores.add(row)
-            log.info("%s  %s  score %.4g", row["file"], row["verdict"], row["score"])
-    except UserError as error:
-        log.warning("warning: not judged yet: %s", error)
-        return False
-    return True
+class Watcher:
+    """What is known of the files of a folder, in memory and in two tables.
 
-
-class Arrivals:
-    """The image files of a folder that are whole, until they are settled."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.before: dict[Path, tuple[int, int]] = {}  # size and time of change
-        self.settled: dict[Path, tuple[int, int]] = {}  # judged, or reported unreadable
-
-    def settle(self, files: Sequence[Path]) -> None:
-        """Leave out files from now on, as long as they do not change."""
-        self.settled |= {path: self.before[path] for path in files}
-
-    def look(self, names: Container[str]) -> Iterator[list[Path]]:
-        """Yield lists of at most `BATCH` new files, unless they changed since the last.
-
-        `names`, relative to the folder, are left out.
-        """
-        seen, ready = {}, []
-        for path in images_below(self.folder):
-            if path.relative_to(self.folder).as_posix() in names:
-                continue
-            try:
-                status = path.stat()
-            except OSError:  # it is gone again
-                continue
-            seen[path] = (status.st_size, status.st_mtime_ns)
-            if self.before.get(path) == seen[path] and self._whole(path, seen[path]):
-                ready.append(path)
-        self.before = seen
-        for start in range(0, len(ready), BATCH):
-            yield ready[start : start + BATCH]
-
-    def _whole(self, path: Path, state: tuple[int, int]) -> bool:
-        """Return whether a file can be read; say once if it cannot."""
-        if self.settled.get(path) == state:
-            return False
-        error = fault(path)
-        if error:
-            self.settled[path] = state
-            log.warning("warning: not judged yet: %s", error)
-        return not error
-
-
-class Scores:
-    """A CSV table that grows; a row that a kill cut off is removed on opening.
-
-    Attributes:
-        names: of the images that have a row.
+    Args:
+        judge: of the images.
+        source: the folder.
+        folder: where the tables are.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
-        data = path.read_bytes() if path.exists() else b""
-        whole = data[: data.rfind(b"\n") + 1]
-        if whole != data:
-            os.truncate(path, len(whole))
-        reader = csv.DictReader(io.StringIO(whole.decode(), newline=""))
-        self.names = {row["file"] for row in reader}
-        self.columns = list(reader.fieldnames or ())
+    def __init__(self, judge: Judge, source: Path, folder: Path):
+        self.judge = judge
+        self.source = source
+        self.scores = open_scores(folder / "scores.csv", judge.name)
+        self.not_judged = Table(folder / NOT_JUDGED)
+        self.before: dict[Path, State] = {}
+        self.settled: dict[Path, State] = {}  # judged, or listed as not judged
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Write a row to the disk."""
-        text = io.StringIO(newline="")
-        new = not self.columns
-        self.columns = self.columns or list(row)
-        writer = csv.DictWriter(
-            text, self.columns, extrasaction="ignore", lineterminator="\n"
-        )
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
-        with self.path.open("ab") as file:
-            file.write(text.getvalue().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        self.names.add(row["file"])
+    def look(self) -> None:
+        """Judge all files that are new and have not changed since the last look."""
+        states = {path: state_of(path) for path in candidates(self.source)}
+        seen = {path: state for path, state in states.items() if state}
+        stable = [path for path in seen if self.before.get(path) == seen[path]]
+        self.before = seen
+        self.settled = {x: y for x, y in self.settled.items() if x in seen}
+        files = [path for path in stable if self._is_new(path) and self._is_file(path)]
+        for start in range(0, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            for paths, result in isolate_errors(self._rows, batch, apart):
+                if isinstance(result, Exception):
+                    self._leave_out(paths[0], result)
+                    continue
+                for path, rows in result.items():
+                    self._add(path, rows)
+
+    def _is_new(self, path: Path) -> bool:
+        """Return whether a file is to be judged; settle it if its row is there."""
+        if self.settled.get(path) == self.before[path]:
+            return False
+        name = self._name(path)
+        if self.scores.written.get(name) != self._written(path):
+            return True
+        self._settle(path)
+        return False
+
+    def _is_file(self, path: Path) -> bool:
+        """Return whether a path can be opened, without waiting for a pipe's writer."""
+        try:
+            if path.is_dir():
+                entries(path)  # says why not
+                raise UserError("expected an image file. Received: a folder")
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise UserError("expected an image file. Received: no regular file")
+        except (OSError, UserError) as error:
+            self._leave_out(path, error)
+            return False
+        return True
+
+    def _rows(self, paths: Sequence[Path]) -> dict[Path, list[Row]]:
+        """Judge files; return the rows of those of their images that have none yet."""
+        named = {self._name(path): path for path in paths}
+        if len(named) < len(paths):  # alone, each of them is judged
+            raise UserError("files whose names are written alike")
+        detector, written = self.judge.detector, self.scores.written
+        images = unlabelled(named, detector.image_shape, cache_bytes=0)
+        files = zip(images.names, images.groups, strict=True)
+        new = [
+            index
+            for index, (name, file) in enumerate(files)
+            if written.get(name) != self._written(file)
+        ]
+        images = images.subset(new).prepared(detector.preparation)
+        rows: dict[Path, list[Row]] = {path: [] for path in paths}
+        judged = zip(images.groups, score_rows(self.judge, images), strict=True)
+        for file, row in judged:
+            rows[file].append(row | self._columns(file))
+        return rows
+
+    def _add(self, path: Path, rows: Sequence[Row]) -> None:
+        """Write the rows of a file, unless it has changed while it was read."""
+        if state_of(path) not in (None, self.before[path]):
+            return
+        for row in rows:
+            self.scores.add(row)
+            name = printable(row["file"])
+            log.info("%s  %s  score %.4g", name, row["verdict"], row["score"])
+        self._settle(path)
+
+    def _leave_out(self, path: Path, error: Exception) -> None:
+        """List a file as not judged, unless it is or has changed while it was read."""
+        if state_of(path) not in (None, self.before[path]):
+            return
+        self.settled[path] = self.before[path]
+        name = self._name(path)
+        if self.not_judged.written.get(name) == self._written(path):
+            return
+        self.not_judged.discard(name)
+        why = reason(error).removeprefix(f"{path}: ")
+        self.not_judged.add({"file": name, "reason": why, **self._columns(path)})
+        log.warning("warning: not judged: %s: %s", printable(name), printable(why))
+
+    def _settle(self, path: Path) -> None:
+        """Take it that the rows of a file, as it is, are written."""
+        self.settled[path] = self.before[path]
+        self.not_judged.discard(self._name(path))
+
+    def _name(self, path: Path) -> str:
+        """Return what tables call a file."""
+        return written_name(path.relative_to(self.source).as_posix())
+
+    def _columns(self, path: Path) -> Row:
+        size, changed, _ = self.before[path]
+        return {"size": size, "time": file_time(changed)}
+
+    def _written(self, path: Path) -> Written:
+        size, changed = self._columns(path).values()
+        return str(size), changed
+
+
+def apart(paths: Sequence[Path]) -> list[list[Path]]:
+    """Return a list for each path."""
+    return [[path] for path in paths]
+
+
+def candidates(folder: Path) -> Iterator[Path]:
+    """Yield what in a folder and below it is named like an image, in natural order.
+
+    So are folders of such names without images, and whatever cannot be looked into.
+    """
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        if os.path.isdir(path) and not path.is_symlink():  # it may lead in a circle
+            try:
+                inside = entries(path)
+            except UserError:
+                yield path
+                continue
+            waiting += reversed(inside)
+            if is_named(path) and not any(map(is_named, inside)):
+                yield path
+        elif is_named(path) or not os.path.lexists(path):  # or its path is too long
+            yield path
+
+
+def is_named(path: Path) -> bool:
+    """Return whether a path is named like an image."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def state_of(path: Path) -> State | None:
+    """Return the state of a file, or of a link to nowhere; None if there is neither.
+
+    Zeros stand for what cannot be known.
+    """
+    for look in (os.stat, os.lstat):
+        try:
+            status = look(path)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return 0, 0, 0
+        return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return None

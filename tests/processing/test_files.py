@@ -1,4 +1,6 @@
+import fcntl
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -56,6 +58,18 @@ def test_what_is_no_json_object_is_damaged(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UserError, match="result.json is damaged: "):
         read_json(path)
+
+
+def test_what_is_synced_could_be_written(tmp_path, monkeypatch):
+    """As Windows demands."""
+    modes = []
+
+    def sync(descriptor):
+        modes.append(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_text(tmp_path / "file.txt", "new")
+    assert modes == [os.O_RDWR]
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -93,6 +93,15 @@ def losses(good, epochs):
     return [*history.history["loss"], *history.history["val_loss"]]
 
 
+def test_a_single_validation_image_is_seen_with_a_defect_too(good):
+    for size in (1, 2):
+        batches = validation_batches(good.subset([3]), size, seed=5)
+        pairs = [batches[i] for i in range(len(batches))]
+        images, masks = (np.concatenate(x) for x in zip(*pairs, strict=True))
+        assert masks.any(axis=(1, 2)).tolist() == [False, True]
+        np.testing.assert_array_equal(images[0], good.load([3])[0])
+
+
 def test_fit_takes_them_and_sees_the_same_twice(good, short_epochs):
     first = losses(good, 2)
     assert np.isfinite(first).all()

@@ -1,20 +1,24 @@
 """Which of the decisions on disk counts."""
 
 import os
+import shutil
+from dataclasses import replace
 
 import pytest
 
-from methods.detector.decisions import RESULT, read_results
+from methods.detector.decisions import RESULT, read_results, write_decision
+from methods.detector.records import EARLIER
 from processing.errors import UserError
 from processing.files import write_json
 from tests.records import finetuning_result, training_record
 
 RECORD = training_record("mvtecCAE")
+NEW = replace(RECORD, id="0123abcd")
 
 
 @pytest.fixture
 def results(tmp_path):
-    """Return a folder of results with an l2 decision and a newer ssim one."""
+    """Return a folder of results of an earlier version: an l2 and a newer ssim one."""
     for age, kind in ((9, "ssim"), (99, "l2")):
         path = tmp_path / RECORD.run / f"finetuning/{kind}_float64" / RESULT
         write_json(path, finetuning_result(kind=kind).to_json())
@@ -22,10 +26,79 @@ def results(tmp_path):
     return tmp_path
 
 
+def decide(results, *thresholds, record=NEW):
+    """Write decisions one after the other; return them as written."""
+    return [
+        write_decision(record, results, f"rule{i}", finetuning_result(threshold=x))[1]
+        for i, x in enumerate(thresholds)
+    ]
+
+
+def thresholds(results, record=NEW):
+    return [x.threshold for _, x in read_results(record, results, None, None)]
+
+
 def test_the_newest_comes_last(results):
     matching = read_results(RECORD, results, None, None)
     assert [result.kind for _, result in matching] == ["l2", "ssim"]
     assert [path.name for path, _ in matching] == ["l2_float64", "ssim_float64"]
+
+
+def test_the_newest_is_by_its_number(tmp_path):
+    """Whatever the clock was, and whatever times a copy has."""
+    decide(tmp_path, 3.0, 1.0, 2.0)
+    for age, path in enumerate(sorted(tmp_path.rglob(RESULT))):
+        os.utime(path, (10**9 - age, 10**9 - age))
+    copied = tmp_path / "copied"
+    shutil.copytree(tmp_path / NEW.run, copied / NEW.run, copy_function=shutil.copyfile)
+    assert thresholds(tmp_path) == thresholds(copied) == [3.0, 1.0, 2.0]
+    again, _ = write_decision(NEW, tmp_path, "rule0", finetuning_result(threshold=4.0))
+    assert again.name == "rule0"
+    assert thresholds(tmp_path) == [1.0, 2.0, 4.0]
+
+
+def test_a_decision_has_number_time_and_model(tmp_path):
+    first, second = decide(tmp_path, 1.0, 2.0)
+    assert (first.number, second.number) == (1, 2)
+    assert first.created <= second.created
+    assert first.created.endswith("+00:00")
+    assert first.model_id == NEW.id
+    assert first.id != second.id
+    assert f"number 2 of {second.created}, {second.id}: ssim" in second.describe()
+
+
+def test_a_decision_for_another_model_is_not_taken(tmp_path):
+    """Of two that were trained in one second, say, or by a copy."""
+    decide(tmp_path, 1.0)
+    other = replace(NEW, id="4567abcd")
+    with pytest.raises(UserError, match="are for another model than this one, .*4567"):
+        read_results(other, tmp_path, None, None)
+    write_decision(other, tmp_path, "mine", finetuning_result(threshold=2.0))
+    assert thresholds(tmp_path, other) == [2.0]
+    assert thresholds(tmp_path) == [1.0]
+
+
+def test_decisions_without_a_model_are_for_models_without_an_id(results):
+    earlier = replace(RECORD, id=f"{EARLIER}123")
+    assert len(read_results(earlier, results, None, None)) == 2
+    with pytest.raises(UserError, match="for another model"):
+        read_results(NEW, results, None, None)
+    decide(results, 9.0, record=earlier)
+    assert thresholds(results, earlier) == [0.5, 0.5, 9.0]
+
+
+def test_earlier_decisions_have_names(results):
+    (_, one), (_, other) = read_results(RECORD, results, None, None)
+    assert one.name.startswith("earlier-")
+    assert one.name != other.name
+
+
+def test_a_damaged_decision_is_replaced(tmp_path):
+    decide(tmp_path, 1.0)
+    [path] = tmp_path.rglob(RESULT)
+    path.write_text("{")
+    [again] = decide(tmp_path, 2.0)
+    assert again.number == 1
 
 
 def test_only_what_matches(results):
@@ -41,6 +114,7 @@ def test_only_what_matches(results):
     [
         ({"dtype": "int8"}, "dtype: expected float64 or uint8. Received: 'int8'"),
         ({"best_min_area": 0}, "best_min_area: expected at least 1. Received: 0"),
+        ({"id": "../x"}, "id: expected letters and digits. Received: '../x'"),
         (
             {"finetuning_files": "abc"},
             "finetuning_files: expected a list of texts. Received: 'abc'",

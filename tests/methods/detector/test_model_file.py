@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import h5py
@@ -11,10 +12,12 @@ from methods.detector.detector import Detector
 from methods.detector.model_file import (
     load_checkpoint,
     load_model,
+    read_record,
     read_unfitted,
     save_checkpoint,
     save_model,
 )
+from methods.detector.records import EARLIER
 from processing.errors import UserError
 from processing.preprocessing.preparation import Preparation
 from tests.records import training_record
@@ -223,3 +226,17 @@ def test_models_of_the_first_format_were_only_resized(model):
         file.attrs["format_version"] = 1
     detector, _ = load_model(path)
     assert detector.preparation == Preparation((32, 32), 1)
+
+
+def test_the_id_of_a_model(model):
+    """It is that of its training run; earlier versions' files have it by content."""
+    path, method = model
+    earlier = read_record(path).id
+    assert earlier.startswith(EARLIER)
+    moved = path.rename(path.with_name("moved.hdf5"))
+    assert load_model(moved)[1].id == earlier
+    record = training_record("mvtecCAE", training={"seconds": 1.5})
+    save_model(path, Detector(method), record)
+    assert read_record(path).id != earlier
+    save_model(path, Detector(method), replace(record, id="0123abcd"))
+    assert read_record(path).id == "0123abcd"

@@ -33,6 +33,7 @@ SEVERAL = replace(
     splits=Splits(fit=[], validation=[]),
     categories=CATEGORIES,
     run="mvtec/several/unified/default/01-02-2026_00-00-00",
+    id="0123abcd",
 )
 
 
@@ -122,6 +123,7 @@ def test_a_record_of_several_seen_as_one_of_each():
     assert nut.folder == "/mvtec/nut"
     assert nut.splits == SPLITS
     assert nut.run == "mvtec/nut/unified/default/01-02-2026_00-00-00"
+    assert nut.id == "0123abcd/nut"  # a decision for one is for no other
     assert not nut.categories
     assert bottle == SEVERAL.of_category("bottle")
     with pytest.raises(UsageError, match="one of bottle, nut. Received: none"):

@@ -135,6 +135,15 @@ def test_training_keeps_the_backbone_and_records_itself(trained, category):
     assert learned >= 0
 
 
+def test_training_with_one_validation_image(category, monkeypatch):
+    """As of 11 good images, which leave one to validate."""
+    monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 8)
+    good = category.train
+    method = FewShot(**SMALL, shots=2, train=True, epochs=1)
+    method.fit(TrainingImages(good.subset(range(8)), good.subset([10])))
+    assert all(np.isfinite(x) for x in method.trained["blends"].values())
+
+
 def test_what_was_learned_serves_another_product(trained, category):
     """The head stays, and has its say on the new memory."""
     before = [np.asarray(w) for w in trained.networks["head"].weights]

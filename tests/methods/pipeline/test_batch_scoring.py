@@ -1,5 +1,6 @@
 """Scoring on a cluster: every image once, with the scores of this process."""
 
+import json
 import shutil
 import threading
 import time
@@ -14,10 +15,12 @@ import test as script
 from methods.detector import decisions
 from methods.pipeline import batch_scoring, finetuning, testing
 from methods.pipeline.batch_scoring import score
+from methods.pipeline.judging import NOT_JUDGED
 from methods.pipeline.testing import Options
 from processing.data.remote_sources import Source, count
 from processing.decision.calibration import Rule
 from processing.errors import UsageError, UserError
+from processing.files import read_table
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -50,11 +53,15 @@ def test_every_image_once_though_a_node_dies(model, images, nodes, monkeypatch):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(
-        UserError, match=r"parts that failed: 1: part-00000\d.parquet: "
-    ):
+    broken = r"not judged: 1: good/broken.png: .*\(--skip-unreadable leaves"
+    with pytest.raises(UserError, match=broken):
         score(path, str(images), options, nodes.address)
     killer.join()
+    [target] = results.rglob("scored/many")
+    table, _ = rows(target)
+    assert len(table) == 16  # the others of its part, too
+    [line] = read_table((target / NOT_JUDGED).read_text())
+    assert (line["file"], line["size"]) == ("good/broken.png", "8")
     (images / "good/broken.png").unlink()
     shutil.copy(images / "good/000.png", images / "good/broken.png")  # mended
     shutil.copy(images / "good/001.png", images / "good/later.png")
@@ -69,7 +76,8 @@ def test_every_image_once_though_a_node_dies(model, images, nodes, monkeypatch):
     )
     again, _ = score(path, str(images), options, "nowhere:1")  # nothing is left to do
     assert again == folder
-    assert not list(folder.glob(".part-*"))  # what the node that died had begun
+    assert not list(folder.glob(".*-*"))  # what the node that died had begun
+    assert not read_table((folder / NOT_JUDGED).read_text())
 
 
 def test_scores_of_two_decisions_do_not_mix(model, images, tmp_path):
@@ -81,16 +89,46 @@ def test_scores_of_two_decisions_do_not_mix(model, images, tmp_path):
     folder = other / target.parent.relative_to(results) / "scored/many"
     folder.mkdir(parents=True)
     options = Options(results=other)
-    job = batch_scoring.Job(path, options, Source(str(images)), folder)
+    source = Source(str(images))
 
-    def decision():
-        return decisions.load_decided(path, *options.decided).finetuned.decision
+    def planned(model=path):
+        decided = decisions.load_decided(path, *options.decided).finetuned
+        return batch_scoring._plan_parts(
+            batch_scoring.Job(model, decided.name, decided, options, source, folder)
+        )
 
-    assert sum(map(count, batch_scoring._plan_parts(job, decision()))) == 16
+    assert sum(map(count, planned())) == 16
+    assert sum(map(count, planned(tmp_path / "moved.hdf5"))) == 16
+    plan = folder / batch_scoring.PLAN
+    earlier = json.loads(plan.read_text())
+    del earlier["decision_id"]  # of an earlier version
+    plan.write_text(json.dumps(earlier))
+    with pytest.raises(UsageError, match="by another model"):
+        planned()
+    plan.write_text(json.dumps({**earlier, "model": str(path)}))
+    assert sum(map(count, planned())) == 16
     wider = finetuning.Options(rule=Rule(), min_area=99, results=other)
     finetuning.finetune(path, wider)
     with pytest.raises(UsageError, match="expected another --results"):
-        batch_scoring._plan_parts(job, decision())
+        planned()
+
+
+def test_a_decision_that_changes_meanwhile(model, images, tmp_path, monkeypatch):
+    """The workers judge by the one that the start has found."""
+    path, results = model
+    other = tmp_path / "other"
+    shutil.copytree(results, other, ignore=shutil.ignore_patterns("scored"))
+    (images / "good/broken.png").unlink()
+
+    def started(work, items, address, memory):
+        options = finetuning.Options(rule=Rule(), min_area=99, results=other)
+        finetuning.finetune(path, options)
+        return 1, ((item, work(item)) for item in items)
+
+    monkeypatch.setattr(batch_scoring, "ray_tasks", SimpleNamespace(started=started))
+    before = decisions.load_decided(path, None, other, None, None).finetuned
+    folder, _ = score(path, str(images), Options(results=other), "here")
+    assert set(rows(folder)[0]["decision"]) == {before.id}
 
 
 def test_parts_of_many_images_are_larger():
@@ -98,7 +136,7 @@ def test_parts_of_many_images_are_larger():
     assert sizes == [256, 256, 976, 8192]
 
 
-def test_tables_and_unreadable_images(model, images, tmp_path, monkeypatch):
+def test_tables_and_unreadable_images(model, images, tmp_path, monkeypatch, caplog):
     """As a node does it, which is this process here."""
 
     def started(work, items, address, memory):
@@ -113,13 +151,15 @@ def test_tables_and_unreadable_images(model, images, tmp_path, monkeypatch):
     table = tmp_path / "photos.parquet"
     frame.to_parquet(table)
     options = Options(results=results)
-    with pytest.raises(UserError, match="parts that failed: 1: part-000000.parquet: 1"):
+    with pytest.raises(UserError, match="images that were not judged: 1: c.png: "):
         score(path, str(table), options, "here")
-    with pytest.warns(UserWarning, match="left out 1 of 1 images"):
-        folder, count = score(
-            path, str(table), replace(options, skip_unreadable=True), "here"
-        )
-    assert (folder.name, count) == ("photos", 3)
+    skip = replace(options, skip_unreadable=True)
+    folder, count = score(path, str(table), skip, "here")
+    assert "not judged: 1: c.png: " in caplog.text
+    assert (folder.name, count) == ("photos", 2)
+    assert [x["file"] for x in read_table((folder / NOT_JUDGED).read_text())] == [
+        "c.png"
+    ]
     scored, _ = rows(folder)
     assert list(scored["file"]) == ["a.png", "b.png"]
     single = replace(options, images=images / "good", skip_unreadable=True)

@@ -1,14 +1,31 @@
 """Rows of verdicts, and the tables that test.py writes of them."""
 
+import os
+
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
 from methods.detector.judge import Verdict
 from methods.pipeline import testing
-from methods.pipeline.judging import REGIONS, region_rows, score_row, without
+from methods.pipeline.judging import (
+    NOT_JUDGED,
+    NOT_JUDGED_COLUMNS,
+    REGIONS,
+    file_time,
+    isolate_errors,
+    not_judged_row,
+    region_rows,
+    score_row,
+    without,
+    write_left_out,
+)
 from methods.pipeline.testing import Options
+from processing.data.dataset import scan_images
 from processing.data.image_set import ImageSet
+from processing.errors import UserError
+from processing.files import read_table
 
 MAP = np.arange(16.0).reshape(4, 4)
 MASK = MAP % 4 < 2
@@ -26,15 +43,57 @@ def images(tmp_path):
 
 
 def test_a_row_says_only_what_is_known(images):
-    row = score_row(images, 0, Verdict(1.5, MAP, MAP, MASK, 0.25, True))
+    row = score_row(images, 0, Verdict(1.5, MAP, MAP, MASK, 0.25, True), "first")
     assert row == {
         **{"file": "a.png", "class": "hole", "label": "defective"},
         **{"verdict": "defective", "score": 1.5, "defect_area": 8},
-        **{"p_value": 0.25, "registered": True},
+        **{"p_value": 0.25, "registered": True, "decision": "first"},
     }
-    row = score_row(images, 1, Verdict(1.5, MAP, MAP, MASK & False, None, None))
-    assert list(row) == [*("file", "class", "label", "verdict", "score", "defect_area")]
+    row = score_row(images, 1, Verdict(1.5, MAP, MAP, MASK & False, None, None), "")
+    always = ("file", "class", "label", "verdict", "score", "defect_area", "decision")
+    assert tuple(row) == always
     assert (row["label"], row["verdict"], row["defect_area"]) == ("", "good", 0)
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf])
+def test_a_score_that_is_no_number_names_its_image(images, score):
+    with pytest.raises(UserError, match=r"a.png: its score is (nan|inf)"):
+        score_row(images, 0, Verdict(score, MAP, MAP, MASK, None, None), "")
+
+
+def test_errors_are_isolated():
+    """A batch that fails is worked on one by one, and what fails alone is told."""
+    seen = []
+
+    def work(batch):
+        seen.append(batch)
+        return [1 / number for number in batch]
+
+    def run(batch):
+        results = isolate_errors(work, batch, lambda batch: [[x] for x in batch])
+        return [(part, repr(result)) for part, result in results]
+
+    assert run([1, 2]) == [([1, 2], "[1.0, 0.5]")]
+    zero = "ZeroDivisionError('division by zero')"
+    assert run([1, 0, 2]) == [([1], "[1.0]"), ([0], zero), ([2], "[0.5]")]
+    assert run([0]) == [([0], zero)]
+    assert seen == [[1, 2], [1, 0, 2], [1], [0], [2], [0]]
+
+
+def test_a_line_of_what_was_not_judged(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"xyz")
+    os.utime(path, ns=(0, 1_500_000_000_123_456_789))
+    assert not_judged_row("a.png", UserError("it is\nred"), path.stat()) == {
+        "file": "a.png",
+        "reason": "it is red",
+        "size": 3,
+        "time": "2017-07-14T02:40:00.123456Z",
+    }
+    row = not_judged_row("a.png", MemoryError(), None)
+    assert list(row) == NOT_JUDGED_COLUMNS
+    assert (row["reason"], row["size"]) == ("MemoryError", None)
+    assert file_time(10**30) == file_time(10**31)  # far beyond any clock
 
 
 def test_a_row_for_each_region():
@@ -53,10 +112,27 @@ def test_some_images_are_left_out(images):
     assert list(without(images, {"a.png"}).names) == ["b.png"]
 
 
-def test_the_tables_of_a_test(model, samples):
+def test_what_is_left_out_is_listed(tmp_path):
+    for name in ("a.png", "c.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((8, 8), np.uint8))
+    (tmp_path / "b\udce9.png").write_bytes(b"no image")
+    images = scan_images(tmp_path, (8, 8, 1))
+    readable = without(images, {"b\udce9.png", "c.png"})  # one has been mended since
+    write_left_out(tmp_path, images, readable)
+    [row] = read_table((tmp_path / NOT_JUDGED).read_text())
+    assert (row["file"], row["size"]) == (r"b\udce9.png", "8")
+    assert "not a readable image" in row["reason"]
+    write_left_out(tmp_path, images, images)
+    assert not (tmp_path / NOT_JUDGED).exists()
+
+
+def test_the_tables_of_a_test(model, samples, caplog):
     """What is called defective has regions, which make up its area."""
+    caplog.set_level("INFO")
     path, results = model
     [judged] = testing.test(path, Options(results=results, report=False))
+    assert "decision: number 1 of 20" in caplog.text
+    assert {row["decision"] for row in judged.rows} == {judged.result.decision_id}
     scores = pd.read_csv(judged.folder / "scores.csv", float_precision="round_trip")
     assert scores.to_dict("records") == judged.rows
     regions = pd.read_csv(judged.folder / "regions.csv")

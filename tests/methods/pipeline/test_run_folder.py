@@ -1,9 +1,11 @@
 """Run folders: which can be resumed, and that one process works in each."""
 
 import multiprocessing
+from datetime import datetime
 
 import pytest
 
+from methods.pipeline import run_folder
 from methods.pipeline.run_folder import INFO, PREPARATION, TrainingRun
 from processing.errors import UsageError, UserError
 from processing.files import write_json
@@ -21,6 +23,22 @@ def test_a_run_is_resumed_with_its_record(tmp_path):
     resumed, again = TrainingRun.resume(run.folder)
     assert (resumed.folder, again) == (run.folder, record)
     assert record.run == "/".join((*PARTS, run.folder.name))
+
+
+def test_runs_of_one_second_have_names_of_their_own(tmp_path, monkeypatch):
+    """Whatever folders of models they are in: their results may share one."""
+
+    class Clock:
+        now = staticmethod(lambda: datetime(2026, 2, 1))
+
+    monkeypatch.setattr(run_folder, "datetime", Clock)
+    roots = ("one", "one", "other")
+    records = [start(tmp_path / root)[1] for root in roots]
+    assert len({record.run for record in records}) == 3
+    assert len({record.id for record in records}) == 3
+    for record in records:
+        assert record.run.endswith(f"/01-02-2026_00-00-00_{record.id[:8]}")
+        assert record.started == datetime(2026, 2, 1)
 
 
 def test_what_had_not_begun_is_not_resumed(tmp_path):

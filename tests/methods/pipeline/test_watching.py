@@ -1,19 +1,26 @@
 """Watching a folder: what is judged when, and that nothing is judged twice."""
 
-import csv
+import copy
+import gzip
+import os
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import pytest
 
 import test as script
+from methods.detector.decisions import load_decided
 from methods.pipeline import watching
+from methods.pipeline.judging import NOT_JUDGED
 from methods.pipeline.testing import Options
-from methods.pipeline.watching import Scores, watch
-from processing.errors import UsageError
+from methods.pipeline.watching import Watcher, candidates, watch
+from processing.decoding import decode
+from processing.errors import UsageError, UserError
+from processing.files import read_table
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,8 +32,13 @@ def photos(samples):
     ]
 
 
+@pytest.fixture(scope="module")
+def decided(model):
+    return load_decided(model[0], None, model[1], None, None)
+
+
 @pytest.fixture
-def watched(model, monkeypatch, tmp_path):
+def watched(model, decided, monkeypatch, tmp_path):
     """Return a function that watches, one of its arguments at each pause."""
     folder = tmp_path / "arriving"
     folder.mkdir()
@@ -40,10 +52,11 @@ def watched(model, monkeypatch, tmp_path):
             waiting.pop(0)()
 
         monkeypatch.setattr(watching.time, "sleep", pause)
+        monkeypatch.setattr(watching, "load_decided", lambda *_: run.decided)
         return watch(model[0], Options(images=folder, results=results))
 
     results = tmp_path / "results"
-    run.folder = folder
+    run.folder, run.decided = folder, decided
     (tmp_path / "results").symlink_to(model[1])
     yield run
     for path in model[1].rglob("watch/arriving/*"):
@@ -52,7 +65,15 @@ def watched(model, monkeypatch, tmp_path):
 
 def names(table):
     """Return the files in a table of scores."""
-    return [row["file"] for row in csv.DictReader(table.read_text().splitlines())]
+    return [row["file"] for row in read_table(table.read_text())]
+
+
+def lines(table):
+    """Return the reasons in the table of what was not judged, by name."""
+    text = (table.parent / NOT_JUDGED).read_text()
+    rows = read_table(text)
+    assert len({row["file"] for row in rows}) == len(rows)
+    return {row["file"]: row["reason"] for row in rows}
 
 
 def nothing():
@@ -74,7 +95,8 @@ def test_images_are_judged_once_they_are_whole(watched, photos, caplog):
     table, count = watched(nothing, half, nothing, nothing, whole, nothing)
     assert names(table) == ["a.png", "b.png", "sub/c.png"]
     assert count == 3
-    assert caplog.text.count("not judged yet") == 1
+    assert caplog.text.count("not judged") == 1
+    assert lines(table) == {}
     table, count = watched(nothing)
     assert (len(names(table)), count) == (3, 0)
 
@@ -95,17 +117,26 @@ def test_a_file_that_vanishes_stops_nothing(watched, photos, monkeypatch):
     first, second = watched.folder / "a.png", watched.folder / "b.png"
     first.write_bytes(photos[0])
     second.write_bytes(photos[1])
-    fault = watching.fault
+    is_file = Watcher._is_file
 
-    def vanishing(path):
-        reason = fault(path)
+    def vanishing(self, path):
+        found = is_file(self, path)
         first.unlink(missing_ok=True)
-        return reason
+        return found
 
-    monkeypatch.setattr(watching, "fault", vanishing)
+    monkeypatch.setattr(Watcher, "_is_file", vanishing)
+
+    def back():
+        first.write_bytes(photos[0])
+
     table, count = watched(nothing, nothing)
     assert names(table) == ["b.png"]
     assert count == 1
+    assert lines(table) == {"a.png": "not a readable image (No such file or directory)"}
+    monkeypatch.setattr(Watcher, "_is_file", is_file)
+    table, _ = watched(back, nothing, nothing)
+    assert names(table) == ["b.png", "a.png"]
+    assert lines(table) == {}
 
 
 def test_scores_are_those_of_test(watched, model, photos):
@@ -114,29 +145,155 @@ def test_scores_are_those_of_test(watched, model, photos):
     for index in (0, 5, 11):
         (watched.folder / f"{index}.png").write_bytes(photos[index])
     table, _ = watched(nothing)
-    rows = list(csv.DictReader(table.read_text().splitlines()))
+    rows = read_table(table.read_text())
+    assert [int(row.pop("size")) for row in rows] == [
+        len(photos[i]) for i in (0, 5, 11)
+    ]
+    assert all(row.pop("time").endswith("Z") for row in rows)
     options = Options(images=watched.folder, results=model[1], report=False)
     expected = testing.predict(model[0], options).rows
     assert [{key: str(value) for key, value in row.items()} for row in expected] == rows
 
 
-def test_a_row_that_was_cut_off_is_made_again(tmp_path):
-    path = tmp_path / "scores.csv"
-    Scores(path).add({"file": "a, ü.png", "score": 1.5})
-    Scores(path).add({"file": "b.png", "score": 2.5, "other": 1})
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-2])
-    scores = Scores(path)
-    assert scores.names == {"a, ü.png"}
-    scores.add({"score": 2.5, "file": "b.png"})
-    assert path.read_bytes() == whole
-    for cut in range(len(whole)):
-        path.write_bytes(whole[:cut])
-        again = Scores(path)
-        for name, score in (("a, ü.png", 1.5), ("b.png", 2.5)):
-            if name not in again.names:
-                again.add({"file": name, "score": score})
-        assert path.read_bytes() == whole
+def damaged_gzip(data):
+    return gzip.compress(data)[:40]
+
+
+BAD = {  # name -> content; None for a folder
+    "cut.png": lambda photo: photo[:500],
+    "empty.jpg": lambda photo: b"",
+    "text.png": lambda photo: b"no image",
+    "poison.png": lambda photo: poison(photo),
+    "damaged.nii.gz": damaged_gzip,
+    "damaged.nii": lambda photo: b"n+1" * 200,
+    "image.dcm": lambda photo: photo,
+    "folder.png": None,
+}
+
+
+def poison(photo):
+    """Return a PNG whose checksums are right and whose stream is not."""
+    start = photo.index(b"IDAT") - 4
+    length = int.from_bytes(photo[start : start + 4], "big")
+    chunk = b"IDAT" + bytes(length)
+    crc = zlib.crc32(chunk).to_bytes(4, "big")
+    return photo[: start + 4] + chunk + crc + photo[start + 12 + length :]
+
+
+def test_what_cannot_be_judged_is_listed_once_and_stops_nothing(
+    watched, photos, caplog
+):
+    for name, make in BAD.items():
+        path = watched.folder / name
+        path.write_bytes(make(photos[0])) if make else path.mkdir()
+    for index, photo in enumerate(photos[:4]):
+        (watched.folder / f"{index}.png").write_bytes(photo)
+    (watched.folder / "link.png").symlink_to("nowhere")
+    os.mkfifo(watched.folder / "pipe.png")
+    (watched.folder / "caf\udce9.png").write_bytes(photos[4])
+    (watched.folder / "a\nb.png").write_bytes(photos[5])
+    table, count = watched(nothing, nothing, nothing)
+    good = ["0.png", "1.png", "2.png", "3.png", "a\nb.png", "caf\\udce9.png"]
+    assert sorted(names(table)) == good
+    assert count == 6
+    assert lines(table).keys() == {*BAD, "link.png", "pipe.png"}
+    assert all(lines(table).values())
+    assert caplog.text.count("not judged: ") == 10
+    before = (table.parent / NOT_JUDGED).read_bytes()
+    table, count = watched(nothing, nothing)  # the next start
+    assert (sorted(names(table)), count) == (good, 0)
+    assert (table.parent / NOT_JUDGED).read_bytes() == before
+    assert caplog.text.count("not judged: ") == 10
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("so"), EOFError("x")])
+def test_whatever_a_decoder_raises(watched, photos, monkeypatch, error):
+    for name in ("a.png", "b.png", "c.png"):
+        (watched.folder / name).write_bytes(photos[0])
+    read = decode.read_pixels
+
+    def failing(path, *arguments):
+        if path.name == "b.png":
+            raise error
+        return read(path, *arguments)
+
+    monkeypatch.setattr("processing.preprocessing.preparation.read_pixels", failing)
+    table, _ = watched(nothing, nothing)
+    assert names(table) == ["a.png", "c.png"]
+    assert lines(table)["b.png"].startswith(type(error).__name__)
+
+
+def test_a_file_that_is_renewed_is_judged_again(watched, photos):
+    path = watched.folder / "last.png"
+    path.write_bytes(photos[0])
+
+    def renew():
+        path.write_bytes(photos[1])
+
+    def touch():
+        os.utime(path, ns=(10**18, 10**18))
+
+    table, count = watched(nothing, nothing, renew, nothing, nothing)
+    assert names(table) == ["last.png"] * 2
+    table, count = watched(nothing, nothing)
+    assert count == 0
+    touch()  # while nobody watches
+    table, count = watched(nothing, nothing)
+    rows = read_table(table.read_text())
+    assert count == 1
+    assert rows[-1]["time"] == "2001-09-09T01:46:40.000000Z"
+    assert rows[0]["score"] != rows[1]["score"] == rows[2]["score"]
+
+
+def test_a_listed_file_that_is_mended_is_judged(watched, photos):
+    path = watched.folder / "a.png"
+    path.write_bytes(photos[0][:300])
+
+    def mend():
+        path.write_bytes(photos[0])
+
+    table, count = watched(nothing, mend, nothing, nothing)
+    assert (names(table), count) == (["a.png"], 1)
+    assert lines(table) == {}
+
+
+def test_a_folder_that_cannot_be_listed(watched, photos, monkeypatch):
+    listed = watching.entries
+
+    def denied(folder):
+        if folder.name == "private":
+            raise UserError(f"cannot list {folder}: Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(watching, "entries", denied)
+    (watched.folder / "private").mkdir()
+    (watched.folder / "z.png").write_bytes(photos[0])
+    table, _ = watched(nothing, nothing)
+    assert names(table) == ["z.png"]
+    assert "Permission denied" in lines(table)["private"]
+
+
+def test_deep_folders(tmp_path):
+    """Deeper than Python calls itself."""
+    top = tmp_path / "deep"
+    path = top.joinpath(*["d"] * 1100)
+    subprocess.run(["mkdir", "-p", path], check=True)
+    (path / "a.png").touch()
+    assert list(candidates(top)) == [path / "a.png"]
+    subprocess.run(["rm", "-r", top], check=True)  # Python's own would not
+
+
+def test_another_decision_judges_all_images_again(watched, decided, photos):
+    (watched.folder / "a.png").write_bytes(photos[0])
+    table, _ = watched(nothing)
+    [before] = read_table(table.read_text())
+    watched.decided = decided._replace(judge=copy.copy(decided.judge))
+    watched.decided.judge.name = "another"
+    table, count = watched(nothing)
+    assert count == 1
+    assert read_table(table.read_text()) == [before | {"decision": "another"}]
+    kept = table.with_name(f"scores_{before['decision']}.csv")
+    assert read_table(kept.read_text()) == [before]
 
 
 def test_two_folders_of_one_name_do_not_mix(watched, model, tmp_path):
@@ -168,8 +325,9 @@ def test_killed_and_started_again(watched, model, photos):
     words = ["test.py", "-p", model[0], "-d", watched.folder, "--watch"]
     command = [sys.executable, *map(str, words), "--results", str(model[1])]
     for end, arrived in ((signal.SIGKILL, 6), (signal.SIGINT, len(photos))):
-        for index, photo in enumerate(photos[:arrived]):
-            (watched.folder / f"{index:02}.png").write_bytes(photo)
+        there = len(list(watched.folder.iterdir()))
+        for index in range(there, arrived):
+            (watched.folder / f"{index:02}.png").write_bytes(photos[index])
         expected = 1 if end == signal.SIGKILL else arrived
         process = subprocess.Popen(
             command,
