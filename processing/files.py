@@ -1,18 +1,37 @@
-"""Atomic file writes, new folders and file locks."""
+"""Atomic file writes, tables, new folders and file locks."""
 
+import csv
+import io
 import json
 import logging
 import os
+import re
+import secrets
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import lock_descriptor
 
 from .errors import UserError
+
+LOCK = ".lock"  # of a folder that one process at a time works in
+ABANDONED = 24 * 3600.0  # seconds, the age of what an unknown process left behind
+# Of `replacing` and `temporary_folder`: what for, which machine, process, and a random
+# ending.
+_TEMPORARY = re.compile(
+    r"\.(?P<stem>.*)-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-\w{8}(\.\w+)?", re.DOTALL
+)
+# What OWASP names as the beginning of a formula, and our mark before it.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_QUOTED = frozenset(',"\r\n')
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +41,16 @@ def replacing(path: Path, suffix: str | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path` that replaces it if the block succeeds.
 
     The data is on the disk before the rename; after a failure the temporary file is
-    gone and an older `path` is untouched.
+    gone and an older `path` is untouched. What a kill leaves of one is for
+    `remove_leftovers`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}-", suffix=suffix or path.suffix
-    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=_prefix(path.stem), suffix=suffix or path.suffix
+        )
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -41,6 +64,84 @@ def replacing(path: Path, suffix: str | None = None) -> Iterator[Path]:
         raise UserError(f"cannot write {path}: {reason}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(parent: Path, purpose: str) -> Iterator[Path]:
+    """Yield a new hidden folder in `parent` that is gone when the block ends.
+
+    What killed processes left of such folders is removed first.
+    """
+    remove_leftovers(parent, purpose)
+    with tempfile.TemporaryDirectory(prefix=_prefix(purpose), dir=parent) as folder:
+        yield Path(folder)
+
+
+def temporary_path(parent: Path, purpose: str) -> Path:
+    """Return a new hidden path in `parent`, which `remove_leftovers` knows."""
+    return parent / f"{_prefix(purpose)}{secrets.token_hex(4)}"
+
+
+def remove_leftovers(folder: Path, purpose: str | None = None) -> None:
+    """Remove what killed processes left of temporary files in `folder`, and below it.
+
+    A file or folder of a process that lives, or may live on another machine that shares
+    the folder, stays; of another machine it goes a day after its last change.
+
+    Args:
+        folder: which need not exist.
+        purpose: leave out folders below, and what is for another purpose.
+    """
+    for path in list((folder.glob if purpose else folder.rglob)(".*-*-*")):
+        match = _TEMPORARY.fullmatch(path.name)
+        if not match or purpose not in (None, match["stem"]) or _is_used(path, match):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _prefix(purpose: str) -> str:
+    """Return how the names of this process's temporary files begin.
+
+    Short enough for any name: no file system takes more than 255 bytes.
+    """
+    start = os.fsencode(purpose)[:180].decode("utf-8", "ignore")
+    return f".{start}-{_machine()}-{os.getpid()}-"
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def _is_used(path: Path, match: re.Match[str]) -> bool:
+    """Return whether the process that made a temporary file may still need it."""
+    if match["machine"] == _machine():
+        return psutil.pid_exists(int(match["process"]))
+    try:
+        return time.time() - path.stat().st_mtime < ABANDONED
+    except OSError:  # it is gone
+        return True
+
+
+def check_writable(folder: Path) -> None:
+    """Raise `UserError` unless files can be written to `folder`, which need not exist.
+
+    A file is tried in the nearest folder that exists: permissions alone do not tell of
+    a full disk or of one that is mounted read-only.
+    """
+    there = folder.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    try:
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        where = "" if there == folder.absolute() else f" (in {there})"
+        raise UserError(f"cannot write to {folder}{where}: {error.strerror}") from error
 
 
 def _umask() -> int:
@@ -63,9 +164,9 @@ def check_room(path: Path, needed: int) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text atomically; what names of no encoding have in it is escaped."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -103,6 +204,14 @@ def new_folder(path: Path) -> Path:
 
 
 @contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Keep other processes out of `folder`, and remove what killed ones left in it."""
+    with locked(folder / LOCK):
+        remove_leftovers(folder)
+        yield
+
+
+@contextmanager
 def locked(path: Path) -> Iterator[int]:
     """Lock the file `path` against other processes; wait, and log it, if one holds it.
 
@@ -122,13 +231,43 @@ def locked(path: Path) -> Iterator[int]:
 def write_table(
     path: Path, rows: Sequence[Mapping[str, Any]], columns: list[str] | None = None
 ) -> None:
-    """Write rows as CSV atomically; `pandas.read_csv` reads them back.
+    """Write rows as CSV atomically; `read_table` reads them back.
 
     A key that a row lacks stays empty. Floats have all their digits. `columns` are
     needed where there may be no rows.
     """
-    import pandas as pd
+    columns = columns or list(dict.fromkeys(key for row in rows for key in row))
+    lines = [table_line(columns)]
+    lines += [table_line(row.get(key) for key in columns) for row in rows]
+    write_text(path, "".join(lines))
 
-    with replacing(path) as temporary:
-        table = pd.DataFrame(rows, columns=columns, dtype=object)
-        table.to_csv(temporary, index=False, lineterminator="\n")
+
+def table_line(values: Iterable[Any]) -> str:
+    """Return a line of CSV (RFC 4180, but for its end, a line feed alone).
+
+    A text that a spreadsheet would take for a formula gets a `'` in front, as OWASP
+    advises ("CSV Injection"), and so does one that begins with such marks before a
+    formula: taking one away gives the text back. None is empty.
+    """
+    return ",".join(map(_cell, values)) + "\n"
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None or value != value else str(value)  # NaN is no number
+    if isinstance(value, str) and _FORMULA.match(text):
+        text = f"'{text}"
+    # The csv module leaves \r alone where lines end in \n.
+    return '"' + text.replace('"', '""') + '"' if _QUOTED & {*text} else text
+
+
+def read_table(text: str) -> list[dict[str, str]]:
+    """Return the rows of a CSV table of `table_line`s, texts as they were."""
+    rows = csv.DictReader(io.StringIO(text, newline=""), restval="")
+    return [
+        {key: value[_marked(value) :] for key, value in row.items() if key is not None}
+        for row in rows
+    ]
+
+
+def _marked(text: str) -> bool:
+    return text.startswith("'") and bool(_FORMULA.match(text))

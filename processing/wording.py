@@ -1,6 +1,18 @@
-"""Numbers and durations formatted for people."""
+"""Numbers, durations and names formatted for people."""
+
+import re
 
 NONE = "–"
+# Control characters, which a terminal obeys; other ends of lines; what turns the
+# direction of writing; and halves of characters, which no encoding has.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""Return text that a terminal shows in one line; `\x1b` stands for an escape."""
+    return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def metric(value: float | None) -> str:
