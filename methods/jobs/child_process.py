@@ -65,7 +65,12 @@ def run(
             pass_fds=keep,
             preexec_fn=_die_with_parent if mortal else None,
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except KeyboardInterrupt:
+            process.terminate()  # a signal to this process alone has not reached it
+            process.wait()
+            raise
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = perf_counter() - start
         file.seek(0)

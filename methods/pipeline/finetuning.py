@@ -30,7 +30,7 @@ from processing.decision.search import (
     legacy_thresholds,
 )
 from processing.errors import UsageError
-from processing.files import write_json
+from processing.files import working_in, write_json
 from processing.report import plots
 
 from .run_folder import comparable
@@ -148,10 +148,11 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     )
     name = f"{kind}_{options.dtype}" + (f"_{options.rule.name}" if options.rule else "")
     folder = options.results / record.run / "finetuning" / name
-    write_json(folder / RESULT, result.to_json())
-    if search:
-        plots.thresholds(folder / "min_area_threshold_plot.png", search)
-        plots.scores(folder / "scores_plot.png", search)
+    with working_in(folder):
+        if search:
+            plots.thresholds(folder / "min_area_threshold_plot.png", search)
+            plots.scores(folder / "scores_plot.png", search)
+        write_json(folder / RESULT, result.to_json())  # the last: it is in force
     return folder, result
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from processing.decoding.decode import resize
 from processing.errors import UserError
+from processing.files import temporary_path
 
 LARGEST = 768  # pixels, the longer side of a picture
 THUMBNAIL = 256  # pixels, the longer side of a thumbnail
@@ -87,7 +88,7 @@ class Gallery:
         self.urls: list[dict[str, str]] = []
         self._held: list[dict[str, bytes]] = []
         self._bytes = 0
-        self._temporary = folder / f".{FOLDER}"
+        self._temporary = temporary_path(folder, FOLDER)
 
     def add(
         self,
@@ -139,9 +140,7 @@ class Gallery:
     def _spill(self) -> None:
         """Write what is held to disk."""
         try:
-            if not self.urls:  # a folder can be left of a killed process
-                shutil.rmtree(self._temporary, ignore_errors=True)
-                self._temporary.mkdir(parents=True)
+            self._temporary.mkdir(parents=True, exist_ok=True)
             for pictures in self._held:
                 self.urls.append(self._write(pictures, len(self.urls)))
         except OSError as failure:
