@@ -58,7 +58,8 @@ def sample(options: argparse.Namespace) -> None:
     """Write the picture and print where it is."""
     record = read_model(options.path)
     if record.method in METHODS and record.method not in HORIZONS:
-        raise UsageError(f"{options.path} holds a {record.method}. {EXPECTED}")
+        kind = METHODS[record.method].rpartition(".")[2]
+        raise UsageError(f"{options.path} holds a {kind}. {EXPECTED}")
     path = options.output or options.path.with_name("samples.png")
     check_writable(path.parent)
     from methods.engine.backend import load_backend

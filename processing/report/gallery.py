@@ -113,6 +113,8 @@ class Gallery:
             self._spill()
 
     def __enter__(self) -> "Gallery":
+        # What a kill left of an earlier version, which gave it this name.
+        shutil.rmtree(self.folder / f".{FOLDER}", ignore_errors=True)
         return self
 
     def __exit__(

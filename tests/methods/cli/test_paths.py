@@ -57,9 +57,9 @@ def folder(tmp_path, monkeypatch):
     write_record(Path("many.hdf5"), "unified", category="", categories={"nut": several})
     Path("models/.m-half.hdf5").touch()
     Path("text.hdf5").write_text("no model")
-    write_image(Path("bolt/test/good/0.png"))
-    write_image(Path("bolt/train/good/0.png"))
-    write_record(Path("shown.hdf5"), "fewshot", folder=str(Path("bolt").absolute()))
+    write_image(Path("bad/bolt/test/good/0.png"))
+    write_image(Path("bad/bolt/train/good/0.png"))
+    write_record(Path("shown.hdf5"), "fewshot", folder=str(Path("bad/bolt").absolute()))
     for method in ("PaDiM", "fewshot"):
         decided = Path(f"results/parts/nut/{method}/a/01-02-2026_00-00-00/finetuning/x")
         result = finetuning_result(kind="distance").to_json()
