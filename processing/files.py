@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import secrets
 import shutil
 import socket
 import tempfile
@@ -20,6 +21,17 @@ import psutil
 from filelock import lock_descriptor
 
 from .errors import UserError, shortened
+
+LOCK = ".lock"  # of a folder that one process at a time works in
+ABANDONED = 24 * 3600.0  # seconds, the age of what an unknown process left behind
+# Of `replacing` and `temporary_folder`: what for, which machine, process, and a random
+# ending.
+_TEMPORARY = re.compile(
+    r"\.(?P<stem>.*)-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-\w{8}(\.\w+)?", re.DOTALL
+)
+# What OWASP names as the beginning of a formula, and our mark before it.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_QUOTED = frozenset(',"\r\n')
 
 LOCK = ".lock"  # of a folder that one process at a time works in
 ABANDONED = 24 * 3600.0  # seconds, the age of what an unknown process left behind
@@ -74,6 +86,11 @@ def temporary_folder(parent: Path, purpose: str) -> Iterator[Path]:
     remove_leftovers(parent, purpose)
     with tempfile.TemporaryDirectory(prefix=_prefix(purpose), dir=parent) as folder:
         yield Path(folder)
+
+
+def temporary_path(parent: Path, purpose: str) -> Path:
+    """Return a new hidden path in `parent`, which `remove_leftovers` knows."""
+    return parent / f"{_prefix(purpose)}{secrets.token_hex(4)}"
 
 
 def remove_leftovers(folder: Path, purpose: str | None = None) -> None:

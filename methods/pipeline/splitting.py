@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from methods.base import Method
-from methods.detector.records import Splits
+from methods.detector.records import Splits, TrainingRecord
+from methods.detector.results import FinetuningResult
 from processing.data.dataset import Category
 from processing.data.image_set import ANOMALOUS, ImageSet
 from processing.data.splits import split_finetuning, split_validation
@@ -24,11 +25,7 @@ def split(method: Method, good: ImageSet, category: Category) -> Splits:
         good: the training images of `category` that can be used.
         category: whose own validation images are taken, if it has any.
     """
-    if len(good) < 2:
-        raise UserError(
-            f"{category.scan.folder} needs at least 2 good images to train on, one to "
-            f"fit and one to validate. Received: {len(good)}"
-        )
+    check_count(good, category.scan.folder)
     apart = np.isin(good.names, category.validation)
     if apart.any() and not apart.all():
         fit, validation = np.flatnonzero(~apart), np.flatnonzero(apart)
@@ -44,6 +41,15 @@ def split(method: Method, good: ImageSet, category: Category) -> Splits:
     }
     drawn = list(category.test.names) if category.drawn else []
     return Splits(**names, test=drawn)
+
+
+def check_count(good: ImageSet, folder: Path) -> None:
+    """Raise `UserError` for too few good images to split."""
+    if len(good) < 2:
+        raise UserError(
+            f"{folder} needs at least 2 good images to train on, one to fit and one to "
+            f"validate. Received: {len(good)}"
+        )
 
 
 def check_whole(name: str, tiles: int) -> None:
@@ -88,3 +94,36 @@ def named(images: ImageSet, names: list[str]) -> ImageSet:
     images = images.with_good(outside)
     index = {name: i for i, name in enumerate(images.names)}
     return images.subset([index[name] for name in names])
+
+
+def unused(
+    test: ImageSet,
+    record: TrainingRecord,
+    finetuned: FinetuningResult,
+    include_finetuning: bool = False,
+) -> ImageSet:
+    """Return the test images that neither a model nor its decision were made with.
+
+    Args:
+        test: all of the category.
+        record: of the model, for this category.
+        finetuned: the decision.
+        include_finetuning: take those that the decision was made with, too.
+
+    Raises:
+        UserError: there are none.
+    """
+    if not len(test):
+        raise UserError(
+            f"no test images in {record.folder}; -d FOLDER judges unlabelled images"
+        )
+    seen = set(record.splits.defective)  # by a supervised method
+    if not include_finetuning:
+        seen |= set(finetuned.finetuning_files)
+    images = test.subset([i for i, name in enumerate(test.names) if name not in seen])
+    if not len(images):
+        raise UserError(
+            f"all {len(test)} test images were used for finetuning: "
+            "expected more, or --include-finetuning"
+        )
+    return images

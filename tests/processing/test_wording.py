@@ -1,6 +1,14 @@
 import pytest
 
-from processing.wording import count, duration, is_utf8, metric, number, shortened
+from processing.wording import (
+    count,
+    duration,
+    elided,
+    is_utf8,
+    metric,
+    number,
+    printable,
+)
 
 
 def test_numbers_as_people_read_them():
@@ -35,5 +43,11 @@ def test_durations(seconds, text):
 def test_names_of_the_file_system():
     assert is_utf8("ü\n.png")
     assert not is_utf8("f\udcfcr.png")
-    assert shortened("a/b.png") == "a/b.png"
-    assert shortened("a" * 5000 + "z") == "a" * 100 + "..." + "a" * 99 + "z"
+    assert elided("a/b.png") == "a/b.png"
+    assert elided("a" * 5000 + "z") == "a" * 100 + "..." + "a" * 99 + "z"
+
+
+def test_names_cannot_obey_a_terminal():
+    name = "\x1b[31mred\r\nline\u202e\udcff\x9b ü 部 [/red] \\"
+    expected = r"\x1b[31mred\r\nline\u202e\udcff\x9b ü 部 [/red] " + "\\"
+    assert printable(name) == expected
