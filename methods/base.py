@@ -206,6 +206,11 @@ class Method(ABC):
         return "default"
 
     @property
+    def iterative(self) -> bool:
+        """Whether an image takes many steps, so that none is to be judged in vain."""
+        return False
+
+    @property
     def default_kind(self) -> str:
         """The kind of maps that is judged by unless another one is asked for."""
         return self.map_kinds[0]

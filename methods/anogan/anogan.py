@@ -65,6 +65,10 @@ class AnoGAN(ReconstructionMethod):
     def variant(self) -> str:
         return "encoder" if self.encoder else "search"
 
+    @property
+    def iterative(self) -> bool:
+        return not self.encoder or bool(self.steps)
+
     def build(self) -> None:
         networks.check_shape(self.image_shape)
         self._use(self._shape.build(self.encoder))

@@ -40,9 +40,10 @@ class MemoryBank(keras.layers.Layer):
             places.append(place + start)
         index = places[0]
         if len(places) > 1:
-            best = ops.argmax(ops.concatenate(closest, axis=1), axis=1)
+            # not `argmax`: on floats Keras gives it a bitcast, which no converter knows
+            _, best = ops.top_k(ops.concatenate(closest, axis=1), 1)
             places = ops.concatenate(places, axis=1)
-            index = ops.take_along_axis(places, best[:, None], axis=1)
+            index = ops.take_along_axis(places, best, axis=1)
         index = index[:, 0]
         nearest = ops.take(self.bank, index, axis=0)
         return distance(queries, nearest), index  # from the difference: no lost digits

@@ -47,6 +47,7 @@ class Detector:
         height, width, channels = method.image_shape
         self.method = method
         self.preparation = preparation or Preparation((height, width), channels)
+        self._sizes: dict[int, int] = {}  # of batches, by the most that was asked for
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -173,10 +174,19 @@ class Detector:
     def _judge_tiles(
         self, views: Sequence[Prepared], kind: str | None, batch_size: int
     ) -> Iterator[tuple[np.ndarray, np.floating]]:
-        """Yield the map and score of every tile of every image, in order."""
-        tiling = self.preparation.tiling
+        """Yield the map and score of every tile of every image, in order.
+
+        Networks are compiled for each size of batches. So all have as many tiles as the
+        first one: smaller ones are filled up, but for methods that take many steps.
+        """
+        tiling, method = self.preparation.tiling, self.method
         pairs = list(product(range(len(views)), range(len(tiling))))
-        for start in range(0, len(pairs), batch_size):
-            batch = pairs[start : start + batch_size]
-            pixels = [to_float(views[i].pixels[tiling.window(k)]) for i, k in batch]
-            yield from zip(*self.method.judge(np.stack(pixels), kind), strict=True)
+        size = batch_size
+        if not method.iterative:
+            size = self._sizes.setdefault(batch_size, min(batch_size, len(pairs)))
+        for start in range(0, len(pairs), size):
+            batch = pairs[start : start + size]
+            tiles = [to_float(views[i].pixels[tiling.window(k)]) for i, k in batch]
+            spare = 0 if method.iterative else size - len(batch)
+            maps, scores = method.judge(np.stack(tiles + tiles[-1:] * spare), kind)
+            yield from zip(maps[: len(batch)], scores[: len(batch)], strict=True)

@@ -1,5 +1,6 @@
 """From images to verdicts: a detector and the decision that `finetune.py` found."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,6 +88,7 @@ class Judge:
         self.dtype = dtype
         self.good_scores = good_scores
         self.name = name
+        self._process = os.getpid()
 
     @classmethod
     def of(cls, detector: Detector, finetuned: FinetuningResult) -> "Judge":
@@ -97,14 +99,29 @@ class Judge:
         return cls(detector, finetuned.decision, kind, dtype, good_scores, name)
 
     def judge(self, images: ImageSet, batch_size: int = 16) -> Iterator[Verdict]:
-        """Yield the verdict on each image, in order; see `Detector.judge`."""
+        """Yield the verdict on each image, in order; see `Detector.judge`.
+
+        Raises:
+            UserError: in a process that was forked after the model was loaded.
+        """
+        self._check_process()
         return self._verdicts(self.detector.judge(images, self.kind, batch_size))
 
     def judge_arrays(
         self, images: Sequence[np.ndarray], batch_size: int = 16
     ) -> Iterator[Verdict]:
         """As `judge`, of images in memory; see `array_pixels` for what they can be."""
+        self._check_process()
         return self._verdicts(self.detector.judge_arrays(images, self.kind, batch_size))
+
+    def _check_process(self) -> None:
+        """Raise `UserError` in a fork, which lacks the threads of the networks."""
+        if os.getpid() != self._process:
+            raise UserError(
+                "a model works in the process that loaded it alone: expected "
+                f"methods.load in process {os.getpid()}, which was forked. Received: a "
+                f"model of process {self._process}"
+            )
 
     def _verdicts(self, batches: Iterable[Judged]) -> Iterator[Verdict]:
         for judged in batches:

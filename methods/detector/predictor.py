@@ -62,10 +62,12 @@ class Predictor:
         Args:
             images: array (n, h, w, c), or n arrays of any sizes, each (h, w) or
                 (h, w, 1) grey, (h, w, 3) RGB or (h, w, 4) RGBA, of uint8 or uint16.
-            batch_size: images, or tiles of them, that the method sees at once.
+            batch_size: images, or tiles of them, that the method sees at once, at most;
+                as many as in the first call, for which networks are compiled.
 
         Raises:
             UsageError: an image of another type or shape.
+            UserError: in a process that was forked after the model was loaded.
         """
         if isinstance(images, np.ndarray) and images.ndim != 4:
             raise UsageError(

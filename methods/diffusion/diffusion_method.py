@@ -63,6 +63,10 @@ class Diffusion(ReconstructionMethod):
     def variant(self) -> str:
         return self.preset
 
+    @property
+    def iterative(self) -> bool:
+        return True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= self.steps <= self.start <= self.horizon:

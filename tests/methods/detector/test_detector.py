@@ -127,6 +127,26 @@ def test_batches_change_nothing_and_are_bounded(noise, batch_size, tile):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize(("tile", "first"), [(None, 2), (None, 5), (16, 4)])
+def test_all_batches_have_the_size_of_the_first(noise, tile, first):
+    made = detector(tile=tile, stride=tile)
+    expected = judge(made, noise, 4)
+    made = detector(tile=tile, stride=tile)
+    judge(made, noise.subset(range(first)), 4)
+    found = judge(made, noise, 4)
+    assert set(made.method.shown) == {min(first, 4)}
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_no_image_is_judged_in_vain_in_many_steps(noise, monkeypatch):
+    monkeypatch.setattr(Bright, "iterative", True)
+    made = detector()
+    judge(made, noise, 4)
+    judge(made, noise.subset([0]), 4)
+    assert made.method.shown == [4, 3, 1]
+
+
 def test_methods_are_fitted_to_tiles(noise):
     made = detector(tile=16, stride=16)
     images = noise.prepared(made.preparation)

@@ -10,6 +10,7 @@ from methods.cae.cae import CAE
 from methods.cli.export import main
 from methods.cnn.cnn import CNN
 from methods.detector import export as module
+from methods.detector import graph_files
 from methods.detector.decisions import RESULT
 from methods.detector.detector import Detector
 from methods.detector.export import export, trial_images
@@ -20,7 +21,9 @@ from methods.patchcore.patchcore import PatchCore
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 from processing.files import write_json
+from processing.preprocessing.preparation import Preparation
 from tests.records import finetuning_result, training_record
+from tests.test_documents import check
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="converters of TensorFlow graphs"
@@ -60,6 +63,14 @@ def models(samples, tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def no_converter(monkeypatch):
+    """Write empty graphs."""
+    monkeypatch.setattr(graph_files, "write_graph", lambda _, path, *__: path.touch())
+    monkeypatch.setattr(module, "_difference", lambda *_: 0.0)
+    monkeypatch.setitem(graph_files.RUNNERS, "onnx", lambda path: None)
+
+
 def save(path, method):
     """Write a model file of a run with the name of the file."""
     run = f"a/b/c/{path.stem}/01-02-2026_00-00-00"
@@ -85,9 +96,10 @@ def test_the_graph_judges_like_the_method(models, name, kind, tmp_path):
     files = {target.name, f"{target.name}.json"} | weights
     assert {p.name for p in tmp_path.iterdir()} == files
     about = json.loads((tmp_path / f"{target.name}.json").read_text())
+    check("Exported graph", about)
     assert about["decision"] is None
     shape = load_model(models / f"{name}.hdf5")[0].image_shape
-    maps, scores = module.RUNNERS[kind](path)(trial_images(shape))
+    maps, scores = graph_files.RUNNERS[kind](path)(trial_images(shape))
     assert maps.shape == (3, *shape[:2])
     assert scores.shape == (3,)
 
@@ -106,7 +118,7 @@ def test_the_newest_decision_and_its_maps(models, tmp_path):
     method = load_model(models / "cae.hdf5")[0].method
     assert about["map"] == "l2"
     images = trial_images((32, 32, 1))
-    maps, _ = module.RUNNERS["onnx"](path)(images)
+    maps, _ = graph_files.RUNNERS["onnx"](path)(images)
     np.testing.assert_allclose(maps, method.anomaly_map(images, "l2"), atol=1e-3)
 
 
@@ -118,12 +130,12 @@ def test_a_folder_is_not_overwritten(models, tmp_path):
 
 def test_a_graph_that_differs_is_not_written(models, monkeypatch, tmp_path, capsys):
     pytest.importorskip("tf2onnx")
-    run = module.RUNNERS["onnx"]
+    run = graph_files.RUNNERS["onnx"]
 
     def off(path):
         return lambda batch: [1.002 * value for value in run(path)(batch)]
 
-    monkeypatch.setitem(module.RUNNERS, "onnx", off)
+    monkeypatch.setitem(graph_files.RUNNERS, "onnx", off)
     arguments = ["-p", str(models / "sums.hdf5"), "-o", str(tmp_path / "x.onnx")]
     assert main(arguments) == 1
     assert "differs by 2.0e-03 of the largest map value" in capsys.readouterr().err
@@ -131,8 +143,42 @@ def test_a_graph_that_differs_is_not_written(models, monkeypatch, tmp_path, caps
 
 
 def test_methods_without_a_graph(models, tmp_path):
-    with pytest.raises(UserError, match="AnoGAN cannot be exported"):
+    said = "AnoGAN cannot be exported: expected maps from one pass .* its .* maps"
+    with pytest.raises(UserError, match=said):
         export(models / "anogan.hdf5", "onnx", tmp_path / "x.onnx")
+
+
+@pytest.mark.usefixtures("no_converter")
+@pytest.mark.parametrize(
+    ("options", "named"), [({"tile": 64}, None), ({"pad": True}, "--pad")]
+)
+def test_what_a_program_cannot_follow_is_warned_of(
+    models, options, named, tmp_path, caplog
+):
+    method = load_model(models / "sums.hdf5")[0].method
+    preparation = Preparation((96, 64), 3, **{"tile": 64} | options)
+    run = {"run": "a/b/c/d/01-02-2026_00-00-00"}
+    detector = Detector(method, preparation)
+    save_model(tmp_path / "m.hdf5", detector, training_record(method.name, **run))
+    export(tmp_path / "m.hdf5", "onnx", tmp_path / "x.onnx")
+    about = json.loads((tmp_path / "x.onnx.json").read_text())
+    assert about["input"] == "float32 (n, 64, 64, 3) in [0, 1], prepared"
+    assert about["windows"] == [[0, 0], [32, 0]]
+    assert about["not_described"] == ([named] if named else [])
+    assert (f"nor described: {named}" in caplog.text) == bool(named)
+
+
+@pytest.mark.usefixtures("no_converter")
+def test_a_decision_on_rounded_maps_is_in_units_of_the_maps(models, tmp_path):
+    path = models / "sums.hdf5"
+    run = tmp_path / read_record(path).run / "finetuning/distance_uint8"
+    result = finetuning_result(kind="distance", dtype="uint8", threshold=99)
+    write_json(run / RESULT, result.to_json())
+    export(path, "onnx", tmp_path / "x.onnx", results=tmp_path)
+    about = json.loads((tmp_path / "x.onnx.json").read_text())
+    highest = load_model(path)[0].method.highest("distance")
+    expected = pytest.approx(99.5 / 255 * highest)
+    assert about["decision"]["threshold"] == expected
 
 
 def test_the_suffix_must_suit(models):

@@ -1,5 +1,7 @@
 """Verdicts, from maps that are known."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,25 @@ def test_uint8_maps_are_scaled_by_the_kind(rng):
 def test_a_decision_for_maps_that_the_method_does_not_have():
     with pytest.raises(UserError, match="is for depth maps: expected .* light, dark,"):
         Judge.of(Detector(Grey()), finetuning_result(kind="depth"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks on this system")
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_fork_does_not_judge(image):
+    judge = Judge(Detector(Grey()), Decision(0.5, 1))
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            judge.judge_arrays([image])
+        except UserError as error:
+            os.write(writing, str(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    assert f"expected methods.load in process {child}" in said
+    assert f"Received: a model of process {os.getpid()}" in said
+    assert len(list(judge.judge_arrays([image]))) == 1

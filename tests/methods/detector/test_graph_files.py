@@ -1,0 +1,87 @@
+"""Graph files of a bank as large as PatchCore's, behind a small network."""
+
+import keras
+import numpy as np
+import pytest
+
+from methods.components.enlarge import Enlarge
+from methods.components.memory_bank import BLOCK, MemoryBank
+from methods.detector.export import PACKAGES, SUFFIXES, trial_images
+from methods.patchcore.reweighting import Reweighting
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="converters of TensorFlow graphs"
+)
+ROWS = 10_000  # the bank of PatchCore at its defaults
+WIDTH = 32
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Return a network with a bank of five blocks, and the bank's features."""
+    assert ROWS > 4 * BLOCK
+    rng = np.random.default_rng(0)
+    features = rng.random((ROWS, WIDTH), np.float32)
+    keras.utils.set_random_seed(0)
+    images = keras.Input((64, 64, 3), name="images")
+    bank = MemoryBank(ROWS)
+    cells = keras.layers.Conv2D(WIDTH, 8, strides=8)(images)
+    flat = keras.ops.reshape(cells, (-1, WIDTH))
+    distances, index = bank(flat)
+    bank.bank.assign(features)
+    distances = keras.ops.reshape(distances, (-1, 64))
+    scores = Reweighting(bank)(
+        keras.ops.reshape(cells, (-1, 64, WIDTH)),
+        distances,
+        keras.ops.reshape(index, (-1, 64)),
+    )
+    maps = Enlarge((64, 64), 2.0)(keras.ops.reshape(distances, (-1, 8, 8)))
+    return keras.Model(images, [maps, scores]), features
+
+
+@pytest.mark.parametrize("graph", SUFFIXES)
+def test_a_bank_of_many_blocks(graph, network, tmp_path):
+    pytest.importorskip(PACKAGES[graph])
+    from methods.detector.graph_files import RUNNERS, write_graph
+
+    model, _ = network
+    path = tmp_path / f"x{SUFFIXES[graph]}"
+    write_graph(model, path, graph, 0.5)
+    images = trial_images((64, 64, 3))
+    run = RUNNERS[graph](path)
+    for count in (3, 1):
+        for ours, theirs in zip(
+            model(images[:count]), run(images[:count]), strict=True
+        ):
+            np.testing.assert_allclose(theirs, ours, rtol=1e-4)
+
+
+def test_an_onnx_graph_has_the_bank_once_and_a_threshold_to_change(network, tmp_path):
+    pytest.importorskip("tf2onnx")
+    import onnxruntime
+
+    from methods.detector.graph_files import write_graph
+
+    model, features = network
+    path, images = tmp_path / "x.onnx", trial_images((64, 64, 3))
+    maps = np.asarray(model(images)[0])
+    threshold = float(np.quantile(maps, 0.9))
+    write_graph(model, path, "onnx", threshold)
+    assert features.nbytes < path.stat().st_size < 1.2 * features.nbytes
+    session = onnxruntime.InferenceSession(path)
+    assert [x.name for x in session.get_inputs()] == ["images"]
+    assert [x.name for x in session.get_overridable_initializers()] == ["threshold"]
+    maps, masks = session.run(["maps", "masks"], {"images": images})
+    np.testing.assert_array_equal(masks, maps > threshold)
+    other = np.array(np.quantile(maps, 0.5), np.float32)
+    [masks] = session.run(["masks"], {"images": images, "threshold": other})
+    np.testing.assert_array_equal(masks, maps > other)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 1 / 3, 2.0, float("inf")])
+def test_a_rounded_threshold_has_the_same_above_it(value):
+    from methods.detector.graph_files import rounded_down
+
+    rounded = rounded_down(value)
+    assert rounded.dtype == np.float32
+    assert float(rounded) <= value <= float(np.nextafter(rounded, np.float32("inf")))
