@@ -105,10 +105,8 @@ class _Dispatch(dict[int, Callable[[Any], None]]):
     """What the unpickler does for each opcode; one that is not there is refused."""
 
     def __missing__(self, code: int) -> None:
-        known = pickletools.code2op.get(chr(code))
         raise ValueError(
-            f"it holds the opcode {known.name if known else code}, which tensors do "
-            "not take"
+            f"it holds the opcode {chr(code)!a}, which tensors do not take"
         )
 
 
@@ -167,7 +165,7 @@ class _Unpickler(pickle._Unpickler):
         self._update([key, value])
 
     def load_setitems(self) -> None:
-        self._update(self.pop_mark())
+        self._update(self.pop_mark())  # type: ignore[attr-defined]
 
     def _update(self, items: list[Any]) -> None:
         if type(self.stack[-1]) is not dict:

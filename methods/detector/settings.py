@@ -73,7 +73,7 @@ def check_settings(
         values: decoded JSON, by argument.
         place: key in the file, for errors.
     """
-    hints = typing.get_type_hints(kind.__init__)  # type: ignore[misc]
+    hints = typing.get_type_hints(kind.__init__)
     for name, value in values.items():
         if name not in inspect.signature(kind).parameters:
             raise ValueError(f"{place} holds {shown(name)}, which is unknown")

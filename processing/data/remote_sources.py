@@ -35,13 +35,11 @@ def count(part: Part) -> int:
 
 def check_part(part: Any) -> None:
     """Raise a `ValueError` unless decoded JSON is a part: of names below the source."""
+    names, right = part, isinstance(part, list)
     if isinstance(part, dict):
-        rows, names = part.get("rows"), [part.get("table")]
-        right = isinstance(rows, list) and [type(row) for row in rows] == [int, int]
-        right = right and 0 <= rows[0] < rows[1]
-    else:
-        right = isinstance(part, list)
-        names = part if right else []
+        names, rows = [part.get("table")], part.get("rows")
+        right = isinstance(rows, list) and [*map(type, rows)] == [int, int]
+        right = right and 0 <= part["rows"][0] < part["rows"][1]
     if not right or not all(map(_is_below, names)):
         raise ValueError(
             "parts: expected names of images, or a table and its rows. Received: "

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from processing.data.remote_sources import Source, count, cut
+from processing.data.remote_sources import Source, _local, check_part, count, cut
 from processing.errors import UsageError, UserError
 
 pytest.importorskip("fsspec")
@@ -131,6 +131,29 @@ def test_tables_of_bytes(tmp_path, named, where):
     assert [part["rows"] for part in parts] == [[0, 3], [3, 5]]
     names = [f"x/{i}.png" if named else f"all.parquet:{i}" for i in range(5)]
     assert contents(source, parts) == dict(zip(names, texts, strict=True))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [3, "a.png", ["../a.png"], ["/a.png"], [""], [3], {}, {"table": "t"}, None]
+    + [{"table": "t", "rows": x} for x in ([0], [1, 1], [-1, 2], "ab", [0, 2.0], 3)]
+    + [{"table": x, "rows": [0, 2]} for x in (3, "", "../t", "/t")],
+)
+def test_parts_that_are_none(part):
+    with pytest.raises(ValueError, match="parts: expected names of images, or a table"):
+        check_part(part)
+
+
+def test_parts_that_are_some():
+    check_part(["a.png", "b/..c.png"])
+    check_part({"table": "a/t.parquet", "rows": [0, 2]})
+
+
+@pytest.mark.parametrize("name", ["a/b\\..\\..\\c.png", "C:x\0y.png", "x" * 300])
+def test_copies_stay_in_their_folder(name):
+    last = _local(3, name, Path("copies")).name
+    assert not {*"/\\:\0"} & {*last}
+    assert len(last) < 120
 
 
 def test_parts_are_cut():
