@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from methods.detector.judge import Judge, Verdict
 from processing.data.image_set import ImageSet
+from processing.data.listing import LeftOut
 from processing.decision.regions import REGION_COLUMNS
 from processing.errors import UserError, reason
 from processing.files import write_table
@@ -80,13 +81,19 @@ def isolate_errors(
     yield batch, result
 
 
-def write_left_out(folder: Path, images: ImageSet, readable: ImageSet) -> None:
+def write_left_out(
+    folder: Path,
+    images: ImageSet,
+    readable: ImageSet,
+    not_taken: Sequence[LeftOut] = (),
+) -> None:
     """Write not_judged.csv of those images that are not among the readable ones.
 
-    What an earlier test has left of one is removed if there are none.
+    What an earlier test has left of one is removed if there are none. `not_taken` is
+    what the scan for the images left out already.
     """
     left_out = without(images, set(readable.names))
-    rows = []
+    rows = [not_judged_row(item.name, UserError(item.reason)) for item in not_taken]
     for index, error in left_out.unreadable().items():
         file = left_out.files[index]
         status = file.stat() if file.exists() else None
@@ -102,7 +109,9 @@ def written_name(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def not_judged_row(name: str, error: Exception, status: os.stat_result | None) -> Row:
+def not_judged_row(
+    name: str, error: Exception, status: os.stat_result | None = None
+) -> Row:
     """Return a row of not_judged.csv; `status` is that of the file, if known."""
     return {
         "file": written_name(name),

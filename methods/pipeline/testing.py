@@ -16,6 +16,7 @@ from methods.detector.results import FinetuningResult, TestResult
 from methods.detector.versions import versions
 from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
+from processing.data.listing import list_images
 from processing.data.scan import report
 from processing.files import (
     new_folder,
@@ -119,7 +120,9 @@ def predict(model: Path, options: Options) -> JudgedSet:
     root = options.results / decided.record.run / "predict"
     remove_leftovers(root)
     folder = new_folder(root / datetime.now().strftime(STAMP))
-    write_left_out(folder, images, readable)
+    source = options.images
+    not_taken = list_images(source).left_out if source.is_dir() else ()
+    write_left_out(folder, images, readable, not_taken)
     return _judge(folder, decided, readable, model, options)
 
 

@@ -151,7 +151,7 @@ class Watcher:
             raise UserError("files whose names are written alike")
         detector, written = self.judge.detector, self.scores.written
         images = unlabelled(named, detector.image_shape, cache_bytes=0)
-        files = zip(images.names, images.groups, strict=True)
+        files = zip(images.names, images.files, strict=True)
         new = [
             index
             for index, (name, file) in enumerate(files)
@@ -159,7 +159,7 @@ class Watcher:
         ]
         images = images.subset(new).prepared(detector.preparation)
         rows: dict[Path, list[Row]] = {path: [] for path in paths}
-        judged = zip(images.groups, score_rows(self.judge, images), strict=True)
+        judged = zip(images.files, score_rows(self.judge, images), strict=True)
         for file, row in judged:
             rows[file].append(row | self._columns(file))
         return rows
