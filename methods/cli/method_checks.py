@@ -214,19 +214,19 @@ def check_ray(address: str | None) -> None:
 def check_images(name: str, folder: Path, options: Options) -> None:
     """Raise `UserError` if a category has too few images to train a method on."""
     from methods.base import check_defective
-    from methods.pipeline.splitting import check_count, known_defects
-    from processing.data.dataset import scan_category
-    from processing.data.splits import split_validation
+    from methods.pipeline.splitting import check_count, known_defects, split_good
+    from processing.data.dataset import SEED, scan_category
 
-    category = scan_category(folder, image_shape=(1, 1, 1), cache_bytes=0)
+    values = _values(name, options) if name in METHODS else {"seed": SEED}
+    shape, seed = (1, 1, 1), values["seed"]
+    category = scan_category(folder, image_shape=shape, cache_bytes=0, seed=seed)
     good = category.train
     check_count(good, folder)
     if name not in METHODS:
         return
-    values = _values(name, options)
     if name == "CNN" and not values["synthetic"]:
-        check_defective(name, len(known_defects(category, values["seed"])))
-    fit, _ = split_validation(len(good), seed=values["seed"], groups=good.groups)
+        check_defective(name, len(known_defects(category, seed)))
+    fit, _ = split_good(good, category, seed)
     if name in SHOTS and values["shots"] > len(fit):
         raise UserError(
             f"--shots {values['shots']} needs as many good images to fit. "

@@ -14,6 +14,7 @@ from .parser import refuse_ray
 
 if TYPE_CHECKING:
     from methods.detector.records import TrainingRecord
+    from processing.data.dataset import Category
 
 SCRIPTS = Path(__file__).parents[2]  # folder of train.py, finetune.py and test.py
 
@@ -69,10 +70,20 @@ def _check_resumed(options: argparse.Namespace) -> None:
 def _check_known(record: "TrainingRecord", names: list[str]) -> None:
     """Raise `UserError` unless the good images of a category are still there."""
     from methods.pipeline.splitting import named
+
+    named(_category(record).train, names)
+
+
+def _category(record: "TrainingRecord") -> "Category":
+    """Return the images of a model's category, none of which is read."""
     from processing.data.dataset import scan_category
 
-    folder = Path(record.folder)
-    named(scan_category(folder, image_shape=(1, 1, 1), cache_bytes=0).train, names)
+    return scan_category(
+        Path(record.folder),
+        image_shape=(1, 1, 1),
+        cache_bytes=0,
+        test=record.splits.test,
+    )
 
 
 def _check_update(options: argparse.Namespace) -> None:
@@ -188,7 +199,6 @@ def _check_decided(record: "TrainingRecord", options: argparse.Namespace) -> Non
     """Check that there are decisions, and where their results go."""
     from methods.detector.decisions import read_results
     from methods.pipeline.splitting import unused
-    from processing.data.dataset import scan_category
     from processing.files import check_writable
 
     kind = "predict" if options.input_dir else "test"
@@ -197,8 +207,7 @@ def _check_decided(record: "TrainingRecord", options: argparse.Namespace) -> Non
         check_writable(options.results / view.run / kind)
         if options.input_dir:
             continue
-        folder = Path(view.folder)
-        test = scan_category(folder, image_shape=(1, 1, 1), cache_bytes=0).test
+        test = _category(view).test
         for _, finetuned in results:
             unused(test, view, finetuned, options.include_finetuning)
 

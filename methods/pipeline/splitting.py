@@ -10,7 +10,7 @@ from methods.detector.records import Splits, TrainingRecord
 from methods.detector.results import FinetuningResult
 from processing.data.dataset import Category
 from processing.data.image_set import ANOMALOUS, ImageSet
-from processing.data.splits import split_finetuning, split_validation
+from processing.data.splits import Indices, split_finetuning, split_validation
 from processing.decoding.medical import file_of
 from processing.errors import UsageError, UserError
 
@@ -26,13 +26,7 @@ def split(method: Method, good: ImageSet, category: Category) -> Splits:
         category: whose own validation images are taken, if it has any.
     """
     check_count(good, category.scan.folder)
-    apart = np.isin(good.names, category.validation)
-    if apart.any() and not apart.all():
-        fit, validation = np.flatnonzero(~apart), np.flatnonzero(apart)
-    else:
-        fit, validation = split_validation(
-            len(good), seed=method.seed, groups=good.groups
-        )
+    fit, validation = split_good(good, category, method.seed)
     parts = {"fit": fit, "validation": validation}
     if "shots" in method.needs:
         parts["shots"] = fit[method.support(len(fit))]
@@ -41,6 +35,16 @@ def split(method: Method, good: ImageSet, category: Category) -> Splits:
     }
     drawn = list(category.test.names) if category.drawn else []
     return Splits(**names, test=drawn)
+
+
+def split_good(
+    good: ImageSet, category: Category, seed: int
+) -> tuple[Indices, Indices]:
+    """Return the indices of the good images to fit and to validate; see `split`."""
+    apart = np.isin(good.names, category.validation)
+    if apart.any() and not apart.all():
+        return np.flatnonzero(~apart), np.flatnonzero(apart)
+    return split_validation(len(good), seed=seed, groups=good.groups)
 
 
 def check_count(good: ImageSet, folder: Path) -> None:
