@@ -144,10 +144,6 @@ def _check_features(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
     height, width, _ = shape
     if name in SHOTS and values["rotations"] and height != width:
         raise UsageError(f"--rotations needs square images. Received: {height}x{width}")
-    if name == "PatchCore" and values["coreset"] > 1:
-        raise UsageError(
-            f"--coreset must be above 0, at most 1. Received: {values['coreset']}"
-        )
     backbone = values["backbone"]
     levels, names = backbones.choose(backbone, STRIDES[name], values["levels"])
     backbones.check(backbone, shape, names)

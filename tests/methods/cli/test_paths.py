@@ -46,20 +46,20 @@ def write_record(path, method, **changes):
 def folder(tmp_path, monkeypatch):
     """Make a category, models and a decision; importing Keras is a failure."""
     monkeypatch.chdir(tmp_path)
-    for name in ("empty", "bad/bare/train/good", "bad/lone/train/good"):
+    for name in ("empty", ".bad/bare/train/good", ".bad/lone/train/good"):
         Path(name).mkdir(parents=True)
     for index in range(3):
         write_image(Path(f"nut/train/good/{index}.png"))
-    write_image(Path("bad/lone/train/good/0.png"))
+    write_image(Path(".bad/lone/train/good/0.png"))
     write_record(Path("models/a/m.hdf5"), "mvtecCAE")
     write_record(Path("padim.hdf5"), "PaDiM")
     several = CategoryRecord(folder=str(tmp_path / "nut"), splits=SPLITS)
     write_record(Path("many.hdf5"), "unified", category="", categories={"nut": several})
     Path("models/.m-half.hdf5").touch()
     Path("text.hdf5").write_text("no model")
-    write_image(Path("bad/bolt/test/good/0.png"))
-    write_image(Path("bad/bolt/train/good/0.png"))
-    write_record(Path("shown.hdf5"), "fewshot", folder=str(Path("bad/bolt").absolute()))
+    write_image(Path(".bad/bolt/test/good/0.png"))
+    write_image(Path(".bad/bolt/train/good/0.png"))
+    write_record(Path("shown.hdf5"), "fewshot", folder=str(Path(".bad/bolt").absolute()))
     for method in ("PaDiM", "fewshot"):
         decided = Path(f"results/parts/nut/{method}/a/01-02-2026_00-00-00/finetuning/x")
         result = finetuning_result(kind="distance").to_json()
@@ -87,8 +87,8 @@ TRAINING = {
     "-d no": (2, "no such file or folder: /.*no; expected a categ"),
     "-d empty": (1, "no train/good in .*; found nothing"),
     "-d padim.hdf5": (2, "padim.hdf5 is a file, expected"),
-    "-d bad/bare": (1, "no images in .*train/good"),
-    "-d bad/lone": (1, "needs at least 2 good images.*Received: 1"),
+    "-d .bad/bare": (1, "no images in .*train/good"),
+    "-d .bad/lone": (1, "needs at least 2 good images.*Received: 1"),
     "-d nut -a cnn": (1, "CNN is supervised and needs defective images"),
     "-d nut -a fewshot": (1, "--shots 4 needs as many .*Received: 2"),
     "-d nut -a padim --lr 1": (2, "PaDiM has no option --lr"),
@@ -124,7 +124,7 @@ FINETUNING = {
     "-p padim.hdf5 --results text.hdf5": (1, "cannot write to text.hdf5.*: Not a dir"),
     "-p padim.hdf5 --calibrate max --min-area 1025": (2, "at most the 1024 pixels"),
     "-p padim.hdf5 --calibrate quantile --quantile 2": (2, "a number between 0 and 1"),
-    "-p padim.hdf5 -d bad/lone": (1, "1 of the images .* are gone"),
+    "-p padim.hdf5 -d .bad/lone": (1, "1 of the images .* are gone"),
     "-p many.hdf5 -d bolt": (2, "the model knows several .*nut. Received: bolt"),
     "-p padim.hdf5 --sigmas 2": (2, "--sigmas goes with --calibrate ksigma"),
 }
@@ -137,7 +137,7 @@ TESTING = {
     "-p padim.hdf5 -d empty": (1, "no images in"),
     "-p padim.hdf5 -d no --watch": (2, "--watch: expected a folder. Rec.*: no"),
     "-p padim.hdf5 --watch": (2, "--watch needs -d FOLDER"),
-    "-p padim.hdf5": (1, "no test images in .*nut/test; -d FOLDER judges"),
+    "-p padim.hdf5": (1, "no test images in .*nut; -d FOLDER judges"),
     "-p padim.hdf5 --ray local": (2, "--ray goes with several runs"),
     "-p padim.hdf5 -d nut -m ssim": (1, "no finetuning result in .*run finetune"),
     "-p models/a/m.hdf5 -d nut": (1, "no finetuning result in .*run finetune"),
@@ -239,5 +239,6 @@ def test_errors_come_before_keras_is_imported(command, line):
 def test_categories_of_several_layouts_and_a_folder_of_them(name):
     table = "path,label\n" + "".join(f"train/good/{i}.png,good\n" for i in range(3))
     Path("nut/labels.csv").write_text(table)
-    options = train.build_parser().parse_args(["-d", name, "-a", "ae"])
+    method = "unified" if name == "." else "ae"
+    options = train.build_parser().parse_args(["-d", name, "-a", method])
     paths.check_training(options)
