@@ -38,9 +38,10 @@ def outcome(of):
     try:
         unfitted(of, {}, "m.hdf5")
     except UserError as error:
-        assert len(str(error)) < 400
-        assert "\n" not in str(error)
-        return str(error)
+        message = str(error)
+        assert len(message) < 400
+        assert "\n" not in message
+        return message
     return ""
 
 
