@@ -56,6 +56,10 @@ def test_whatever_a_setting_is_replaced_by(method):
     assert "config holds 'notes'" in outcome(record(method, config={"notes": 1}))
 
 
+def test_the_record_of_a_new_run_has_tuples():
+    assert outcome(record(preparation={"size": (256, 256), "span": (0, 1)})) == ""
+
+
 @pytest.mark.parametrize("key", [*PREPARATION, "pad", "register", "reference", "mask"])
 def test_whatever_the_preparation_is_replaced_by(key):
     refused = [x for x in HOSTILE if outcome(record(preparation={key: x}))]
