@@ -66,17 +66,18 @@ RANGES: dict[str, tuple[float, float]] = {
 def check_settings(
     kind: Callable[..., Any], values: Mapping[str, Any], place: str
 ) -> None:
-    """Raise a `ValueError` unless `kind` takes values out of a file as arguments.
+    """Raise a `ValueError` unless `kind` takes the values of a record as arguments.
 
     Args:
         kind: a class of ours, whose constructor has annotations.
-        values: decoded JSON, by argument.
+        values: by argument, JSON-able.
         place: key in the file, for errors.
     """
     hints = typing.get_type_hints(kind.__init__)
     for name, value in values.items():
         if name not in inspect.signature(kind).parameters:
             raise ValueError(f"{place} holds {shown(name)}, which is unknown")
+        value = list(value) if isinstance(value, tuple) else value  # of a new run
         value = checked(hints[name], value, f"{place}.{name}")
         if value is not None:
             _check_value(name, value, f"{place}.{name}")

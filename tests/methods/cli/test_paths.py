@@ -59,7 +59,9 @@ def folder(tmp_path, monkeypatch):
     Path("text.hdf5").write_text("no model")
     write_image(Path(".bad/bolt/test/good/0.png"))
     write_image(Path(".bad/bolt/train/good/0.png"))
-    write_record(Path("shown.hdf5"), "fewshot", folder=str(Path(".bad/bolt").absolute()))
+    write_record(
+        Path("shown.hdf5"), "fewshot", folder=str(Path(".bad/bolt").absolute())
+    )
     for method in ("PaDiM", "fewshot"):
         decided = Path(f"results/parts/nut/{method}/a/01-02-2026_00-00-00/finetuning/x")
         result = finetuning_result(kind="distance").to_json()
@@ -240,5 +242,6 @@ def test_categories_of_several_layouts_and_a_folder_of_them(name):
     table = "path,label\n" + "".join(f"train/good/{i}.png,good\n" for i in range(3))
     Path("nut/labels.csv").write_text(table)
     method = "unified" if name == "." else "ae"
-    options = train.build_parser().parse_args(["-d", name, "-a", method])
+    arguments = ["-d", name, "-a", method, *(["--shots", "1"] if name == "." else [])]
+    options = train.build_parser().parse_args(arguments)
     paths.check_training(options)
