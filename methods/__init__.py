@@ -7,6 +7,7 @@ from .registry import (
     METHODS,
     MULTI_CATEGORY,
     canonical_name,
+    check_recorded,
     folder_name,
     get,
     recorded,
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from methods.detector.predictor import Predictor
 
 __all__ = ["METHODS", "MULTI_CATEGORY", "canonical_name", "folder_name", "get", "load"]
-__all__ += ["recorded", "register"]
+__all__ += ["check_recorded", "recorded", "register"]
 
 
 def load(

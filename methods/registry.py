@@ -110,12 +110,17 @@ def recorded(name: str, path: Path) -> "type[Method]":
     Raises:
         UserError: a name that the file must not have imported, or as `get` does.
     """
-    if ":" in name and name not in _registered and not _is_local(name):
+    check_recorded(name, path)
+    return get(name)
+
+
+def check_recorded(name: str, path: Path) -> None:
+    """Raise `UserError` for a name that the file at `path` must not have imported."""
+    if ":" in canonical_name(name) and name not in _registered and not _is_local(name):
         raise UserError(
             f"{path} is of the method {name}, whose code is not in the current folder: "
             f"if you trust it, allow it by -a {name} or methods.register"
         )
-    return get(name)
 
 
 def _is_local(name: str) -> bool:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import secrets
 import shutil
 import socket
 import tempfile
@@ -74,6 +75,11 @@ def temporary_folder(parent: Path, purpose: str) -> Iterator[Path]:
     remove_leftovers(parent, purpose)
     with tempfile.TemporaryDirectory(prefix=_prefix(purpose), dir=parent) as folder:
         yield Path(folder)
+
+
+def temporary_path(parent: Path, purpose: str) -> Path:
+    """Return a new hidden path in `parent`, which `remove_leftovers` knows."""
+    return parent / f"{_prefix(purpose)}{secrets.token_hex(4)}"
 
 
 def remove_leftovers(folder: Path, purpose: str | None = None) -> None:

@@ -99,6 +99,9 @@ def test_columns_of_the_summary(written, samples, ran, monkeypatch):
     assert importlib.import_module("test").main(words) == 0
     table = pd.read_csv(results / "summary.csv")
     assert list(table.columns) == documented("summary.csv")[0]
+    table = pd.read_csv(results / "summary_seeds.csv")
+    columns = [key for key in table.columns if not key.endswith("_sd")]
+    assert columns == documented("summary_seeds.csv")[0]
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda x: x.name)

@@ -78,7 +78,7 @@ def test_files_of_a_training(trained):
         assert set(next(csv.DictReader(file))) >= {"epoch", "loss", "val_loss"}
     inspected = sorted(path.name for path in run_folder.glob("inspection_test/*"))
     assert len(inspected) == 16
-    assert "test_good_000_inspection.png" in inspected
+    assert "good_000_inspection.png" in inspected
 
 
 def test_files_of_a_finetuning(trained):

@@ -142,8 +142,7 @@ def build(name: str, image_shape: tuple[int, int, int], levels: Sequence[str]) -
     """
     import keras
 
-    chosen = _chosen(name, levels)
-    _check_shape(name, image_shape, chosen)
+    chosen = check(name, image_shape, levels)
     mean, deviation = spec(name).normalisation
     images = keras.Input(image_shape, name="images")
     normalised = keras.layers.Rescaling(
@@ -158,6 +157,39 @@ def build(name: str, image_shape: tuple[int, int, int], levels: Sequence[str]) -
         if all(wanted.name in maps for wanted in chosen):
             break
     return keras.Model(images, [maps[level.name] for level in chosen], name=name)
+
+
+def choose(
+    name: str, strides: tuple[int, int], levels: str | None
+) -> tuple[list[Level], list[str]]:
+    """Return the levels of a backbone that a method takes, and what to build.
+
+    Args:
+        name: key of `BACKBONES`.
+        strides: lowest and highest of the levels taken by default.
+        levels: comma-separated names, instead.
+
+    Returns:
+        The levels, from shallow to deep, and their names, those unknown at the end.
+    """
+    known = spec(name).levels
+    if levels is None:
+        low, high = strides
+        chosen = [level for level in known if low <= level.stride <= high]
+        return chosen, [level.name for level in chosen]
+    asked = levels.split(",")
+    chosen = [level for level in known if level.name in asked]
+    names = [level.name for level in chosen]
+    return chosen, names + [name for name in asked if name not in names]
+
+
+def check(
+    name: str, image_shape: tuple[int, int, int], levels: Sequence[str]
+) -> list[Level]:
+    """Return levels by name; `UsageError` where `build` cannot build them."""
+    chosen = _chosen(name, levels)
+    _check_shape(name, image_shape, chosen)
+    return chosen
 
 
 def _chosen(name: str, wanted: Sequence[str]) -> list[Level]:

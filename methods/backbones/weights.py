@@ -23,15 +23,33 @@ LEAVES = {  # of Keras' variables -> of PyTorch's tensors
 }
 
 
-def find(name: str, weights: str | Path) -> Path | None:
-    """Return the file of `weights`, or None for "random"; see `load_weights`.
+def check(name: str, weights: str | Path, from_scratch: bool = False) -> None:
+    """Raise `UserError` for weights that cannot be had; needs no Keras and no network.
 
-    Needs no Keras, so that a missing file can be reported before it is loaded.
+    Args:
+        name: key of `BACKBONES`.
+        weights: see `load_weights`.
+        from_scratch: whether random weights will do for a backbone without others.
     """
+    if weights == "imagenet":
+        pretrained.check(name)
+    elif weights != "random":
+        _file(weights)
+    elif not (from_scratch or spec(name).published):
+        raise UsageError(
+            f"-k {name} is to be trained from scratch: expected "
+            "-a contrastive, or --weights FILE. Received: --weights random"
+        )
+
+
+def find(name: str, weights: str | Path) -> Path | None:
+    """Return the file of `weights`, or None for "random"; see `load_weights`."""
     if weights == "random":
         return None
-    if weights == "imagenet":
-        return pretrained.fetch(name)
+    return pretrained.fetch(name) if weights == "imagenet" else _file(weights)
+
+
+def _file(weights: str | Path) -> Path:
     path = Path(weights)
     if not path.is_file():
         raise UserError(f"no such weights: {path}. Expected imagenet, random or a file")

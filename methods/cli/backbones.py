@@ -1,17 +1,16 @@
 """List the backbones, or fetch the ImageNet weights of one of them."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from methods.backbones import BACKBONES, levels, pretrained
 
-from .parser import one_of, run_command
+from .parser import Parser, one_of, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    options = argparse.ArgumentParser(
+    options = Parser(
         prog="python3 -m methods.backbones", description=__doc__, allow_abbrev=False
     )
     options.add_argument(

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from methods import METHODS
 from processing.errors import UsageError
+from processing.files import check_writable
 
-from .parser import at_least, run_command
-from .paths import check_model
+from .method_checks import HORIZONS
+from .parser import Parser, at_least, run_command
+from .paths import read_model
 
 if TYPE_CHECKING:
     from methods.diffusion.diffusion_method import Diffusion
 
 GAP = 4  # pixels between pictures
+EXPECTED = "Expected DDAD or AnoDDPM"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of `python3 -m methods.diffusion`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python3 -m methods.diffusion", description=__doc__, allow_abbrev=False
     )
     parser.add_argument(
@@ -52,7 +56,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def sample(options: argparse.Namespace) -> None:
     """Write the picture and print where it is."""
-    check_model(options.path)
+    record = read_model(options.path)
+    if record.method in METHODS and record.method not in HORIZONS:
+        kind = METHODS[record.method].rpartition(".")[2]
+        raise UsageError(f"{options.path} holds a {kind}. {EXPECTED}")
+    path = options.output or options.path.with_name("samples.png")
+    check_writable(path.parent)
     from methods.engine.backend import load_backend
 
     load_backend()
@@ -63,9 +72,7 @@ def sample(options: argparse.Namespace) -> None:
     detector, _ = load_model(options.path)
     method = detector.method
     if not isinstance(method, Diffusion):
-        raise UsageError(
-            f"{options.path} holds a {type(method).__name__}. Expected DDAD or AnoDDPM"
-        )
+        raise UsageError(f"{options.path} holds a {type(method).__name__}. {EXPECTED}")
     if options.steps % options.number or options.steps > method.horizon:
         raise UsageError(
             f"--steps must be a multiple of --number, {options.number}, and at most "
@@ -76,7 +83,6 @@ def sample(options: argparse.Namespace) -> None:
             method, options.number, options.steps, np.random.default_rng(options.seed)
         )
     )
-    path = options.output or options.path.with_name("samples.png")
     write_png(path, picture(stages))
     print(f"{options.number} samples above, how the first one came about below: {path}")
 

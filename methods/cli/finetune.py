@@ -1,6 +1,7 @@
 """Find the minimum defect area and the threshold of a trained model."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,13 @@ from .parser import (
     add_skip_unreadable,
     all_arguments,
     at_least,
+    command_line,
     new_parser,
     one_of,
-    refuse_ray,
     run_command,
 )
-from .paths import SCRIPTS, check_models, model_files
+from .paths import SCRIPTS, check_finetuning, model_files
+from .terminal import prepare_output, say
 
 if TYPE_CHECKING:
     from methods.pipeline.finetuning import Options
@@ -94,13 +96,15 @@ def finetune(
     arguments: Sequence[str],
 ) -> None:
     """Find the decision, by a rule if one is given, and print it."""
-    check_models(options.path, "-d" if options.input_dir else "")
+    check_finetuning(options)
+    from processing.decision.calibration import Rule
+
+    decided_by = Rule(rule, number) if rule else None
     from methods.engine.backend import load_backend
 
     load_backend()
     from methods.detector.categories import categories_in
     from methods.pipeline import finetuning
-    from processing.decision.calibration import Rule
 
     from . import tables
 
@@ -109,7 +113,7 @@ def finetune(
         dtype=options.dtype,
         clear_border=options.clear_border,
         legacy=options.legacy,
-        rule=Rule(rule, number) if rule else None,
+        rule=decided_by,
         min_area=options.min_area,
         results=options.results,
         skip_unreadable=options.skip_unreadable,
@@ -117,13 +121,12 @@ def finetune(
     if options.path.is_dir():
         finetune_all(options, settings, arguments)
         return
-    refuse_ray(options)
     for category in categories_in(options.path, options.input_dir):
         chosen = replace(settings, folder=category)
         folder, result = finetuning.finetune(options.path, chosen)
         tables.print_decision(result)
-        print(f"results: {folder}")
-    print(f"next:    python3 test.py -p {options.path} -s")
+        say(f"results: {folder}")
+    say(f"next:    {command_line('test.py', '-p', str(options.path), '-s')}")
 
 
 def finetune_all(
@@ -141,14 +144,19 @@ def finetune_all(
         options.ray,
         lambda record: is_finetuned(record, settings),
     )
-    print(f"results: {options.results}\nnext:    python3 test.py -p {options.path}")
+    say(f"results: {options.results}")
+    say(f"next:    {command_line('test.py', '-p', str(options.path))}")
     sweeps.raise_failures(failures)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
+    prepare_output()
     parser = build_parser()
     arguments = all_arguments(parser, argv)
     options = parser.parse_args(arguments)
     rule = rule_and_number(parser, options)
-    return run_command(lambda: finetune(options, *rule, arguments), debug=options.debug)
+    again = command_line("finetune.py", *(sys.argv[1:] if argv is None else argv))
+    return run_command(
+        lambda: finetune(options, *rule, arguments), debug=options.debug, again=again
+    )

@@ -4,14 +4,21 @@ import argparse
 import difflib
 import logging
 import math
+import shlex
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 from methods import METHODS, register
 from processing.errors import UsageError, one_line
+from processing.wording import printable
+
+from .terminal import LineFormatter, prepare_output
 
 INTERRUPTED = 130
 Convert = Callable[[Mapping], Mapping]
@@ -26,16 +33,18 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reports an error in one line, whatever was received."""
+class Parser(argparse.ArgumentParser):
+    """Reports an error in one line, whatever was received, as `run_command` does."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(" ".join(message.split()))
+        """Print the error, without the usage, and exit with 2."""
+        line = printable(" ".join(message.split()))
+        self.exit(2, f"error: {line} (see {self.prog} --help)\n")
 
 
 def new_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser that shows defaults and takes `--config` and `--debug`."""
-    result = _Parser(
+    result = Parser(
         description=description,
         formatter_class=_Formatter,
         allow_abbrev=False,
@@ -269,23 +278,56 @@ def as_arguments(
     return result
 
 
-def run_command(body: Callable[[], None], *, debug: bool = False) -> int:
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during work that its arguments, a command line, go on with, if any."""
+
+    def __str__(self) -> str:
+        return command_line(*map(str, self.args)) if self.args else ""
+
+
+def command_line(script: str, *arguments: str) -> str:
+    """Return what a user types to run a script."""
+    return shlex.join(["python3", *script.split(), *arguments])
+
+
+def run_command(
+    body: Callable[[], None], *, debug: bool = False, again: str = ""
+) -> int:
     """Call `body` and return the exit code: 0, 1 failure, 2 usage, 130 interrupted.
 
-    A failure becomes one line on stderr; with `debug` it keeps its traceback.
+    A failure becomes one line on stderr; with `debug` it keeps its traceback. So does
+    an interruption, by SIGTERM as by Ctrl-C: its line says which command goes on, that
+    of `Interrupted` or else `again`.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True
-    )
+    prepare_output()
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     warnings.showwarning = lambda message, *_: logging.warning("warning: %s", message)
     try:
-        body()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        with _terminable():
+            body()
+    except KeyboardInterrupt as error:
+        command = str(error) if isinstance(error, Interrupted) else again
+        go_on = f"; to go on: {command}" if command else ""
+        print(printable(f"interrupted{go_on}"), file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         if debug:
             raise
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        print(f"error: {printable(one_line(error))}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     return 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM interrupt as Ctrl-C does; signals are for the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)

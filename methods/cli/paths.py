@@ -1,37 +1,178 @@
-"""Paths of the command lines, checked before Keras takes seconds to import."""
+"""What a command line names, checked before Keras takes seconds to import."""
 
 import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from methods import METHODS, MULTI_CATEGORY, check_recorded, folder_name
 from processing.errors import UsageError, UserError
 
+from . import method_checks, method_options
+from .parser import refuse_ray
+
+if TYPE_CHECKING:
+    from methods.detector.records import TrainingRecord
+
 SCRIPTS = Path(__file__).parents[2]  # folder of train.py, finetune.py and test.py
-RUN = "run.json"  # of every run folder
 
 
 def check_training(options: argparse.Namespace) -> None:
-    """Raise `UserError` for a path that `train.py` cannot use."""
-    if options.resume:
-        if not (options.resume / RUN).is_file():
-            raise UsageError(
-                f"{options.resume} is not a run folder of train.py: no {RUN}"
-            )
-    elif options.update:
-        check_model(options.update)
-    else:
-        from processing.data.dataset import check_category, scan_dataset
+    """Raise `UserError` for a single run that `train.py` cannot do.
 
-        if not scan_dataset(options.input_dir):
+    `options` are what its parser returns.
+    """
+    from methods.engine.backend import check_backend
+    from processing.files import check_writable
+
+    check_backend(options.devices)
+    if options.resume:
+        check_writable(options.resume)
+        _check_resumed(options)
+    elif options.update:
+        check_writable(options.models)
+        _check_update(options)
+    else:
+        _check_new_run(options)
+
+
+def check_trainings(runs: Sequence[argparse.Namespace]) -> None:
+    """Raise `UserError` for several runs that `train.py` cannot do.
+
+    Each run checks its images itself.
+    """
+    from methods.engine.backend import check_backend
+    from processing.data.dataset import check_category
+    from processing.files import check_writable
+
+    check_backend(runs[0].devices)
+    method_checks.check_ray(runs[0].ray)
+    check_writable(runs[0].models)
+    for options in runs:
+        (method,) = options.architecture
+        if method not in MULTI_CATEGORY:
             check_category(options.input_dir)
+        method_checks.check_options(method, method_options.given(options))
+
+
+def _check_resumed(options: argparse.Namespace) -> None:
+    from methods.pipeline.run_folder import TrainingRun
+
+    run, record = TrainingRun.resume(options.resume)
+    check_recorded(record.method, run.folder)
+    method_checks.check_cluster(record.method, options.ray)
+    for view in views(record, None):
+        _check_known(view, view.splits.fit + view.splits.validation)
+
+
+def _check_known(record: "TrainingRecord", names: list[str]) -> None:
+    """Raise `UserError` unless the good images of a category are still there."""
+    from methods.pipeline.splitting import named
+    from processing.data.dataset import scan_category
+
+    folder = Path(record.folder)
+    named(scan_category(folder, image_shape=(1, 1, 1), cache_bytes=0).train, names)
+
+
+def _check_update(options: argparse.Namespace) -> None:
+    from processing.data.dataset import scan_images
+
+    record = read_model(options.update)
+    if record.method in METHODS and record.method not in method_checks.UPDATABLE:
+        raise UsageError(f"{record.method} cannot take in images later: train it anew")
+    scan_images(options.input_dir, (1, 1, 1), cache_bytes=0)
+
+
+def _check_new_run(options: argparse.Namespace) -> None:
+    from processing.data.dataset import category_names, check_category, scan_dataset
+    from processing.files import check_writable
+
+    (method,) = options.architecture
+    given = method_options.given(options)
+    categories = scan_dataset(options.input_dir)
+    if categories:
+        _check_several(method, categories, options)
+    else:
+        check_category(options.input_dir)
+    method_checks.check_options(method, given)
+    method_checks.check_cluster(method, options.ray)
+    for folder in categories or [options.input_dir]:
+        method_checks.check_images(method, folder, given)
+    names = category_names(options.input_dir)
+    check_writable(options.models.joinpath(*names, folder_name(method)))
+
+
+def _check_several(
+    method: str, categories: list[Path], options: argparse.Namespace
+) -> None:
+    """Raise `UsageError` for what a model of several categories cannot be given."""
+    choices = ", ".join(folder.name for folder in categories)
+    if method in METHODS and method not in MULTI_CATEGORY:
+        raise UsageError(
+            f"{method} learns one category: expected -a unified, or -d with one of "
+            f"{choices}"
+        )
+    if options.register or options.mask:
+        raise UsageError(
+            "--register and --mask are learned from one category: expected -d with one "
+            f"of {choices}"
+        )
+    if options.inspect:
+        raise UsageError("-i is for a run of one category")
+
+
+def check_finetuning(options: argparse.Namespace) -> None:
+    """Raise `UserError` for a model or options that `finetune.py` cannot use."""
+    from processing.files import check_writable
+
+    check_models(options.path, "-d" if options.input_dir else "")
+    if options.path.is_dir():
+        method_checks.check_ray(options.ray)
+        check_writable(options.results)
+        return
+    refuse_ray(options)
+    record = read_model(options.path)
+    method_checks.check_kind(record, options.method, options.legacy)
+    preparation = record.preparation or {}
+    size = preparation.get("crop") or preparation.get("size")
+    if options.min_area and size and options.min_area > size[0] * size[1]:
+        raise UsageError(
+            f"--min-area must be at most the {size[0] * size[1]} pixels of the maps. "
+            f"Received: {options.min_area}"
+        )
+    for view in views(record, options.input_dir):
+        check_writable(options.results / view.run / "finetuning")
+        _check_known(view, view.splits.validation)
 
 
 def check_testing(options: argparse.Namespace) -> None:
-    """Raise `UserError` for a path that `test.py` cannot use."""
+    """Raise `UserError` for paths and options that `test.py` cannot use."""
+    from processing.files import check_writable
+
     given = options.input_dir or options.category
     check_models(options.path, "-d or --category" if given else "")
+    _check_sources(options)
+    method_checks.check_ray(options.ray)
+    if options.path.is_dir():
+        check_writable(options.results)
+        return
+    if not options.input_dir:
+        refuse_ray(options)
+    record = read_model(options.path)
     if options.shots_from:
-        from processing.data.dataset import check_category
+        check_writable(options.models)
+        if record.method in METHODS and record.method not in method_checks.SHOTS:
+            raise UsageError(f"--shots-from: {record.method} remembers no shots")
+        return
+    _check_decided(record, options)
 
+
+def _check_sources(options: argparse.Namespace) -> None:
+    """Check the folders of images that are given."""
+    from processing.data.dataset import check_category, check_images, scan_images
+
+    if options.shots_from:
         check_category(options.shots_from)
     if options.watch:
         if not Path(options.input_dir).is_dir():
@@ -39,9 +180,71 @@ def check_testing(options: argparse.Namespace) -> None:
                 f"--watch: expected a folder. Received: {options.input_dir}"
             )
     elif options.input_dir and not options.ray:  # with it perhaps a URL or a pattern
-        from processing.data.dataset import check_images
+        source = check_images(Path(options.input_dir))
+        scan_images(source, (1, 1, 1), cache_bytes=0)
 
-        check_images(Path(options.input_dir))
+
+def _check_decided(record: "TrainingRecord", options: argparse.Namespace) -> None:
+    """Check that there are decisions, and where their results go."""
+    from methods.detector.decisions import read_results
+    from methods.pipeline.splitting import unused
+    from processing.data.dataset import scan_category
+    from processing.files import check_writable
+
+    kind = "predict" if options.input_dir else "test"
+    for view in _judged_views(record, options):
+        results = read_results(view, options.results, options.method, options.dtype)
+        check_writable(options.results / view.run / kind)
+        if options.input_dir:
+            continue
+        folder = Path(view.folder)
+        test = scan_category(folder, image_shape=(1, 1, 1), cache_bytes=0).test
+        for _, finetuned in results:
+            unused(test, view, finetuned, options.include_finetuning)
+
+
+def _judged_views(
+    record: "TrainingRecord", options: argparse.Namespace
+) -> Iterator["TrainingRecord"]:
+    """Yield the categories whose decisions are used; new images need one alone."""
+    if not options.input_dir:
+        yield from views(record, options.category)
+    elif len(record.views) == 1 and not options.category:
+        yield record.views[0]
+    else:
+        name = options.category.name if options.category else ""
+        yield record.of_category(name) if record.categories else record
+
+
+def views(record: "TrainingRecord", folder: Path | None) -> Iterator["TrainingRecord"]:
+    """Yield the record of each category that a command is for, with its folder.
+
+    Args:
+        record: of a model of one category or of several.
+        folder: the category, where it is not where it was at training; of several, its
+            name is enough; None for all.
+
+    Raises:
+        UserError: no such category, or its folder is not there.
+    """
+    from processing.data.dataset import check_category
+
+    chosen = record.views
+    if folder and record.categories:
+        chosen = [record.of_category(folder.name)]
+        folder = folder if folder.is_dir() else None
+    for view in chosen:
+        yield replace(view, folder=str(check_category(folder or Path(view.folder))))
+
+
+def read_model(path: Path) -> "TrainingRecord":
+    """Return the record of a model file; `UserError` if it cannot be loaded."""
+    check_model(path)
+    from methods.detector.model_file import read_record
+
+    record = read_record(path)
+    check_recorded(record.method, path)
+    return record
 
 
 def check_model(path: Path) -> None:

@@ -8,6 +8,9 @@ from rich.table import Table
 
 from processing.metrics.image_metrics import ROUNDS
 from processing.metrics.names import METRICS as METRICS
+from processing.wording import printable
+
+from .terminal import say
 
 if TYPE_CHECKING:
     from methods.detector.results import FinetuningResult, TestResult
@@ -21,7 +24,7 @@ MAX_ROWS = 20  # unlabelled images in the printed table
 def print_metrics(judged: "JudgedSet") -> None:
     """Print how well a labelled set was judged, by class and in all."""
     result, counts = judged.result, judged.result.confusion
-    Console().print(class_table(result))
+    _print_table(class_table(result))
     print(
         f"decision: {result.kind} map > {result.threshold:.4g} on at least "
         f"{result.min_area} pixels (from {result.decided_by})\n"
@@ -31,8 +34,13 @@ def print_metrics(judged: "JudgedSet") -> None:
         f"{counts['false_positives'] + counts['true_negatives']} good images"
     )
     for line in metric_lines(result):
-        print(line)
-    print(f"results: {judged.folder}")
+        say(line)
+    say(f"results: {judged.folder}")
+
+
+def _print_table(table: Table) -> None:
+    """Print a table whose cells are text, whatever rich would take for its markup."""
+    Console(markup=False, highlight=False, emoji=False).print(table)
 
 
 def class_table(result: "TestResult") -> Table:
@@ -44,7 +52,8 @@ def class_table(result: "TestResult") -> Table:
     for name, of_class in result.classes.items():
         images, called = of_class["images"], of_class["called_defective"]
         metrics = [_number(of_class.get(key), "") for key in CLASS_METRICS]
-        table.add_row(name, f"{images}", f"{called} ({called / images:.0%})", *metrics)
+        share = f"{called} ({called / images:.0%})"
+        table.add_row(printable(name), f"{images}", share, *metrics)
     return table
 
 
@@ -82,16 +91,20 @@ def _number(value: float | None, otherwise: str) -> str:
 
 def print_verdicts(judged: "JudgedSet") -> None:
     """Print the verdicts on unlabelled images."""
-    table = Table("image", "verdict", "score", "defect area (pixels)")
+    table = Table()
+    table.add_column("image", overflow="fold")
+    for name in ("verdict", "score", "defect area (pixels)"):
+        table.add_column(name)
     for row in judged.rows[:MAX_ROWS]:
         area = str(row["defect_area"])
-        table.add_row(row["file"], row["verdict"], f"{row['score']:.3g}", area)
-    Console().print(table)
+        name, score = printable(row["file"]), f"{row['score']:.3g}"
+        table.add_row(name, row["verdict"], score, area)
+    _print_table(table)
     defective = sum(row["verdict"] == "defective" for row in judged.rows)
     if len(judged.rows) > MAX_ROWS:
         print(f"... and {len(judged.rows) - MAX_ROWS} more in scores.csv")
     print(f"{defective} of {len(judged.rows)} images are defective")
-    print(f"results: {judged.folder}")
+    say(f"results: {judged.folder}")
 
 
 def print_decision(result: "FinetuningResult") -> None:

@@ -1,6 +1,7 @@
 """Judge images with a trained and finetuned model."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,13 @@ from .parser import (
     add_results,
     add_skip_unreadable,
     all_arguments,
+    command_line,
     new_parser,
     place,
-    refuse_ray,
     run_command,
 )
 from .paths import SCRIPTS, check_testing, model_files
+from .terminal import prepare_output, say
 
 if TYPE_CHECKING:
     from methods.pipeline.testing import Options
@@ -98,14 +100,15 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         from methods.pipeline.batch_scoring import score
 
         folder, count = score(path, options.input_dir, settings, options.ray)
-        print(f"judged: {count} images\nscores: {folder}")
+        print(f"judged: {count} images")
+        say(f"scores: {folder}")
         return
-    refuse_ray(options)
     if options.watch:
         from methods.pipeline.watching import watch
 
         table, count = watch(path, settings)
-        print(f"judged: {count} images\nscores: {table}")
+        print(f"judged: {count} images")
+        say(f"scores: {table}")
     elif options.input_dir:
         tables.print_verdicts(testing.predict(path, settings))
     else:
@@ -144,12 +147,13 @@ def compare(
         options.ray,
         lambda record: is_tested(record, settings),
     )
-    print(f"results: {summarise(models, settings, failures)}")
+    say(f"results: {summarise(models, settings, failures)}")
     sweeps.raise_failures(failures)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
+    prepare_output()
     parser = build_parser()
     arguments = all_arguments(parser, argv)
     options = parser.parse_args(arguments)
@@ -157,4 +161,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--watch needs -d FOLDER and writes no pictures (-s)")
     if options.ray and options.input_dir and (options.watch or options.save):
         parser.error("--ray with -d neither watches nor writes pictures (-s)")
-    return run_command(lambda: test(options, arguments), debug=options.debug)
+    again = command_line("test.py", *(sys.argv[1:] if argv is None else argv))
+    return run_command(
+        lambda: test(options, arguments), debug=options.debug, again=again
+    )

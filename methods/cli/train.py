@@ -1,7 +1,8 @@
 """Train a method on the good images of a category and write its model file."""
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import methods
@@ -10,14 +11,17 @@ from methods import METHODS
 from . import method_options
 from .expansion import DEFAULT, expand_runs
 from .parser import (
+    Interrupted,
     add_ray,
     add_skip_unreadable,
     at_least,
+    command_line,
     method_names,
     new_parser,
     run_command,
 )
-from .paths import SCRIPTS, check_training
+from .paths import SCRIPTS, check_training, check_trainings
+from .terminal import prepare_output, say
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -82,9 +86,30 @@ def train(options: argparse.Namespace) -> None:
         )
     run.cluster = options.ray
     pipeline = multi_category if record.categories else training
-    with run.alone():
-        path = pipeline.train_run(run, record, inspect=options.inspect)
-    print(f"model: {path}\nnext:  python3 finetune.py -p {path}")
+    try:
+        with run.alone():
+            path = pipeline.train_run(run, record, inspect=options.inspect)
+    except KeyboardInterrupt as error:
+        raise Interrupted(*resuming(run.folder, record.method, options)) from error
+    say(f"model: {path}")
+    say(f"next:  {command_line('finetune.py', '-p', str(path))}")
+
+
+def resuming(folder: Path, method: str, options: argparse.Namespace) -> Iterator[str]:
+    """Yield the command line that goes on with a run, for `Interrupted`."""
+    from methods.pipeline.run_folder import INFO
+
+    if (folder / INFO).exists():  # it was finished
+        return
+    yield from ("train.py", "--resume", str(folder))
+    if method not in METHODS:
+        yield from ("-a", method)
+    if options.ray:
+        yield f"--ray={options.ray}"
+    if options.devices > 1:
+        yield f"--devices={options.devices}"
+    if options.inspect:
+        yield "-i"
 
 
 def train_runs(
@@ -109,6 +134,7 @@ def train_runs(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
+    prepare_output()
     parser = build_parser()
     runs = expand_runs(parser, argv)
     options = [parser.parse_args(run) for run in runs]
@@ -120,9 +146,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--update keeps the method of the model and its options")
 
     def work() -> None:
-        check_training(first)
-        for run in options if first.architecture else ():
-            method_options.refuse_unknown(run.architecture, method_options.given(run))
+        if len(runs) == 1:
+            check_training(first)
+        else:
+            check_trainings(options)
         from methods.engine.backend import load_backend
 
         load_backend()
@@ -131,4 +158,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             train_runs(runs, options)
 
-    return run_command(work, debug=first.debug)
+    again = command_line("train.py", *(sys.argv[1:] if argv is None else argv))
+    return run_command(work, debug=first.debug, again=again)

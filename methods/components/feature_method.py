@@ -10,7 +10,6 @@ from keras import ops
 from methods import backbones
 from methods.backbones import weights as weight_files
 from methods.base import BATCH, Method, NotFittedError
-from processing.errors import UsageError
 
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
 
@@ -54,13 +53,8 @@ class FeatureMethod(Method):
 
     def check(self) -> None:
         self.build()
+        weight_files.check(self.backbone, self.weights, self.from_scratch)
         weight_files.find(self.backbone, self.weights)
-        published = backbones.spec(self.backbone).published
-        if not (self.from_scratch or published or self.weights != "random"):
-            raise UsageError(
-                f"-k {self.backbone} is to be trained from scratch: expected "
-                "-a contrastive, or --weights FILE. Received: --weights random"
-            )
 
     def check_fitted(self) -> None:
         if self.graph is None:
@@ -75,18 +69,11 @@ class FeatureMethod(Method):
     @property
     def chosen_levels(self) -> list[backbones.Level]:
         """The levels whose features are taken, from shallow to deep."""
-        known = backbones.levels(self.backbone)
-        if self.levels is None:
-            low, high = self.strides
-            return [level for level in known if low <= level.stride <= high]
-        names = self.levels.split(",")
-        return [level for level in known if level.name in names]
+        return backbones.choose(self.backbone, self.strides, self.levels)[0]
 
     def build_backbone(self) -> None:
         """Put the backbone, with random weights, into `networks`."""
-        names = [level.name for level in self.chosen_levels]
-        asked = self.levels.split(",") if self.levels else []
-        names += [name for name in asked if name not in names]  # it names unknown ones
+        _, names = backbones.choose(self.backbone, self.strides, self.levels)
         shape = (*self.image_shape[:2], 3)
         self.networks = {"backbone": backbones.build(self.backbone, shape, names)}
 

@@ -2,7 +2,6 @@
 
 import importlib.util
 import logging
-import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from processing.errors import UsageError, UserError
-from processing.files import write_json
+from processing.files import temporary_folder, write_json
 from processing.maps.residuals import smooth
 
 if TYPE_CHECKING:
@@ -93,8 +92,8 @@ def export(
     if importlib.util.find_spec(PACKAGES[graph]) is None:
         raise UserError(f"{graph} needs the package {PACKAGES[graph]}: {INSTALL}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as folder:
-        written = Path(folder) / target.name
+    with temporary_folder(target.parent, "export") as folder:
+        written = folder / target.name
         _convert(network, written, graph)
         difference = _difference(method, kind, RUNNERS[graph](written))
         if not difference <= TOLERANCE:
@@ -104,7 +103,7 @@ def export(
             )
         about = written.with_name(written.name + ".json")
         write_json(about, _description(detector, kind, judge, difference))
-        for path in sorted(Path(folder).iterdir()):  # the weights (.bin) first
+        for path in sorted(folder.iterdir()):  # the weights (.bin) first
             path.replace(target.parent / path.name)
     return target, difference
 

@@ -15,12 +15,13 @@ import itertools
 import json
 import logging
 import math
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -125,29 +126,48 @@ def _keras_weights(file: h5py.File) -> Iterator[h5py.Dataset]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
-    """Open a model file for reading; one clear `UserError` if it is none."""
+    """Open a model file for reading; one clear `UserError` if it is none.
+
+    It is opened once: a file that takes its place meanwhile changes nothing, and one
+    that is written into it is an error.
+    """
     if not path.is_file():
         raise UserError(f"no such model file: {path}")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        kind = "truncated" if "truncated" in str(error) else "not an HDF5 file"
-        raise UserError(f"cannot read the model file {path}: it is {kind}") from error
-    with file:
+    with path.open("rb") as source:
+        before = _state(source)
         try:
-            if file.attrs.get("format") != FORMAT:
-                raise UserError(
-                    f"{path} is an HDF5 file, but not one that train.py wrote"
-                )
-            version = int(file.attrs["format_version"])
-            if version > FORMAT_VERSION:
-                raise UserError(
-                    f"{path} has format version {version}; this version reads up to "
-                    f"{FORMAT_VERSION}. Update the toolkit"
-                )
-            yield file
-        except DAMAGED as error:
-            raise UserError(f"the model file {path} is damaged: {error}") from error
+            file = h5py.File(source, "r")
+        except OSError as error:
+            kind = "truncated" if "truncated" in str(error) else "not an HDF5 file"
+            raise UserError(
+                f"cannot read the model file {path}: it is {kind}"
+            ) from error
+        with file:
+            try:
+                _check_format(file, path)
+                yield file
+            except DAMAGED as error:
+                raise UserError(f"the model file {path} is damaged: {error}") from error
+        if _state(source) != before:
+            raise UserError(
+                f"the model file {path} was written while it was read: start again"
+            )
+
+
+def _state(source: BinaryIO) -> tuple[int, int]:
+    status = os.fstat(source.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
+def _check_format(file: h5py.File, path: Path) -> None:
+    if file.attrs.get("format") != FORMAT:
+        raise UserError(f"{path} is an HDF5 file, but not one that train.py wrote")
+    version = int(file.attrs["format_version"])
+    if version > FORMAT_VERSION:
+        raise UserError(
+            f"{path} has format version {version}; this version reads up to "
+            f"{FORMAT_VERSION}. Update the toolkit"
+        )
 
 
 def read_record(path: Path) -> TrainingRecord:

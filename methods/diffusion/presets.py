@@ -1,6 +1,6 @@
 """Named sizes of the UNet, to be had without importing Keras."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from processing.errors import UsageError
 
@@ -49,6 +49,11 @@ def architecture(preset: str, image_shape: tuple[int, int, int]) -> "Architectur
     """
     from .unet import Architecture
 
+    return Architecture(**arguments(preset, image_shape))
+
+
+def arguments(preset: str, image_shape: tuple[int, int, int]) -> dict[str, Any]:
+    """Return the arguments of the `Architecture` of a preset."""
     if preset not in PRESETS:
         raise UsageError(
             f"unknown preset {preset!r}: expected one of {', '.join(sorted(PRESETS))}"
@@ -56,4 +61,4 @@ def architecture(preset: str, image_shape: tuple[int, int, int]) -> "Architectur
     side = max(image_shape[:2])
     known = [largest for largest in MULTIPLIERS if side <= largest]
     multipliers = MULTIPLIERS[known[0] if known else max(MULTIPLIERS)]
-    return Architecture(**{"multipliers": multipliers, **PRESETS[preset]})
+    return {"multipliers": multipliers, **PRESETS[preset]}

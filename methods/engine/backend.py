@@ -1,12 +1,18 @@
 """Import Keras without the start-up chatter of its backend; use several devices."""
 
+import contextlib
 import importlib
+import json
 import logging
 import os
 import sys
 import tempfile
+from importlib.util import find_spec
+from pathlib import Path
 
 from processing.errors import UsageError
+
+BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}  # packages
 
 
 def load_backend() -> None:
@@ -24,13 +30,38 @@ def load_backend() -> None:
         os.dup2(caught.fileno(), 2)
         try:
             importlib.import_module("keras")
-        except BaseException:
+        except Exception:
             caught.seek(0)
             os.write(before, caught.read())
             raise
         finally:
             os.dup2(before, 2)
             os.close(before)
+
+
+def chosen_backend() -> str:
+    """Return the backend that Keras is set to import."""
+    chosen = os.environ.get("KERAS_BACKEND")
+    if not chosen:
+        home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            chosen = json.loads((home / "keras.json").read_text()).get("backend")
+    return chosen or "tensorflow"
+
+
+def check_backend(devices: int = 1) -> None:
+    """Raise `UsageError` for a backend that is not there, or cannot share batches."""
+    chosen = chosen_backend()
+    if chosen not in BACKENDS or find_spec(BACKENDS[chosen]) is None:
+        raise UsageError(
+            f"KERAS_BACKEND: expected one of {', '.join(BACKENDS)} that is installed. "
+            f"Received: {chosen}"
+        )
+    if devices > 1 and chosen != "jax":
+        raise UsageError(
+            "--devices: Keras shares batches with JAX alone, expected "
+            f"KERAS_BACKEND=jax. Received: {chosen}"
+        )
 
 
 def use_devices(count: int) -> None:
@@ -45,11 +76,7 @@ def use_devices(count: int) -> None:
 
     from .devices import share
 
-    if keras.backend.backend() != "jax":
-        raise UsageError(
-            "--devices: Keras shares batches with JAX alone, expected "
-            f"KERAS_BACKEND=jax. Received: {keras.backend.backend()}"
-        )
+    check_backend(count)
     devices = keras.distribution.list_devices()
     if count > len(devices):
         raise UsageError(

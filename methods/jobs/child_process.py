@@ -61,7 +61,12 @@ def run(
             stderr=file if show else subprocess.STDOUT,
             **posix.options(keep, mortal),
         )
-        peak = posix.wait(process)
+        try:
+            peak = posix.wait(process)
+        except KeyboardInterrupt:
+            process.terminate()  # a signal to this process alone has not reached it
+            process.wait()
+            raise
         seconds = perf_counter() - start
         file.seek(0)
         output = file.read().decode(errors="replace")

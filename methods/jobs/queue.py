@@ -85,7 +85,8 @@ def run_queue(
 def _in_turn(script: Path, queue: Sequence[Task], lock: int) -> Iterator[Outcome]:
     """Run each task in a process of its own."""
     for number, task in enumerate(queue, 1):
-        log.info("\nrun %d of %d: %s", number, len(queue), task.name)
+        log.info("")
+        log.info("run %d of %d: %s", number, len(queue), task.name)
         try:
             process = child_process.run([str(script), *task.arguments], True, [lock])
         except child_process.ChildError as error:

@@ -30,6 +30,7 @@ from processing.decision.search import (
     legacy_thresholds,
 )
 from processing.errors import UsageError
+from processing.files import working_in
 from processing.report import plots
 
 from .run_folder import comparable
@@ -146,10 +147,13 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         versions=versions(),
     )
     name = f"{kind}_{options.dtype}" + (f"_{options.rule.name}" if options.rule else "")
-    folder, result = write_decision(record, options.results, name, result)
-    if search:
-        plots.thresholds(folder / "min_area_threshold_plot.png", search)
-        plots.scores(folder / "scores_plot.png", search)
+    folder = options.results / record.run / "finetuning" / name
+    with working_in(folder):
+        if search:
+            plots.thresholds(folder / "min_area_threshold_plot.png", search)
+            plots.scores(folder / "scores_plot.png", search)
+        # the last: it is in force
+        _, result = write_decision(record, options.results, name, result)
     return folder, result
 
 

@@ -16,6 +16,7 @@ from processing.preprocessing.preparation import Preparation
 from processing.report.gallery import ColourScale, Gallery
 from processing.report.overlays import picture_names, write_overlay
 from processing.report.report import remove_report, write_report
+from processing.wording import printable
 
 from .evaluation import Row
 
@@ -113,17 +114,18 @@ def classification(result: TestResult, rows: Sequence[Row]) -> str:
         f"min_area = {result.min_area}, threshold = {result.threshold}, "
         f"method = {result.kind}, dtype = {result.dtype}"
     )
-    width = max(len(row["file"]) for row in rows)
+    files = [printable(row["file"]) for row in rows]
+    width = max(map(len, files))
     lines = [head, ""]
     names = ("filename", "prediction", "truth", "accurate")
     table = [names] + [
         (
-            row["file"],
+            file,
             row["verdict"],
             row["label"] or "unknown",
             str(row["verdict"] == row["label"]) if row["label"] else "",
         )
-        for row in rows
+        for file, row in zip(files, rows, strict=True)
     ]
     lines += [f"{a:<{width}}  {b:<10}  {c:<10}  {d}".rstrip() for a, b, c, d in table]
     return "\n".join(lines) + "\n"

@@ -16,15 +16,19 @@ import numpy as np
 from methods.detector.model_file import load_checkpoint, save_checkpoint
 from methods.detector.records import STAMP, TrainingRecord
 from processing.errors import UsageError
-from processing.files import locked, new_folder, write_json, write_table
-from processing.report import plots
+from processing.files import (
+    new_folder,
+    remove_leftovers,
+    working_in,
+    write_json,
+    write_table,
+)
 from processing.report.overlays import write_png
 
 CHECKPOINT = "checkpoint.h5"
 PREPARATION = "preparation.h5"
 RUN = "run.json"
 INFO = "info.json"
-LOCK = ".lock"
 PLACES = ("images", "folder", "results")  # of options: where, not how
 
 log = logging.getLogger(__name__)
@@ -59,6 +63,7 @@ class TrainingRun:
         """
         id_ = uuid.uuid4().hex
         name = f"{datetime.now().strftime(STAMP)}_{id_[:8]}"
+        remove_leftovers(root.joinpath(*parts))
         run = cls(new_folder(root.joinpath(*parts, name)))
         record = replace(record, id=id_, run="/".join((*parts, run.folder.name)))
         write_json(run.folder / RUN, record.to_json())
@@ -90,7 +95,7 @@ class TrainingRun:
         Raises:
             UsageError: the run is finished.
         """
-        with locked(self.folder / LOCK):
+        with working_in(self.folder):
             self.check_unfinished()
             yield
 
@@ -111,6 +116,8 @@ class TrainingRun:
 
     def report_learning_rate(self, curve: Any) -> None:
         """Log the learning rate and plot its curve."""
+        from processing.report import plots  # slow to import
+
         log.info("learning rate: %.2g", curve.chosen)
         plots.learning_rate(self.folder / "lr_plot.png", curve)
 

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from methods.base import Method
-from methods.detector.records import Splits
+from methods.detector.records import Splits, TrainingRecord
+from methods.detector.results import FinetuningResult
 from processing.data.dataset import Category
 from processing.data.image_set import ANOMALOUS, ImageSet
 from processing.data.splits import split_finetuning, split_validation
@@ -14,11 +15,7 @@ from processing.errors import UsageError, UserError
 
 def split(method: Method, good: ImageSet, folder: Path) -> Splits:
     """Return the names of the good images to fit, to validate and to remember."""
-    if len(good) < 2:
-        raise UserError(
-            f"{folder}/train/good needs at least 2 images, one to fit and one to "
-            f"validate. Received: {len(good)}"
-        )
+    check_count(good, folder)
     fit, validation = split_validation(len(good), seed=method.seed, groups=good.groups)
     parts = {"fit": fit, "validation": validation}
     if "shots" in method.needs:
@@ -27,6 +24,15 @@ def split(method: Method, good: ImageSet, folder: Path) -> Splits:
         key: [good.names[i] for i in part] for key, part in parts.items()
     }
     return Splits(**names)
+
+
+def check_count(good: ImageSet, folder: Path) -> None:
+    """Raise `UserError` for too few good images to split."""
+    if len(good) < 2:
+        raise UserError(
+            f"{folder}/train/good needs at least 2 images, one to fit and one to "
+            f"validate. Received: {len(good)}"
+        )
 
 
 def check_whole(name: str, tiles: int) -> None:
@@ -71,3 +77,37 @@ def named(images: ImageSet, names: list[str]) -> ImageSet:
     images = images.with_good(outside)
     index = {name: i for i, name in enumerate(images.names)}
     return images.subset([index[name] for name in names])
+
+
+def unused(
+    test: ImageSet,
+    record: TrainingRecord,
+    finetuned: FinetuningResult,
+    include_finetuning: bool = False,
+) -> ImageSet:
+    """Return the test images that neither a model nor its decision were made with.
+
+    Args:
+        test: all of the category.
+        record: of the model, for this category.
+        finetuned: the decision.
+        include_finetuning: take those that the decision was made with, too.
+
+    Raises:
+        UserError: there are none.
+    """
+    if not len(test):
+        raise UserError(
+            f"no test images in {record.folder}/test; -d FOLDER judges unlabelled "
+            "images"
+        )
+    seen = set(record.splits.defective)  # by a supervised method
+    if not include_finetuning:
+        seen |= set(finetuned.finetuning_files)
+    images = test.subset([i for i, name in enumerate(test.names) if name not in seen])
+    if not len(images):
+        raise UserError(
+            f"all {len(test)} test images were used for finetuning: "
+            "expected more, or --include-finetuning"
+        )
+    return images

@@ -16,8 +16,14 @@ from methods.detector.results import FinetuningResult, TestResult
 from methods.detector.versions import versions
 from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
-from processing.errors import UserError
-from processing.files import new_folder, write_json, write_table, write_text
+from processing.files import (
+    new_folder,
+    remove_leftovers,
+    working_in,
+    write_json,
+    write_table,
+    write_text,
+)
 
 from .evaluation import (
     Row,
@@ -28,7 +34,7 @@ from .evaluation import (
     pixel_metrics,
 )
 from .finetuning import CACHE_BYTES
-from .judging import REGIONS, region_rows, score_row, without, write_left_out
+from .judging import REGIONS, region_rows, score_row, write_left_out
 from .reporting import (
     JudgedSet,
     Pictures,
@@ -37,6 +43,7 @@ from .reporting import (
     open_gallery,
 )
 from .run_folder import comparable
+from .splitting import unused
 
 RESULT = "test_result.json"
 
@@ -88,21 +95,8 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
     detector, record = load_category(model, part)
     results = read_results(record, options.results, options.kind, options.dtype)
     category = detector.category(Path(record.folder), CACHE_BYTES)
-    if not len(category.test):
-        raise UserError(
-            f"no test images in {record.folder}/test; -d FOLDER judges unlabelled "
-            "images"
-        )
     for path, finetuned in results:
-        seen = set(record.splits.defective)  # by a supervised method
-        if not options.include_finetuning:
-            seen |= set(finetuned.finetuning_files)
-        images = without(category.test, seen)
-        if not len(images):
-            raise UserError(
-                f"all {len(category.test)} test images were used for finetuning: "
-                "expected more, or --include-finetuning"
-            )
+        images = unused(category.test, record, finetuned, options.include_finetuning)
         readable = check_readable(images, options.skip_unreadable)
         log.info("decision: %s", finetuned.describe())
         folder = options.results / record.run / "test" / path.name
@@ -117,8 +111,9 @@ def predict(model: Path, options: Options) -> JudgedSet:
     decided = load_decided(model, *options.decided)
     images = decided.judge.detector.images(options.images, CACHE_BYTES)
     readable = check_readable(images, options.skip_unreadable)
-    stamp = datetime.now().strftime(STAMP)
-    folder = new_folder(options.results / decided.record.run / "predict" / stamp)
+    root = options.results / decided.record.run / "predict"
+    remove_leftovers(root)
+    folder = new_folder(root / datetime.now().strftime(STAMP))
     write_left_out(folder, images, readable)
     return _judge(folder, decided, readable, model, options)
 
@@ -126,7 +121,14 @@ def predict(model: Path, options: Options) -> JudgedSet:
 def _judge(
     folder: Path, decided: Decided, images: ImageSet, model: Path, options: Options
 ) -> JudgedSet:
-    """Judge `images` and write all files of a judged set."""
+    """Judge `images` and write all files of a judged set, one process at a time."""
+    with working_in(folder):
+        return _judge_alone(folder, decided, images, model, options)
+
+
+def _judge_alone(
+    folder: Path, decided: Decided, images: ImageSet, model: Path, options: Options
+) -> JudgedSet:
     judge, _, finetuned = decided
     pixels = pixel_metrics(images, options.exact)
     gallery = open_gallery(folder, finetuned) if options.report else None

@@ -17,12 +17,12 @@ from methods.detector.records import TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import Category, check_readable, scan_category
 from processing.data.image_set import ImageSet
-from processing.data.listing import bare_name
 from processing.decoding.decode import to_float
 from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
 from processing.preprocessing.reference import learn, registrable
 from processing.report import plots
+from processing.report.overlays import picture_names
 
 from .run_folder import TrainingRun
 from .splitting import check_whole, known_defects, named, split
@@ -161,22 +161,17 @@ def write_inspections(
     """Write image, reconstruction and map of validation and test images."""
     limits: tuple[float, float] | None = None
     for part, images in (("val", validation), ("test", category.test)):
-        start = 0
+        names, start = picture_names(images.names), 0
         for judged in detector.judge(images):
             limits = limits or (0.0, 2 * float(np.quantile(judged.maps, 0.999)))
             for row, view in enumerate(judged.views):
-                name = images.names[start + row]
+                index = start + row
                 plots.inspection(
-                    folder / f"inspection_{part}" / inspection_name(name),
+                    folder / f"inspection_{part}" / f"{names[index]}_inspection.png",
                     view.geometry.restore(to_float(view.pixels)),
                     detector.reconstruct(view),
                     judged.maps[row],
-                    f"{name}   score {judged.scores[row]:.4g}",
+                    f"{images.names[index]}   score {judged.scores[row]:.4g}",
                     limits,
                 )
             start += len(judged.scores)
-
-
-def inspection_name(name: str) -> str:
-    """Return the flat file name of an image's inspection picture."""
-    return f"{bare_name(name).replace('/', '_')}_inspection.png"

@@ -215,7 +215,8 @@ def _absolute(place: str, folder: str) -> str:
 
 
 def _local(number: int, name: str, folder: Path) -> Path:
-    return folder / f"{number:06}-{PurePosixPath(name).name}"
+    # The end of a long name: its suffix says what the file is.
+    return folder / f"{number:06}-{PurePosixPath(name).name[-50:]}"
 
 
 def _fetched(places: dict[str, str], folder: Path) -> dict[str, Path]:

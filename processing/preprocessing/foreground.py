@@ -5,7 +5,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from processing.data.prepared import Mask
 
@@ -39,7 +38,9 @@ def foreground(image: NDArray[np.uint8]) -> tuple[Mask, float]:
     level, mask = cv2.threshold(steps, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     separation = _separation(steps, steps > level)
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(side / CLOSING))
-    filled = ndimage.binary_fill_holes(_pieces(closed)).astype(np.uint8)
+    from scipy.ndimage import binary_fill_holes  # slow to import
+
+    filled = binary_fill_holes(_pieces(closed)).astype(np.uint8)
     return cv2.dilate(filled, _disc(2 * side / MARGIN)) > 0, separation
 
 

@@ -21,14 +21,25 @@ THUMBNAIL = 32  # pixels, sides of the images that the typical one is found with
 MOST_LOST = 0.2  # share of the training images that may resist registration
 
 
-def learn(preparation: Preparation, images: ImageSet) -> Preparation:
-    """Return the preparation with its arrays fitted to good training images."""
-    if preparation.register or preparation.region.still:
-        preparation = _with_reference(preparation, images)
-    elif preparation.reference:
+def check_files(preparation: Preparation) -> None:
+    """Raise `UsageError` for a reference or a mask that is not there, or not used."""
+    region, reference = preparation.region, preparation.reference
+    if reference and not (preparation.register or region.still):
         raise UsageError(
             "--reference goes with --register, or a --mask of files or rectangles"
         )
+    if reference and not Path(reference).is_file():
+        raise UsageError(
+            f"--reference: {reference}: not a readable image (no such file)"
+        )
+    region.check_files()
+
+
+def learn(preparation: Preparation, images: ImageSet) -> Preparation:
+    """Return the preparation with its arrays fitted to good training images."""
+    check_files(preparation)
+    if preparation.register or preparation.region.still:
+        preparation = _with_reference(preparation, images)
     if preparation.region.foreground:
         core = _core(preparation, images)
         preparation = replace(preparation, arrays={**preparation.arrays, "core": core})

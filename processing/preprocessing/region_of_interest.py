@@ -33,15 +33,20 @@ class RegionOfInterest:
         """Whether any part lies at the same place in all images."""
         return bool(self.files or self.rectangles)
 
-    def draw(self, height: int, width: int) -> NDArray[np.bool_]:
-        """Return the still parts as a mask of the reference, True where to judge."""
-        mask = np.ones((height, width), bool)
+    def check_files(self) -> None:
+        """Raise `UsageError` unless all files are there."""
         for path in self.files:
             if not path.is_file():
                 raise UsageError(
                     f"--mask: expected {FOREGROUND}, an image file, or a rectangle "
                     f"x,y,w,h. Received: {path}"
                 )
+
+    def draw(self, height: int, width: int) -> NDArray[np.bool_]:
+        """Return the still parts as a mask of the reference, True where to judge."""
+        self.check_files()
+        mask = np.ones((height, width), bool)
+        for path in self.files:
             try:
                 drawn = read_mask(path)
             except UserError as error:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from processing.decoding.decode import resize
 from processing.errors import UserError
+from processing.files import temporary_path
 
 LARGEST = 768  # pixels, the longer side of a picture
 THUMBNAIL = 256  # pixels, the longer side of a thumbnail
@@ -87,7 +88,7 @@ class Gallery:
         self.urls: list[dict[str, str]] = []
         self._held: list[dict[str, bytes]] = []
         self._bytes = 0
-        self._temporary = folder / f".{FOLDER}"
+        self._temporary = temporary_path(folder, FOLDER)
 
     def add(
         self,
@@ -112,6 +113,8 @@ class Gallery:
             self._spill()
 
     def __enter__(self) -> "Gallery":
+        # What a kill left of an earlier version, which gave it this name.
+        shutil.rmtree(self.folder / f".{FOLDER}", ignore_errors=True)
         return self
 
     def __exit__(
@@ -139,9 +142,7 @@ class Gallery:
     def _spill(self) -> None:
         """Write what is held to disk."""
         try:
-            if not self.urls:  # a folder can be left of a killed process
-                shutil.rmtree(self._temporary, ignore_errors=True)
-                self._temporary.mkdir(parents=True)
+            self._temporary.mkdir(parents=True, exist_ok=True)
             for pictures in self._held:
                 self.urls.append(self._write(pictures, len(self.urls)))
         except OSError as failure:

@@ -1,5 +1,7 @@
 """Overlays of decided masks on their images."""
 
+import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from processing.files import replacing
 
 RED = np.array([230, 30, 30], np.float32)
 TINT = 0.35  # share of red inside a region
+LONGEST = 200  # bytes of a picture's name before its ending: 255 is what there is
 
 
 def overlay(
@@ -53,13 +56,37 @@ def write_overlay(
 
 
 def picture_names(names: Sequence[str]) -> list[str]:
-    """Return a flat name for each image: its class, or folder, and its stem.
+    """Return a file name for each image, to which an ending such as _seg.png is added.
 
-    Images whose names differ only in their suffix keep it.
+    It is flat: the image's class, or folder, and its stem. Images whose names differ
+    only in their suffix keep it. Names that are still alike, for a file system that
+    ignores case or composes accents, are numbered. Long ones end in a hash.
     """
     stems = [bare_name(name.removeprefix("test/")) for name in names]
     repeated = {stem for stem, count in Counter(stems).items() if count > 1}
-    return [
-        (name.removeprefix("test/") if stem in repeated else stem).replace("/", "_")
+    flat = [
+        _short(name.removeprefix("test/") if stem in repeated else stem)
         for name, stem in zip(names, stems, strict=True)
     ]
+    taken: set[str] = set()
+    return [_untaken(name, taken) for name in flat]
+
+
+def _short(name: str) -> str:
+    """Return a name without folders; a hash is the end of a long one."""
+    name = name.replace("/", "_")
+    encoded = name.encode("utf-8", "surrogatepass")
+    if len(encoded) <= LONGEST:
+        return name
+    digest = hashlib.sha256(encoded).hexdigest()[:16]
+    return f"{encoded[: LONGEST - 17].decode('utf-8', 'ignore')}_{digest}"
+
+
+def _untaken(name: str, taken: set[str]) -> str:
+    """Return `name`, or `name_2`, `name_3`, ... where that is taken, and take it."""
+    candidate, number = name, 2
+    while (folded := unicodedata.normalize("NFC", candidate).casefold()) in taken:
+        candidate = f"{name}_{number}"
+        number += 1
+    taken.add(folded)
+    return candidate

@@ -1,5 +1,6 @@
 """Plots of training runs, decisions and single images, as PNG files."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from processing.files import replacing
+from processing.wording import printable
 
 from .charts import CurvePlot, ScorePlot, upto
 
@@ -218,6 +220,7 @@ def inspection(
     figure.colorbar(map_image, ax=right, fraction=0.046)
     for axis in (*left, right):
         axis.axis("off")
-    figure.suptitle(title)
-    with replacing(path) as temporary:
+    figure.suptitle(printable(title), parse_math=False)  # it names a file
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # of the name's script
         figure.savefig(temporary, dpi=100)

@@ -1,6 +1,8 @@
+import errno
 import fcntl
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -11,12 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from processing import files
 from processing.errors import UserError
 from processing.files import (
+    check_writable,
     locked,
     new_folder,
     read_json,
+    read_table,
+    remove_leftovers,
     replacing,
+    temporary_folder,
+    working_in,
     write_json,
     write_table,
     write_text,
@@ -153,3 +161,93 @@ def test_a_table_without_rows_has_its_columns(tmp_path):
     write_table(tmp_path / "t.csv", [], ["a", "b"])
     assert (tmp_path / "t.csv").read_text() == "a,b\n"
     assert pd.read_csv(tmp_path / "t.csv").empty
+
+
+NAMES = ["a.png", "=cmd|' /C calc'!A0.png", "-1.png", "'-1.png", "''=x", "'a", "@x"]
+NAMES += ["+1", "\tx", "a\rb.png", "a\nb.png", "\r\nx", "\uff1dx", 'a","b', "", "ü '"]
+
+
+def test_names_in_tables_are_text(tmp_path):
+    """No reader cuts them, no spreadsheet runs them, and they come back."""
+    path = tmp_path / "t.csv"
+    write_table(path, [{"file": name, "score": -1.5} for name in NAMES])
+    text = path.read_bytes().decode()
+    assert [row["file"] for row in read_table(text)] == NAMES
+    cells = pd.read_csv(path, keep_default_na=False)
+    assert cells["score"].tolist() == [-1.5] * len(NAMES)
+    assert not any(re.match(r"[=+\-@\t\r\n\uff1d]", cell) for cell in cells["file"])
+    unmarked = cells["file"].str.replace(r"^'(?='*[=+\-@\t\r\n\uff1d])", "", regex=True)
+    assert unmarked.tolist() == NAMES
+
+
+def test_names_of_no_encoding_are_written_escaped(tmp_path):
+    write_json(tmp_path / "x.json", {"name": "\udcff.png"})
+    assert read_json(tmp_path / "x.json") == {"name": "\udcff.png"}
+    write_table(tmp_path / "x.csv", [{"name": "\udcff.png"}])
+    assert (tmp_path / "x.csv").read_text() == "name\n\\udcff.png\n"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from processing.files import replacing, temporary_folder
+folder = Path(sys.argv[1])
+with replacing(folder / "sub/scores.csv") as one, temporary_folder(folder, "export"):
+    one.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    write_text(tmp_path / "sub/.own-notes-00000000-note.txt", "mine")
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)])
+    assert len(list(tmp_path.rglob(".*-*-*-*"))) == 3
+    with (
+        replacing(tmp_path / "sub/scores.csv") as mine,
+        temporary_folder(tmp_path, "export") as folder,
+    ):
+        with working_in(tmp_path / "sub"):
+            pass
+        assert {*tmp_path.rglob(".*-*-*-*")} == {
+            mine,
+            folder,
+            tmp_path / "sub/.own-notes-00000000-note.txt",
+        }
+    assert (tmp_path / "sub/scores.csv").exists()
+
+
+def test_what_another_machine_may_need_stays_for_a_day(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_machine", lambda: "0a0a0a0a")
+    with replacing(tmp_path / "scores.csv") as temporary:
+        monkeypatch.undo()
+        remove_leftovers(tmp_path)
+        assert temporary.exists()
+        os.utime(temporary, (0, 0))
+        remove_leftovers(tmp_path, "regions")
+        assert temporary.exists()
+        remove_leftovers(tmp_path, "scores")
+        assert not temporary.exists()
+        temporary.touch()
+
+
+def test_the_longest_names_can_be_written(tmp_path):
+    path = tmp_path / ("ü" * 125 + ".txt")
+    write_text(path, "x")
+    assert path.read_text() == "x"
+
+
+def test_folders_that_can_be_written_to(tmp_path, monkeypatch):
+    check_writable(tmp_path / "new/folder")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        UserError, match=r"cannot write to .*/x \(in .*file\): Not a dir"
+    ):
+        check_writable(tmp_path / "file/x")
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError, match="cannot write to .*: No space left on device"):
+        check_writable(tmp_path)

@@ -1,6 +1,6 @@
 import pytest
 
-from processing.wording import count, duration, metric, number
+from processing.wording import count, duration, metric, number, printable
 
 
 def test_numbers_as_people_read_them():
@@ -30,3 +30,9 @@ def test_numbers_as_people_read_them():
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_names_cannot_obey_a_terminal():
+    name = "\x1b[31mred\r\nline\u202e\udcff\x9b ü 部 [/red] \\"
+    expected = r"\x1b[31mred\r\nline\u202e\udcff\x9b ü 部 [/red] " + "\\"
+    assert printable(name) == expected

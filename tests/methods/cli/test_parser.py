@@ -1,10 +1,15 @@
 import argparse
+import logging
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from methods.cli.parser import (
+    Interrupted,
     at_least,
+    command_line,
     new_parser,
     one_of,
     parse,
@@ -123,3 +128,43 @@ def test_span():
 def test_spans_that_are_none(text):
     with pytest.raises(argparse.ArgumentTypeError, match="LOW,HIGH.*Received"):
         span(text)
+
+
+def interrupted(error):
+    def body():
+        raise error
+
+    return run_command(body, again=command_line("test.py", "-p", "a b"))
+
+
+def test_the_command_that_goes_on(capsys):
+    assert interrupted(KeyboardInterrupt()) == 130
+    assert interrupted(Interrupted("train.py", "--resume", "x\x1b")) == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "interrupted; to go on: python3 test.py -p 'a b'",
+        r"interrupted; to go on: python3 train.py --resume 'x\x1b'",
+    ]
+
+
+def test_sigterm_interrupts(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_command(lambda: os.kill(os.getpid(), signal.SIGTERM)) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_error_of_arguments_is_one_line(parser, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["--name", "skip\ncae\x1b"])
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: argument --name: unknown name ")
+    assert line.endswith("--help)")
+    assert "\x1b" not in line
+
+
+def test_names_in_messages_are_text(capsys):
+    name = "a\x1b[31m\r.png"
+    run_command(lambda: logging.info("judged %s", name))
+    assert capsys.readouterr().out == r"judged a\x1b[31m\r.png" + "\n"
+    run_command(fail(UserError(name)))
+    assert capsys.readouterr().err == r"error: a\x1b[31m .png" + "\n"

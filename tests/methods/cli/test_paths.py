@@ -1,85 +1,205 @@
+import json
+import re
 import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
 
+import cv2
+import h5py
+import numpy as np
 import pytest
 
-from methods.cli import paths
-from methods.pipeline import run_folder
-from processing.errors import UsageError, UserError
+from methods.cli import finetune, paths, train
+from methods.cli import test as testing
+from methods.detector.model_file import FORMAT, FORMAT_VERSION
+from methods.detector.records import CategoryRecord, Splits
+from processing.errors import UsageError
+from processing.files import write_json
+from tests.records import finetuning_result, training_record
 
 ROOT = Path(__file__).parents[3]
-TRAINING = {"resume": None, "update": None, "input_dir": None}
-TESTING = {"shots_from": None, "watch": False, "ray": None}
-TESTING |= {"input_dir": None, "category": None}
+MAINS = {"train": train.main, "finetune": finetune.main, "test": testing.main}
+SPLITS = Splits(
+    fit=["train/good/0.png", "train/good/1.png"], validation=["train/good/2.png"]
+)
+
+
+def write_image(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((8, 8), 200, np.uint8))
+
+
+def write_record(path, method, **changes):
+    """Write a model file as far as it is read before Keras is imported."""
+    known = {"folder": str(Path("nut").absolute()), "splits": SPLITS}
+    known["preparation"] = {"size": [32, 32]}
+    run = f"parts/nut/{method}/a/01-02-2026_00-00-00"
+    record = training_record(method, **{"run": run, **known, **changes})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION})
+        file.attrs["record"] = json.dumps(record.to_json())
+    return record
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
+    """Make a category, models and a decision; importing Keras is a failure."""
     monkeypatch.chdir(tmp_path)
-    for name in ("nut/train/good", "empty", "models/a"):
+    for name in ("empty", "bad/bare/train/good", "bad/lone/train/good"):
         Path(name).mkdir(parents=True)
-    Path("models/a/m.hdf5").touch()
+    for index in range(3):
+        write_image(Path(f"nut/train/good/{index}.png"))
+    write_image(Path("bad/lone/train/good/0.png"))
+    write_record(Path("models/a/m.hdf5"), "mvtecCAE")
+    write_record(Path("padim.hdf5"), "PaDiM")
+    several = CategoryRecord(folder=str(tmp_path / "nut"), splits=SPLITS)
+    write_record(Path("many.hdf5"), "unified", category="", categories={"nut": several})
     Path("models/.m-half.hdf5").touch()
+    Path("text.hdf5").write_text("no model")
+    write_image(Path("bad/bolt/test/good/0.png"))
+    write_image(Path("bad/bolt/train/good/0.png"))
+    write_record(Path("shown.hdf5"), "fewshot", folder=str(Path("bad/bolt").absolute()))
+    for method in ("PaDiM", "fewshot"):
+        decided = Path(f"results/parts/nut/{method}/a/01-02-2026_00-00-00/finetuning/x")
+        result = finetuning_result(kind="distance").to_json()
+        write_json(decided / "finetuning_result.json", result)
+
+    def load_backend():
+        raise AssertionError("too late")
+
+    monkeypatch.setattr("methods.engine.backend.load_backend", load_backend)
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
 
 
-def test_scripts_and_the_name_of_a_record():
+def refused(capsys, words):
+    """Return exit code and message of a command line that is refused at once."""
+    script, *arguments = words.split()
+    try:
+        code = MAINS[script](arguments)
+    except SystemExit as stop:  # of argparse
+        code = stop.code
+    [line] = capsys.readouterr().err.splitlines()
+    return code, line
+
+
+TRAINING = {
+    "-d no": (2, "no such file or folder: /.*no; expected a categ"),
+    "-d empty": (1, "no train/good in .*; found nothing"),
+    "-d padim.hdf5": (2, "padim.hdf5 is a file, expected"),
+    "-d bad/bare": (1, "no images in .*train/good"),
+    "-d bad/lone": (1, "needs at least 2 images.*Received: 1"),
+    "-d nut -a cnn": (1, "CNN is supervised and needs defective images"),
+    "-d nut -a fewshot": (1, "--shots 4 needs as many .*Received: 2"),
+    "-d nut -a padim --lr 1": (2, "PaDiM has no option --lr"),
+    "-d nut -a padim --weights no": (1, "no such weights: no"),
+    "-d nut -a padim --mask no.png": (2, "--mask: expected .*Received: no.png"),
+    "-d nut -a padim --register orb --reference no": (
+        2,
+        "--reference: no: not a readable",
+    ),
+    "-d nut -a ae --ray local": (2, "--ray: AE trains on one machine"),
+    "-d nut --models text.hdf5/x": (1, "cannot write to text.hdf5/x"),
+    "-d . -a unified -i": (2, "-i is for a run of one category"),
+    "-d . -a unified --mask foreground": (2, "--register and --mask are learned"),
+    "-d . -a padim,ae --size 100": (2, "efficientnet_lite0 takes images with sides"),
+    "-d nut -a padimm": (2, "unknown name 'padimm': did you mean PaDiM"),
+    "-d nut --devices 2": (2, "--devices: Keras shares batches with JAX alone"),
+    "-a padim": (2, "the following arguments are required: -d"),
+    "--resume empty": (2, "empty is not a run folder of train.py: no run"),
+    "--update no -d nut": (1, "no such model file: no"),
+    "--update text.hdf5 -d nut": (1, "cannot read the model file .*no"),
+    "--update models/a/m.hdf5 -d nut": (2, "mvtecCAE cannot take in images later"),
+    "--update padim.hdf5 -d empty": (1, "no images in"),
+}
+FINETUNING = {
+    "-p no": (1, "no such model file: no"),
+    "-p text.hdf5": (1, "cannot read the model file text.hdf5: it is not an HDF5"),
+    "-p models -d nut": (2, "models is a folder of models.* with -d"),
+    "-p empty": (1, "no model files"),
+    "-p padim.hdf5 -d empty": (1, "no train/good in"),
+    "-p padim.hdf5 -m ssim": (2, "PaDiM has no ssim maps, expected one of distance"),
+    "-p padim.hdf5 --legacy": (2, "--legacy is for autoencoders. Received: a PaDiM"),
+    "-p padim.hdf5 --ray local": (2, "--ray goes with several runs"),
+    "-p padim.hdf5 --results text.hdf5": (1, "cannot write to text.hdf5.*: Not a dir"),
+    "-p padim.hdf5 --calibrate max --min-area 1025": (2, "at most the 1024 pixels"),
+    "-p padim.hdf5 --calibrate quantile --quantile 2": (2, "a number between 0 and 1"),
+    "-p padim.hdf5 -d bad/lone": (1, "1 of the images .* are gone"),
+    "-p many.hdf5 -d bolt": (2, "the model knows several .*nut. Received: bolt"),
+    "-p padim.hdf5 --sigmas 2": (2, "--sigmas goes with --calibrate ksigma"),
+}
+TESTING = {
+    "-p no": (1, "no such model file: no"),
+    "-p empty": (1, "no model files .* in empty"),
+    "-p models -d nut": (2, "expected a model file with -d or --category"),
+    "-p models --category nut": (2, "models is a folder of"),
+    "-p padim.hdf5 -d no": (2, "no such file or folder: .*expected an image or a"),
+    "-p padim.hdf5 -d empty": (1, "no images in"),
+    "-p padim.hdf5 -d no --watch": (2, "--watch: expected a folder. Rec.*: no"),
+    "-p padim.hdf5 --watch": (2, "--watch needs -d FOLDER"),
+    "-p padim.hdf5": (1, "no test images in .*nut/test; -d FOLDER judges"),
+    "-p padim.hdf5 --ray local": (2, "--ray goes with several runs"),
+    "-p padim.hdf5 -d nut -m ssim": (1, "no finetuning result in .*run finetune"),
+    "-p models/a/m.hdf5 -d nut": (1, "no finetuning result in .*run finetune"),
+    "-p padim.hdf5 -d nut --results text.hdf5": (1, "no finetuning result in text"),
+    "-p shown.hdf5": (1, "all 1 test images were used for finetuning: expected more"),
+    "-p padim.hdf5 --shots-from empty": (1, "no train/good"),
+    "-p padim.hdf5 --shots-from nut": (2, "--shots-from: PaDiM remembers no shots"),
+    "-p many.hdf5 -d nut --category bolt": (2, "knows several .*Received: bolt"),
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (f"{script} {words}", *expected)
+        for script, cases in (
+            ("train", TRAINING),
+            ("finetune", FINETUNING),
+            ("test", TESTING),
+        )
+        for words, expected in cases.items()
+    ],
+)
+def test_what_is_refused_before_keras_is_imported(capsys, words, code, message):
+    received, line = refused(capsys, words)
+    assert line.startswith("error: ")
+    assert re.search(message, line), line
+    assert received == code
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train -d nut -a padim",
+        "train -d . -a padim,ae",
+        "train -d . -a unified --shots 2",
+        "train --update padim.hdf5 -d nut",
+        "finetune -p padim.hdf5",
+        "finetune -p many.hdf5 -d nut",
+        "finetune -p models",
+        "test -p padim.hdf5 -d nut",
+        "test -p padim.hdf5 -d s3://a/*.png --ray local",
+        "test -p models",
+    ],
+)
+def test_what_is_not(capsys, words):
+    assert refused(capsys, words) == (
+        1,
+        "error: AssertionError: too late (--debug shows where)",
+    )
+
+
+def test_a_backend_that_is_not_there(capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    code, line = refused(capsys, "train -d nut")
+    assert code == 2
+    assert line.endswith("that is installed. Received: theano")
+
+
+def test_scripts():
     for name in ("train.py", "finetune.py", "test.py"):
         assert (paths.SCRIPTS / name).is_file()
-    assert paths.RUN == run_folder.RUN
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"input_dir": Path("no")}, "no such file or folder: /.*no; expected a categ"),
-        ({"input_dir": Path("empty")}, "no train/good in .*; found nothing"),
-        ({"input_dir": Path("models/a/m.hdf5")}, "m.hdf5 is a file, expected"),
-        ({"resume": Path("empty")}, "empty is not a run folder of train.py: no run"),
-        ({"update": Path("no"), "input_dir": Path("nut")}, "no such model file: no"),
-    ],
-)
-def test_paths_that_training_cannot_use(options, message):
-    with pytest.raises(UserError, match=message):
-        paths.check_training(Namespace(**TRAINING | options))
-
-
-@pytest.mark.parametrize("name", ["nut", "."])
-def test_a_category_and_a_folder_of_categories(name):
-    paths.check_training(Namespace(**TRAINING | {"input_dir": Path(name)}))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"path": Path("no")}, "no such model file: no"),
-        ({"path": Path("empty")}, "no model files .* in empty"),
-        (
-            {"path": Path("models"), "input_dir": "nut"},
-            "expected a .* with -d or --c",
-        ),
-        ({"path": Path("models"), "category": Path("nut")}, "models is a folder of"),
-        ({"input_dir": "no"}, "no such file or folder: .*expected an image or a"),
-        (
-            {"input_dir": "no", "watch": True},
-            "--watch: expected a folder. Rec.*: no",
-        ),
-        ({"shots_from": Path("empty")}, "no train/good"),
-    ],
-)
-def test_paths_that_testing_cannot_use(options, message):
-    options = TESTING | {"path": Path("models/a/m.hdf5")} | options
-    with pytest.raises(UserError, match=message):
-        paths.check_testing(Namespace(**options))
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"input_dir": "nut"}, {"input_dir": "s3://a/*.png", "ray": "local"}]
-)
-def test_paths_that_testing_can_use(options):
-    options = TESTING | {"path": Path("models/a/m.hdf5")} | options
-    paths.check_testing(Namespace(**options))
 
 
 def test_models_of_a_folder_without_what_is_half_written():
@@ -92,10 +212,9 @@ def test_models_of_a_folder_without_what_is_half_written():
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        (["train.py", "-d", "no"], "no such file or folder"),
-        (["train.py", "-d", "nut", "-a", "padim", "--lr", "1"], "PaDiM has no option"),
-        (["finetune.py", "-p", "no"], "no such model file"),
-        (["test.py", "-p", "models/a/m.hdf5", "-d", "no"], "no such file or folder"),
+        (["train.py", "-d", "nut", "-a", "padim", "--size", "100"], "efficientnet"),
+        (["finetune.py", "-p", "padim.hdf5", "-m", "ssim"], "PaDiM has no ssim maps"),
+        (["test.py", "-p", "models/a/m.hdf5", "-d", "nut"], "no finetuning result"),
         (["-m", "methods.export", "-p", "no"], "no such model file"),
         (["-m", "methods.diffusion", "sample", "-p", "no"], "no such model file"),
     ],
@@ -112,5 +231,5 @@ def test_errors_come_before_keras_is_imported(command, line):
     )
     assert process.returncode in (1, 2)
     assert f"error: {line}" in process.stderr
-    heavy = ("keras", "pandas", "rich", "matplotlib", "scipy")
+    heavy = ("keras", "tensorflow", "pandas", "rich", "matplotlib", "scipy", "numba")
     assert not [x for x in process.stderr.split("\n") if x.endswith(heavy)]

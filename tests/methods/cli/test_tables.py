@@ -66,3 +66,24 @@ def test_classification_is_the_originals_table():
     assert lines[0] == "min_area = 3, threshold = 0.5, method = ssim, dtype = float64"
     assert lines[2].split() == ["filename", "prediction", "truth", "accurate"]
     assert lines[3].split() == ["0.png", "good", "good", "True"]
+
+
+MARKUP = "a[/red][draft] :smile: [bold]\x1b[31m\r.png"
+
+
+def test_names_are_no_markup(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    report = made_report(2)
+    for row in report.rows:
+        row["file"] = MARKUP
+    print_verdicts(report)
+    shown = r"a[/red][draft] :smile: [bold]\x1b[31m\r.png"
+    assert capsys.readouterr().out.count(shown) == 2
+    classes = {MARKUP: report.result.classes["good"]}
+    undefined = {f"{MARKUP}/iou": "because of a test"}
+    result = replace(report.result, classes=classes, undefined=undefined)
+    print_metrics(replace(report, result=result))
+    printed = capsys.readouterr().out
+    assert f"│ {shown} │" in printed
+    assert f"IoU of {shown}" in printed
+    assert classification(report.result, report.rows).count("\n") == 5

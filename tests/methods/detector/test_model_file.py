@@ -192,3 +192,30 @@ def test_the_id_of_a_model(model):
     assert read_record(path).id != earlier
     save_model(path, Detector(method), replace(record, id="0123abcd"))
     assert read_record(path).id == "0123abcd"
+
+
+def test_a_file_is_opened_once(model, monkeypatch):
+    """What takes its place meanwhile is not read, and what is written in is refused."""
+    path, method = model
+    other = path.with_name("other.hdf5")
+    other.write_bytes(path.read_bytes())
+    with h5py.File(other, "a") as file:
+        del file["arrays/ssim_mean"]
+    build = CAE.build
+
+    def replaced(self):
+        build(self)
+        other.replace(path)
+
+    monkeypatch.setattr(CAE, "build", replaced)
+    detector, _ = load_model(path)
+    assert "ssim_mean" in detector.method.arrays
+
+    def written(self):
+        build(self)
+        with path.open("r+b") as file:
+            file.write(file.read(8))
+
+    monkeypatch.setattr(CAE, "build", written)
+    with pytest.raises(UserError, match="was written while it was read: start again"):
+        load_model(path)

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from methods.jobs import child_process
@@ -35,3 +37,22 @@ def test_a_lock_is_held_by_a_child_after_its_parent(tmp_path):
     child_process.run(["-c", program, str(path), str(over)])
     with locked(path):
         assert over.exists()
+
+
+def test_an_interrupted_parent_ends_its_child(monkeypatch, tmp_path):
+    """A signal to the parent alone would leave a run that nobody sees."""
+    path = tmp_path / "lock"
+    program = "import sys, time\nfrom pathlib import Path\n"
+    program += "from processing.files import locked\n"
+    program += "with locked(Path(sys.argv[1])): time.sleep(60)\n"
+
+    def wait(*_):
+        while not path.exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.wait4", wait)
+    with pytest.raises(KeyboardInterrupt):
+        child_process.run(["-c", program, str(path)])
+    with locked(path):
+        pass

@@ -6,7 +6,7 @@ from methods.pipeline import comparison, completed
 from methods.pipeline.run_folder import comparable
 from methods.pipeline.testing import RESULT, Options
 from processing.errors import UserError
-from processing.files import write_json
+from processing.files import read_table, write_json
 from tests.records import finetuning_result, result_of_test, training_record
 
 RUN = "mvtec/bottle/mvtecCAE/a/b/01-02-2026_00-00-00_2"
@@ -66,3 +66,60 @@ def test_nothing_could_be_tested(options):
     with pytest.raises(UserError, match="none of 1 models .* the first: it is broken"):
         comparison.summarise([Path("x")], options, [("x", "it is broken")])
     assert not options.results.exists()
+
+
+def made(number, seed=42, **options):
+    """Return the record of a run whose method has the option `steps`, 10 by default."""
+    given = {**options, **({"seed": seed} if seed != 42 else {})}
+    config = {"name": "PaDiM", "steps": 10, **{"seed": seed}}
+    config |= {key: value for key, value in options.items() if key in config}
+    run = f"mvtec/bottle/PaDiM/resnet18/01-02-2026_00-00-{number:02}"
+    return training_record("PaDiM", run=run, config=config, options=given)
+
+
+def test_variants_are_named_by_the_options_that_differ(monkeypatch, tmp_path, caplog):
+    caplog.set_level("INFO")
+    records = [
+        made(1),
+        made(2, steps=10),  # its default
+        made(3, steps=20, size=[64, 64]),
+        made(4, seed=1, steps=20, size=[64, 64]),
+        made(5, seed=2, steps=20, size=[64, 64]),
+        made(6, pad=True, mask="a.png"),
+    ]
+    options = Options(results=tmp_path)
+    monkeypatch.setattr(comparison, "read_record", lambda path: records[int(str(path))])
+    aurocs = iter([0.5, 0.6, 0.7, 0.8, 0.9, 0.4])
+
+    def tests(record, _):
+        result = result_of_test(image_auroc=next(aurocs), image_ap=None)
+        return [(tmp_path / record.run, result, finetuning_result())]
+
+    monkeypatch.setattr(comparison, "tests", tests)
+    path = comparison.summarise([Path(str(i)) for i in range(6)], options, [])
+    rows = read_table((tmp_path / "summary.csv").read_text())
+    assert [(row["options"], row["seed"]) for row in rows] == [
+        ("steps=10", "42"),
+        ("steps=10", "42"),
+        ("size=64x64 steps=20", "42"),
+        ("size=64x64 steps=20", "1"),
+        ("size=64x64 steps=20", "2"),
+        ("mask=a.png pad steps=10", "42"),
+    ]
+    means = read_table((tmp_path / "summary_seeds.csv").read_text())
+    columns = ("options", "seeds", "image_auroc", "image_auroc_sd", "image_ap")
+    assert [tuple(row[key][:6] for key in columns) for row in means] == [
+        ("mask=a", "1", "0.4", "", ""),
+        ("size=6", "3", "0.7999", "0.1000", ""),
+        ("steps=", "1", "0.6", "", ""),
+    ]
+    named = "PaDiM resnet18 size=64x64 steps=20"
+    assert (
+        f"image AUROC  0.800 ± 0.100  mvtec: {named} (1 of 1 category)" in caplog.text
+    )
+    page = path.read_text()
+    for text in (
+        f'<th scope="col">{named}</th>',
+        '<span class="spread">± 0.100</span>',
+    ):
+        assert text in page

@@ -1,6 +1,9 @@
 """Rows of verdicts, and the tables that test.py writes of them."""
 
 import os
+import threading
+import time
+from functools import partial
 
 import cv2
 import numpy as np
@@ -145,3 +148,21 @@ def test_the_tables_of_a_test(model, samples, caplog):
     assert (highest <= defective["score"] + 1e-5).all()
     assert (regions[["top", "left"]].to_numpy() >= 0).all()
     assert (regions[["bottom", "right"]].to_numpy() <= 64).all()
+
+
+def test_one_process_at_a_time_writes_a_folder(tmp_path, monkeypatch):
+    events = []
+
+    def judge_alone(*_):
+        events.append("in")
+        time.sleep(0.1)
+        events.append("out")
+
+    monkeypatch.setattr(testing, "_judge_alone", judge_alone)
+    judge = partial(testing._judge, tmp_path, None, None, None, None)
+    threads = [threading.Thread(target=judge) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert events == ["in", "out"] * 2

@@ -1,6 +1,7 @@
 """Run folders: which can be resumed, and that one process works in each."""
 
 import multiprocessing
+import subprocess
 from datetime import datetime
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from methods.pipeline import run_folder
 from methods.pipeline.run_folder import INFO, PREPARATION, TrainingRun
 from processing.errors import UsageError, UserError
-from processing.files import write_json
+from processing.files import _machine, write_json
 from tests.records import training_record
 
 PARTS = ("parts", "nut", "PaDiM", "default")
@@ -76,3 +77,16 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
         pytest.fail("both were in the folder")
     assert (run.folder / INFO).exists()
     other.join()
+
+
+def test_what_a_kill_left_in_a_run_folder_is_removed(tmp_path):
+    run, _ = start(tmp_path)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = run.folder / f".checkpoint-{_machine()}-{gone.pid}-abcdefgh.h5"
+    left.touch()
+    with run.alone():
+        assert not left.exists()
+    left.touch()
+    start(tmp_path)
+    assert not left.exists()

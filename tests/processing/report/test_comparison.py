@@ -20,6 +20,8 @@ def row(
         "category": category,
         "method": method,
         "variant": "ssim",
+        "options": "",
+        "seed": 42,
         "trained": trained,
         "maps": "ssim_float64",
         "images": 10,
@@ -164,3 +166,21 @@ def test_page_in_a_browser(browser, tmp_path, width):
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert browser.get_log("browser") == []
+
+
+def test_seeds_of_a_method_are_one_column():
+    rows = [
+        row(category, "a", value, seed=seed)
+        for category, values in {"bottle": (0.8, 0.9), "cable": (0.5, 0.7)}.items()
+        for seed, value in enumerate(values)
+    ]
+    rows += [row("bottle", "a", 0.1, seed=0, trained="2025-01-01 00:00:00")]
+    rows += [row("bottle", "b", 0.6, seed=0), row("bottle", "b", None, seed=1)]
+    [table] = compare(rows, "image_auroc")
+    assert table.methods == ["a ssim", "b ssim"]
+    assert table.values["bottle"] == [pytest.approx(0.85), 0.6]
+    assert table.deviations["bottle"] == [pytest.approx(0.1 / 2**0.5), None]
+    of_a, of_b = table.means
+    assert of_a.value == pytest.approx(0.725)
+    assert of_a.deviation == pytest.approx(0.15 / 2**0.5)  # of 0.65 and 0.8
+    assert of_b == Mean(0.6, 1, partial=True)

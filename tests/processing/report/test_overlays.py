@@ -1,3 +1,6 @@
+import os
+import unicodedata
+
 import cv2
 import numpy as np
 
@@ -42,3 +45,30 @@ def test_names_of_pictures():
 
 def test_pictures_whose_names_differ_in_the_suffix_only():
     assert picture_names(["x.png", "x.jpg", "y.png"]) == ["x.png", "x.jpg", "y"]
+
+
+def test_final_names_are_different_and_fit_into_any_folder(tmp_path):
+    names = [
+        "cam/001.png",
+        "cam_001.png",
+        "CAM_001.png",
+        "test/x.png",
+        "x.png",
+        "x.jpg",
+    ]
+    names += ["caf\u00e9.png", "cafe\u0301.png", "a/a_2.png", "a_a.png", "a/a.png"]
+    names += [f"{'部' * 200}{end}.png" for end in "12"] + [
+        "d/" * 300 + "x.png",
+        "#.png",
+    ]
+    names += ["\udcff.png"]
+    written = picture_names(names)
+    assert written[:3] == ["cam_001", "cam_001_2", "CAM_001_3"]
+    folded = [unicodedata.normalize("NFC", name).casefold() for name in written]
+    assert len({*folded}) == len(names)
+    assert not any("/" in name for name in written)
+    for name in written:
+        path = tmp_path / f"{name}_inspection.png"
+        write_png(path, np.zeros((1, 1), np.uint8))
+        assert len(os.fsencode(path.name)) <= 230
+    assert picture_names(names) == written

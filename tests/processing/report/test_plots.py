@@ -78,3 +78,11 @@ def test_inspection_shows_all_parts(tmp_path, rng, reconstructed):
     plots.inspection(path, image, reconstruction, image[..., 0], "part", (0, 1))
     width = cv2.imread(str(path)).shape[1]
     assert width == (1120 if reconstructed else 760)
+
+
+def test_a_name_is_no_formula(tmp_path):
+    pixels = np.zeros((8, 8, 1))
+    for number, name in enumerate(("$\\frac$ {x}", "a$b\n\x1b.png", "部_^.png")):
+        path = tmp_path / f"{number}.png"
+        plots.inspection(path, pixels, None, pixels[..., 0], name, (0, 1))
+        assert path.exists()

@@ -1,0 +1,250 @@
+"""What options ask of methods, models and data, checked before Keras is imported.
+
+Methods check their options themselves when they are made, but their modules take
+seconds to import. What is known of them here is typed, and a test holds that both say
+the same. Methods of the user's own are checked once they are imported.
+"""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from methods import METHODS
+from processing.errors import UsageError, UserError
+
+from .defaults import DEFAULTS, Derived, defaults
+from .method_options import refuse_unknown
+
+if TYPE_CHECKING:
+    from methods.detector.records import TrainingRecord
+
+CLUSTERED = ("PaDiM", "PatchCore")  # whose training a cluster can share
+UPDATABLE = ("PaDiM", "PatchCore")
+SHOTS = ("fewshot", "unified")
+STRIDES = {  # of the levels of a backbone that are taken by default
+    "PaDiM": (4, 16),
+    "contrastive": (8, 32),
+    "fewshot": (8, 32),
+    "unified": (8, 32),
+    "PatchCore": (8, 32),
+}
+HORIZONS = {"DDAD": 1000, "AnoDDPM": 800}  # most steps of noise
+FACTORS = {  # of the sides of images
+    "mvtecCAE": 32,
+    "paperCAE": 32,
+    "baselineCAE": 64,
+    "inceptionCAE": 64,
+    "resnetCAE": 32,
+    "skipCAE": 256,
+    "AE": 16,
+}
+CELLS = ("mvtecCAE", "baselineCAE", "inceptionCAE", "resnetCAE")  # share the latent
+LOSS_SIDES = {"ssim": 11, "mssim": 176, "l2": 1}  # smallest sides of images
+CNN_SIDE = 26
+GAN_SIDES = (32, 64, 128, 256)
+MAPS = {  # kinds, by the class of a method: the default first
+    "CAE": ("ssim", "l2", "legacy-ssim", "legacy-l2"),
+    "AE": ("ssim", "l2", "legacy-ssim", "legacy-l2"),
+    "CNN": ("cam",),
+    "AnoGAN": ("l1", "raw-l1"),
+    "Contrastive": ("separation",),
+    "DDAD": ("standard", "raw"),
+    "AnoDDPM": ("standard", "raw"),
+}
+
+Options = Mapping[str, tuple[str, Any]]  # of `method_options.given`
+Shape = tuple[int, int, int]
+
+
+def check_options(name: str, options: Options) -> None:
+    """Raise `UserError` for options that a method refuses.
+
+    Args:
+        name: of the method; nothing is known of one that is not in `METHODS`.
+        options: of `method_options.given`.
+    """
+    if name not in METHODS:
+        return
+    refuse_unknown([name], options)
+    values = _values(name, options)
+    shape = _seen_shape(name, values)
+    if name in FACTORS:
+        _check_autoencoder(name, shape, values)
+    elif name in STRIDES:
+        _check_features(name, shape, values)
+    elif name in HORIZONS:
+        _check_diffusion(name, shape, values)
+    else:
+        _check_sides(name, shape)
+
+
+def _values(name: str, options: Options) -> dict[str, Any]:
+    """Return the value of each option that a method has, None if it is derived."""
+    known = {key: defaults(key) for key in DEFAULTS}
+    values = {key: found[name] for key, found in known.items() if name in found}
+    given = {key: value for key, (_, value) in options.items()}
+    return {
+        key: None if isinstance(value, Derived) else value
+        for key, value in (values | given).items()
+    }
+
+
+def _seen_shape(name: str, values: Mapping[str, Any]) -> Shape:
+    """Return the shape of what the method sees; checks the options of `Preparation`."""
+    from methods.pipeline.splitting import check_whole
+    from processing.preprocessing.preparation import Preparation
+    from processing.preprocessing.reference import check_files
+
+    size = values["size"]
+    names = ("span", "pad", "crop", "register", "reference", "mask", "blank")
+    prepared = {key: values[key] for key in (*names, "tile", "stride")}
+    size = (size, size) if isinstance(size, int) else size
+    preparation = Preparation(size=size, channels=3, **prepared)
+    check_files(preparation)
+    if name == "CNN" and not values["synthetic"]:
+        check_whole(name, len(preparation.tiling))
+    return preparation.seen_shape
+
+
+def _check_autoencoder(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
+    height, width, _ = shape
+    smallest, factor = LOSS_SIDES[values["loss"]], FACTORS[name]
+    if min(height, width) < smallest:
+        raise UsageError(
+            f"Loss {values['loss']} needs image sides of at least {smallest} pixels. "
+            f"Received: {height}x{width}"
+        )
+    if name == "paperCAE" and min(height, width) < 256:
+        factor //= 2
+    _check_multiple(f"{name} needs image sides", shape, factor)
+    rows, columns = height // factor, width // factor
+    if name in CELLS and values["latent"] and values["latent"] % (rows * columns):
+        raise UsageError(
+            f"{name} needs a latent size that is a multiple of {rows * columns} (its "
+            f"code has {rows}x{columns} cells at this image size). Received: "
+            f"{values['latent']}"
+        )
+
+
+def _check_multiple(needs: str, shape: Shape, factor: int) -> None:
+    height, width, _ = shape
+    if height % factor or width % factor:
+        raise UsageError(
+            f"{needs} that are multiples of {factor}"
+            f"{' pixels' * (needs.endswith('image sides'))}. "
+            f"Received: {height}x{width}"
+        )
+
+
+def _check_features(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
+    from methods import backbones
+    from methods.backbones import weights
+
+    height, width, _ = shape
+    if name in SHOTS and values["rotations"] and height != width:
+        raise UsageError(f"--rotations needs square images. Received: {height}x{width}")
+    if name == "PatchCore" and values["coreset"] > 1:
+        raise UsageError(
+            f"--coreset must be above 0, at most 1. Received: {values['coreset']}"
+        )
+    backbone = values["backbone"]
+    levels, names = backbones.choose(backbone, STRIDES[name], values["levels"])
+    backbones.check(backbone, shape, names)
+    there = sum(level.channels for level in levels)
+    if name == "PaDiM" and (values["features"] or 0) > there:
+        raise UsageError(
+            f"{backbone} has {there} channels at these levels, expected "
+            f"--features of at most that. Received: {values['features']}"
+        )
+    weights.check(backbone, values["weights"], from_scratch=name == "contrastive")
+
+
+def _check_diffusion(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
+    from methods.backbones import weights
+    from methods.diffusion.presets import arguments
+
+    steps, start = values["steps"], values["start"]
+    if not 1 <= steps <= start <= HORIZONS[name]:
+        raise UsageError(
+            f"--steps must be 1 to --start, at most {HORIZONS[name]}. Received: "
+            f"--steps {steps} --start {start}"
+        )
+    network = arguments(values["preset"], shape)
+    stride = network.get("patch", 1) * 2 ** (len(network["multipliers"]) - 1)
+    _check_multiple("this UNet takes images with sides", shape, stride)
+    if name == "DDAD":
+        weights.check(values["backbone"], values["weights"], from_scratch=True)
+
+
+def _check_sides(name: str, shape: Shape) -> None:
+    height, width, _ = shape
+    if name == "CNN" and min(height, width) < CNN_SIDE:
+        raise UsageError(
+            f"CNN needs image sides of at least {CNN_SIDE} pixels. "
+            f"Received: {height}x{width}"
+        )
+    if name == "AnoGAN" and (height != width or height not in GAN_SIDES):
+        raise UsageError(
+            "AnoGAN needs square images with sides of "
+            f"{', '.join(map(str, GAN_SIDES))} pixels. Received: {height}x{width}"
+        )
+
+
+def check_cluster(name: str, address: str | None) -> None:
+    """Raise `UserError` if a cluster is to share a training run and cannot."""
+    if not address:
+        return
+    check_ray(address)
+    if name in METHODS and name not in CLUSTERED:
+        raise UsageError(
+            f"--ray: {name} trains on one machine: expected -a padim or patchcore, or "
+            "several runs (categories or methods)"
+        )
+
+
+def check_ray(address: str | None) -> None:
+    """Raise `UserError` if a cluster is asked for, but Ray is not installed."""
+    if address and find_spec("ray") is None:
+        raise UserError(
+            "--ray needs the package ray: pip install 'keras-anomaly[cluster]'"
+        )
+
+
+def check_images(name: str, folder: Path, options: Options) -> None:
+    """Raise `UserError` if a category has too few images to train a method on."""
+    from methods.base import check_defective
+    from methods.pipeline.splitting import check_count, known_defects
+    from processing.data.dataset import scan_category
+    from processing.data.splits import split_validation
+
+    category = scan_category(folder, image_shape=(1, 1, 1), cache_bytes=0)
+    good = category.train
+    check_count(good, folder)
+    if name not in METHODS:
+        return
+    values = _values(name, options)
+    if name == "CNN" and not values["synthetic"]:
+        check_defective(name, len(known_defects(category, values["seed"])))
+    fit, _ = split_validation(len(good), seed=values["seed"], groups=good.groups)
+    if name in SHOTS and values["shots"] > len(fit):
+        raise UserError(
+            f"--shots {values['shots']} needs as many good images to fit. "
+            f"Received: {len(fit)}"
+        )
+
+
+def check_kind(record: "TrainingRecord", kind: str | None, legacy: bool) -> None:
+    """Raise `UsageError` for maps that the method of a model does not have."""
+    if record.method not in METHODS:
+        return
+    name = METHODS[record.method].rpartition(".")[2]
+    known = MAPS.get(name, ("distance",))
+    if legacy and not any(one.startswith("legacy-") for one in known):
+        raise UsageError(f"--legacy is for autoencoders. Received: a {name} model")
+    if legacy:
+        kind = f"legacy-{kind}" if kind else None
+    if kind and kind not in known:
+        raise UsageError(
+            f"{name} has no {kind} maps, expected one of {', '.join(known)}"
+        )

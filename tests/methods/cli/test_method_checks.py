@@ -1,0 +1,128 @@
+import argparse
+
+import pytest
+
+import methods
+from methods import backbones
+from methods.cli import method_checks
+from methods.cli.method_options import add_method_options, given
+from methods.components.feature_method import FeatureMethod
+from methods.components.sharded_method import ShardedMethod
+from methods.diffusion.diffusion_method import Diffusion
+from methods.fewshot.few_shot_method import ShotMethod
+from methods.pipeline.training import configure
+from processing.errors import UserError
+
+KINDS = {name: methods.get(name) for name in methods.METHODS}
+
+
+def parsed(words):
+    parser = argparse.ArgumentParser()
+    add_method_options(parser)
+    return given(parser.parse_args(words.split()))
+
+
+def of_class(kind):
+    return {name for name in KINDS if issubclass(KINDS[name], kind)}
+
+
+def test_what_is_typed_is_that_of_the_classes():
+    assert {*method_checks.CLUSTERED} == of_class(ShardedMethod)
+    assert {*method_checks.UPDATABLE} == {x for x in KINDS if KINDS[x].updatable}
+    assert {*method_checks.SHOTS} == of_class(ShotMethod)
+    assert {
+        name: KINDS[name].strides for name in of_class(FeatureMethod)
+    } == method_checks.STRIDES
+    assert {
+        name: KINDS[name].horizon for name in of_class(Diffusion)
+    } == method_checks.HORIZONS
+    for kind in KINDS.values():
+        known = method_checks.MAPS.get(kind.__name__, ("distance",))
+        assert known == kind.map_kinds
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(f"{name} --size 100" for name in KINDS if name != "CNN"),
+        "paperCAE --size 152",
+        "mvtecCAE --size 160 -l mssim",
+        "mvtecCAE --size 64 --latent 6",
+        "baselineCAE --size 64x128 --latent 3",
+        "inceptionCAE --size 128 --latent 5",
+        "resnetCAE --size 64 --latent 3",
+        "AE --size 64 --batch 4 --features 3",
+        "CNN --size 20",
+        "CNN --synthetic --size 64 --tile 24",
+        "AnoGAN --size 64x32",
+        "AnoGAN --size 512",
+        "PaDiM --levels stride4,layer9",
+        "PaDiM --levels layer1",
+        "PaDiM -k swin_mini --size 32 --levels stage1 --features 1000",
+        "PaDiM -k dinov2_small",
+        "PaDiM -k swin_mini --size 32 --levels stage1",
+        "PaDiM -k swin_mini --size 32 --levels stage1 --weights random",
+        "PaDiM --size 32 --weights no.pth",
+        "PaDiM --size 32 --weights README.md",
+        "PatchCore --coreset 2",
+        "fewshot --size 64x128 --rotations",
+        "unified --levels x",
+        "contrastive -k swin_mini --size 32 --levels stage1",
+        "DDAD --steps 30 --start 20",
+        "DDAD --start 1001",
+        "AnoDDPM --start 801",
+        "AnoDDPM --steps 0",
+        "DDAD --preset ddad --size 52",
+        "DDAD --preset tiny --size 30",
+        "PaDiM --size 64 --crop 65",
+        "PaDiM --size 64 --tile 65",
+        "PaDiM --size 64 --stride 8",
+        "PaDiM --blank",
+    ],
+)
+def test_refused_in_the_words_of_the_method(words):
+    name, _, options = words.partition(" ")
+    with pytest.raises(UserError) as early:
+        method_checks.check_options(name, parsed(options))
+    with pytest.raises(UserError) as late:
+        configure(name, parsed(options)).method.check()
+    assert str(early.value) == str(late.value)
+    assert type(early.value) is type(late.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *KINDS,
+        "paperCAE --size 144x160 --latent 7",
+        "mvtecCAE --size 64 --latent 8",
+        "skipCAE --size 256 --latent 5",
+        "CNN --size 26",
+        "PaDiM --size 256x512 -k dinov2_small --size 224 --weights random",
+        "contrastive -k swin_mini --weights random",
+        "DDAD --preset tiny --size 32 --steps 1 --start 1",
+        "PatchCore --tile 64 --stride 32 --coreset 1",
+        "fewshot --rotations --crop 128 --size 256",
+    ],
+)
+def test_what_methods_take(words):
+    name, _, options = words.partition(" ")
+    method_checks.check_options(name, parsed(options))
+
+
+def test_a_package_of_weights_that_is_not_installed(monkeypatch):
+    monkeypatch.setattr("methods.backbones.pretrained._in_package", lambda name: None)
+    package = backbones.spec("efficientnet_lite0").package
+    with pytest.raises(UserError, match=f"weights of eff.* missing: pip .* {package}"):
+        method_checks.check_options("PaDiM", {})
+
+
+def test_own_methods_are_left_alone():
+    method_checks.check_options("mine:Own", parsed("--size 100"))
+
+
+def test_ray_that_is_not_installed(monkeypatch):
+    monkeypatch.setattr(method_checks, "find_spec", lambda name: None)
+    method_checks.check_ray(None)
+    with pytest.raises(UserError, match="--ray needs the package ray: pip install"):
+        method_checks.check_cluster("PaDiM", "local")
