@@ -23,13 +23,14 @@ WRONG = (None, True, 3, 2.5, "text", ["text"], [3], {"text": 3}, [[]])
 OPTIONAL = {
     TrainingRecord: {
         *("preparation", "options", "versions", "added", "updated_from"),
-        *("adapted_from", "training", "shots", "defective", ""),
+        *("adapted_from", "training", "shots", "defective", "test", "id", ""),
     },
     FinetuningResult: {
+        *("id", "number", "created", "model_id"),
         *("good_level", "TPR", "TNR", "margin", "score_interval_95", "calibration"),
         *("options", "versions", ""),
     },
-    TestResult: {"options", "versions", ""},
+    TestResult: {"options", "versions", "decision", ""},
 }
 FREE = {"config", "preparation", "options", "training"}  # objects of anything
 
