@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from processing.decoding.decode import fault, read_image, read_mask, to_float
 from processing.decoding.medical import file_of
-from processing.errors import UserError
+from processing.errors import UsageError, UserError
 
 from .prepared import Cache, Prepared, PreparedGeometry, Preparer
 
@@ -176,8 +176,8 @@ class ImageSet:
     def unreadable(self) -> dict[int, UserError]:
         """Return the error, by index, of each file that cannot be decoded.
 
-        Images that the cache keeps are decoded; of a larger set PNG and JPEG files are
-        checked for header, length and checksums alone.
+        Images that the cache keeps are prepared; those of a larger set are decoded
+        alone.
         """
         read = self._read if self._cache.limit else fault
         decoded = self._decoded(range(len(self)), ahead=2 * _WORKERS, read=read)
@@ -222,6 +222,8 @@ class ImageSet:
             return view
         try:
             view = self.preparation(path) if self.preparation else self._resized(path)
+        except UsageError:  # of an option, not of the file
+            raise
         except UserError as error:
             return error
         self._cache.keep(path, view)

@@ -1,29 +1,53 @@
 """Decoding of image and mask files: formats, bit depths, orientation, resizing."""
 
+import io
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+)
 
 from processing.errors import UsageError, UserError
 
-from . import medical
-from .integrity import JPEG, PNG, read_intact, unreadable
+from . import header, medical
+from .integrity import JPEG, PNG, naming_file, read_intact
+from .limits import check_pixels
 
 SUFFIXES = (
-    *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"),
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif"),
+    *(".bmp", ".tif", ".tiff", ".webp", ".gif"),
     *medical.SUFFIXES,
 )
-# Images by their name that are not read: they are named, not passed over.
-IMAGE_LIKE = (".jfif", ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".tga")
+# Images, too, but of kinds that are not read: none of them is left out in silence.
+IMAGE_LIKE = (
+    *(".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpf", ".jpx", ".jxl", ".jxr"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".raw"),
+    *(".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".exr", ".hdr", ".tga", ".psd", ".ico"),
+    *(".svg", ".apng", ".dicom", ".ima", ".mha", ".mhd", ".nrrd", ".czi", ".svs"),
+)
 
 # Grey stays grey, alpha is dropped, 16 bit is kept, EXIF orientation is applied.
 _FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-_ORIENTATION = 274  # EXIF and TIFF tag; from 5 on, width and height change places
+_UNKNOWN = "not an image, damaged, or of a kind that is not read"
+# Pillow's classes themselves: its `open` has a limit of its own.
+_PILLOW: dict[bytes, type[ImageFile.ImageFile]] = {
+    PNG: PngImagePlugin.PngImageFile,
+    header.GIF: GifImagePlugin.GifImageFile,
+    header.BMP: BmpImagePlugin.BmpImageFile,
+    **dict.fromkeys(header.TIFF, TiffImagePlugin.TiffImageFile),
+}
 
 # A damaged file is reported once, by our error, not also by OpenCV on stderr.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -37,8 +61,8 @@ def read_image(path: Path, *, shape: tuple[int, int, int]) -> NDArray[Any]:
     Grey is 0.299 R + 0.587 G + 0.114 B. Of several frames or pages the first is read.
 
     Args:
-        path: png, jpg, bmp, tif or webp of 8 or 16 bits a channel, or a slice of a
-            medical image, see `processing.decoding.medical`.
+        path: png, jpg, bmp, tif, webp or gif of 8 or 16 bits a channel, or a slice of
+            a medical image, see `processing.decoding.medical`.
         shape: (h, w, c) of the result, c 1 (grey) or 3 (RGB).
 
     Returns:
@@ -48,6 +72,7 @@ def read_image(path: Path, *, shape: tuple[int, int, int]) -> NDArray[Any]:
     return to_unit(resize(read_pixels(path, channels), height, width))
 
 
+@naming_file
 def read_pixels(
     path: Path, channels: int, span: tuple[float, float] | None = None
 ) -> NDArray[Any]:
@@ -97,15 +122,22 @@ def array_pixels(
     return _converted(stored, channels, span)
 
 
+@naming_file
 def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bool_]:
     """Decode one ground truth mask, True where a pixel is anomalous.
 
-    A pixel is anomalous above half of the range of its type (from 128 on in 8 bits);
-    in a mask whose largest value is 1, where it is 1; in a medical image above 0. Of
-    colours the brightest channel counts.
+    A pixel is anomalous above half of the range of its type (from 128 on in 8 bits),
+    which leaves out soft edges and noise. A mask without such a pixel holds numbers of
+    classes: in it, and in a medical image, what is above 0 is anomalous. Of colours the
+    brightest channel counts. In a mask with a palette of colours, what is not black is
+    anomalous, or, in one without black, what is not the palette's first colour.
+
+    A JPEG, or a lossy WebP, holds no numbers, for it does not keep them: low values are
+    noise in it, and it marks nothing where none is above half.
 
     Args:
-        path: an image file.
+        path: an image file. TIFF files may have signed or 32-bit values, which are
+            numbers of classes, or floating point, whose range is 1.
         shape: (h, w) of the result, by nearest neighbour. Default: the file's own.
 
     Returns:
@@ -118,13 +150,57 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None) -> NDArray[np.bo
 
 
 def _marked(path: Path) -> NDArray[np.bool_]:
-    pixels = _decode(path)
+    data = _content(path)
+    palette = _palette_image(data)
+    if palette:
+        return _marked_in_palette(palette)
+    pixels = _pixels(data)
     if pixels.ndim == 3:
         pixels = pixels.max(axis=2)
-    middle = np.iinfo(pixels.dtype).max // 2
-    return pixels > (middle if pixels.max() > 1 else 0)
+    if data.startswith(header.TIFF) and _holds_booleans(header.tiff_tags(data)):
+        pixels = ~pixels
+    lossy_webp = data.startswith(header.WEBP) and b"VP8L" not in data
+    return _high_or_positive(pixels, lossy=data.startswith(JPEG) or lossy_webp)
 
 
+def _high_or_positive(values: NDArray[Any], lossy: bool = False) -> NDArray[np.bool_]:
+    if values.dtype.kind == "i":
+        return values > 0
+    whole = values.dtype.kind == "u"
+    high = values > (np.iinfo(values.dtype).max // 2 if whole else 0.5)
+    return np.asarray(high if lossy or high.any() else values > 0)
+
+
+def _marked_in_palette(image: Image.Image) -> NDArray[np.bool_]:
+    indices, colours = np.asarray(image), _rgb(image)
+    if (colours == colours[..., :1]).all():  # shades of grey
+        marked = _high_or_positive(colours[..., 0])
+        return marked if marked.any() else indices > 0
+    coloured = np.asarray(colours.any(axis=2))
+    return indices > 0 if coloured.all() else coloured
+
+
+def _palette_image(data: bytes) -> Image.Image | None:
+    """Return an image whose pixels are numbers in a palette, and None for others."""
+    if data.startswith(header.TIFF):
+        tags = header.tiff_tags(data)
+        known = tags.get(header.PHOTOMETRIC) == header.PALETTE
+    elif data.startswith(PNG):
+        known = data[header.PNG_COLOUR] == header.PALETTE
+    else:
+        known = data.startswith((header.GIF, header.BMP))
+    image = _by_pillow(data) if known else None
+    return image if image and image.mode == "P" else None
+
+
+def _holds_booleans(tags: Mapping[int, Any]) -> bool:
+    """Return whether tifffile wrote an array of booleans: True as 1, which is black."""
+    white = tags.get(header.PHOTOMETRIC) == header.MIN_IS_WHITE
+    one_bit = tags.get(header.BITS, (1,)) == (1,)
+    return white and one_bit and tags.get(header.SOFTWARE) == "tifffile.py"
+
+
+@naming_file
 def read_size(path: Path) -> tuple[int, int]:
     """Return an image's (h, w), after EXIF orientation, from the header alone."""
     if medical.is_medical(path):
@@ -136,8 +212,8 @@ def read_size(path: Path) -> tuple[int, int]:
     except Image.DecompressionBombError:  # a size that Pillow declines to open
         height, width = _decode(path).shape[:2]
         return height, width
-    except OSError as error:
-        raise unreadable(path, error.strerror or "not an image, or damaged") from error
+    except UnidentifiedImageError as error:
+        raise ValueError(_UNKNOWN) from error
     return (width, height) if orientation >= 5 else (height, width)
 
 
@@ -187,43 +263,85 @@ def to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.rint(pixels * 255).astype(np.uint8)
 
 
+@naming_file
 def check_image(path: Path) -> None:
-    """Raise `UserError` for a file that is no intact image, at little cost.
+    """Raise `UserError` for a file that cannot be decoded.
 
-    PNG and JPEG files are not decoded: length, header and, for PNG, checksums are
-    checked.
+    It is decoded, for a stream can be broken in ways that its checksums do not show; a
+    JPEG at an eighth of its size, which takes half the time.
     """
     if medical.is_medical(path):
         medical.read_slice(path)
-    elif read_intact(path).startswith((PNG, JPEG)):
-        read_size(path)
     else:
-        _decode(path)
+        _decode(path, small=True)
 
 
 def fault(path: Path) -> UserError | None:
     """Return the error that `check_image` raises, if any."""
     try:
         check_image(path)
+    except UsageError:  # of an option, not of the file
+        raise
     except UserError as error:
         return error
     return None
 
 
-def _decode(path: Path) -> NDArray[Any]:
-    """Return a file's pixels, uint8 or uint16, (h, w) grey or (h, w, 3) BGR."""
+def _content(path: Path) -> bytes:
+    """Return the bytes of an image that is intact and not too large to be decoded."""
     data = read_intact(path)
+    check_pixels(path, *header.stored_size(data))
+    return data
+
+
+def _decode(path: Path, small: bool = False) -> NDArray[Any]:
+    """Return a file's pixels, uint8 or uint16, (h, w) grey or (h, w, 3) BGR.
+
+    With `small`, a JPEG is shrunk to an eighth.
+    """
+    pixels = _pixels(_content(path), small)
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(
+            f"its pixels are {pixels.dtype}, expected 8 or 16 bits without sign"
+        )
+    return pixels
+
+
+def _pixels(data: bytes, small: bool = False) -> NDArray[Any]:
+    """Return the pixels of an image's bytes, of any type."""
+    if data.startswith(header.GIF):
+        return _rgb(_by_pillow(data))[..., ::-1]
+    flags = (
+        cv2.IMREAD_REDUCED_GRAYSCALE_8 if small and data.startswith(JPEG) else _FLAGS
+    )
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         pixels = None
     if pixels is None:
-        raise unreadable(path, "not an image, or damaged")
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise unreadable(
-            path, f"its pixels are {pixels.dtype}, expected 8 or 16 bits without sign"
-        )
+        raise ValueError(_UNKNOWN)
+    if pixels.dtype == np.uint16 and data.startswith(header.TIFF):
+        return _tiff_pixels(pixels, header.tiff_tags(data))
     return pixels
+
+
+def _tiff_pixels(pixels: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
+    """Return 16 bits with 0 as black: OpenCV goes by the tags of 8 bits alone."""
+    if pixels.ndim == 3 and tags.get(header.PLANES) == header.APART:
+        raise ValueError("its 16-bit colours lie in planes, which are not read")
+    if tags.get(header.PHOTOMETRIC) != header.MIN_IS_WHITE:
+        return pixels
+    unused = 16 - tags[header.BITS][0]  # 10 to 14 bits are the upper ones
+    return (0xFFFF >> unused << unused) - pixels
+
+
+def _by_pillow(data: bytes) -> Image.Image:
+    [kind] = (kind for magic, kind in _PILLOW.items() if data.startswith(magic))
+    return kind(io.BytesIO(data))
+
+
+def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image.convert("RGBA"))[..., :3]  # to RGB, Pillow may warn
 
 
 def _converted(
@@ -249,7 +367,12 @@ def _header(image: Image.Image) -> tuple[int, int, int]:
     """Return the stored width and height, and the orientation."""
     tags = getattr(image, "tag_v2", None)
     if tags is not None:  # TIFF, where newer Pillows turn `size` themselves
-        return tags[256], tags[257], tags.get(_ORIENTATION, 1)
+        orientation = tags.get(header.ORIENTATION, 1)
+        return tags[header.WIDTH], tags[header.HEIGHT], orientation
     exif = Image.Exif()
-    exif.load(image.info.get("exif", b""))  # `image.getexif()` would decode a PNG
-    return *image.size, exif.get(_ORIENTATION, 1)
+    try:
+        exif.load(image.info.get("exif", b""))  # `getexif()` would decode a PNG
+        orientation = int(exif.get(header.ORIENTATION, 1))
+    except Exception:  # of many kinds; OpenCV does not turn such an image either
+        orientation = 1
+    return *image.size, orientation

@@ -1,12 +1,25 @@
 """Integrity check of image files, from their bytes alone."""
 
+import functools
+import re
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from processing.errors import UserError
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
+
+# In scans 0xff is followed by zero or a restart marker; further ones fill up.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_SCAN, _END = 0xDA, 0xD9
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers with the image's size
+_SEGMENTS = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE}  # markers with a length
+
+_Options = ParamSpec("_Options")
+_Result = TypeVar("_Result")
 
 
 def unreadable(path: Path, reason: object) -> UserError:
@@ -14,12 +27,30 @@ def unreadable(path: Path, reason: object) -> UserError:
     return UserError(f"{path}: not a readable image ({reason})")
 
 
+def naming_file(
+    read: Callable[Concatenate[Path, _Options], _Result],
+) -> Callable[Concatenate[Path, _Options], _Result]:
+    """Decorate a function of a file: whatever fails in it is an `unreadable` error.
+
+    The packages that decode raise what they like, zlib.error and KeyError among it.
+    """
+
+    @functools.wraps(read)
+    def named(path: Path, *args: _Options.args, **options: _Options.kwargs) -> _Result:
+        try:
+            return read(path, *args, **options)
+        except UserError:
+            raise
+        except Exception as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise unreadable(path, reason or type(error).__name__) from error
+
+    return named
+
+
 def read_intact(path: Path) -> bytes:
     """Return the bytes of an image file; a `UserError` unless they are intact."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise unreadable(path, error.strerror or str(error)) from error
+    data = Path(path).read_bytes()
     if not data:
         raise unreadable(path, "the file is empty")
     if not is_intact(data):
@@ -30,15 +61,41 @@ def read_intact(path: Path) -> bytes:
 def is_intact(data: bytes) -> bool:
     """Return False for a PNG or JPEG file that ends early.
 
-    OpenCV before 5 decodes these without complaint, the missing rows grey or black.
+    OpenCV decodes some of these without complaint, the missing rows grey or black.
+    What follows an image, such as the film of a motion photo, does not count.
     """
     if data.startswith(PNG):
         return _png_is_intact(memoryview(data))
     if data.startswith(JPEG):
-        # The last scan must be followed by an end marker. Thumbnails come earlier, and
-        # within a scan neither marker can occur: there 0xff is followed by zero.
-        return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+        markers = [marker for marker, _ in _jpeg_segments(data)]
+        return _SCAN in markers and markers[-1] == _END
     return True
+
+
+def jpeg_size(data: bytes) -> tuple[int, int]:
+    """Return the stored (h, w) of a JPEG file."""
+    for marker, start in _jpeg_segments(data):
+        if marker in _FRAMES:
+            height, width = data[start + 3 : start + 5], data[start + 5 : start + 7]
+            return int.from_bytes(height, "big"), int.from_bytes(width, "big")
+    raise ValueError("it has no size")
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the markers of a file's first image, each with the place behind it.
+
+    The last one is the end marker, unless the image is cut off. Then another image
+    may follow, or what looks like a marker by accident.
+    """
+    place = 2
+    while found := _MARKER.search(data, place):
+        marker, place = data[found.end() - 1], found.end()
+        yield marker, place
+        if marker not in _SEGMENTS:
+            return
+        place += int.from_bytes(data[place : place + 2], "big")
+        if marker != _SCAN and data[place : place + 1] != b"\xff":
+            return  # a segment that was cut ends anywhere in what follows
 
 
 def _png_is_intact(data: memoryview) -> bool:

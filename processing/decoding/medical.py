@@ -4,19 +4,23 @@ A slice goes by the path of its file with its number: `scan.nii.gz#012`. The pac
 nibabel and pydicom are imported when a file needs them.
 """
 
+import gzip
 import importlib
+import math
 import re
 import threading
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from processing.errors import UserError
 
-from .integrity import unreadable
+from .integrity import naming_file, unreadable
+from .limits import check_volume
 
 NIFTI = (".nii", ".nii.gz")
 SUFFIXES = (*NIFTI, ".dcm")
@@ -24,6 +28,24 @@ TAILS = (0.5, 99.5)  # percentiles that become black and white without a window
 
 _SLICE = re.compile(r"(.+(?:\.nii|\.nii\.gz|\.dcm))#(\d+)", re.IGNORECASE)
 _loading = threading.Lock()
+
+View = Callable[[NDArray[Any]], NDArray[Any]]  # values to shades, 0 black and 1 white
+
+
+class _Volume(NamedTuple):
+    """The slices of a file, and how each is shown.
+
+    Attributes:
+        values: (n, h, w), after slope and intercept; not finite where there are none.
+        bounds: lowest and highest finite value.
+        views: one for each slice.
+        inverted: whether low values are white.
+    """
+
+    values: NDArray[Any]
+    bounds: tuple[float, float]
+    views: list[View]
+    inverted: bool
 
 
 def is_medical(path: Path) -> bool:
@@ -34,47 +56,58 @@ def is_medical(path: Path) -> bool:
 def slices(path: Path) -> list[Path]:
     """Return the paths of all slices of a file; of any other file, itself.
 
-    Only the header is read. The slices of a NIfTI volume are axial, from below.
+    Only the header is read. The slices of a NIfTI volume are axial, from below. A file
+    that cannot be read stays one path: reading that says why.
     """
     if not is_medical(path):
         return [path]
-    count = _header(path)[0]
+    _package(path)
+    try:
+        count = _header(path)[0]
+    except UserError:
+        count = 1
     if count == 1:
         return [path]
     digits = max(3, len(str(count - 1)))
     return [path.with_name(f"{path.name}#{i:0{digits}}") for i in range(count)]
 
 
+@naming_file
 def slice_size(path: Path) -> tuple[int, int]:
     """Return the (h, w) of a slice, from the header alone."""
     return _header(file_of(path))[1:]
 
 
+@naming_file
 def read_slice(
     path: Path, span: tuple[float, float] | None = None
 ) -> NDArray[np.float32]:
     """Return a slice as float32 (h, w) in [0, 1].
 
     A NIfTI slice is seen from below, its front on top, the left of the patient left.
+    NaN and minus infinity are the lowest finite value of the file, infinity is the
+    highest. The padding of a DICOM file is black.
 
     Args:
         path: of a slice, or of a file with a single one.
-        span: stored values, after a file's slope and intercept, that become 0 and 1.
-            Default: the window of a DICOM file; else the percentiles `TAILS` of the
-            whole file.
+        span: stored values, after a file's slope and intercept (or its modality lookup
+            table), that become 0 and 1. Default: the first window or VOI lookup table
+            of a DICOM file; else the percentiles `TAILS` of the whole file. A frame of
+            an enhanced DICOM file has its own ones, or those that the frames share.
     """
     file, index = _split(path)
-    volume, window, inverted = _volume(file)
-    low, high = span or window
-    scaled = (volume[index].astype(np.float32) - low) / max(high - low, 1e-6)
-    pixels = np.clip(scaled, 0, 1).astype(np.float32)
-    return 1 - pixels if inverted else pixels
+    volume = _volume(file)
+    view = _linear(*span) if span else volume.views[index]
+    shades = view(_filled(volume.values[index], volume.bounds, volume.inverted))
+    pixels = np.clip(shades, 0, 1).astype(np.float32)
+    return 1 - pixels if volume.inverted else pixels
 
 
+@naming_file
 def read_labels(path: Path) -> NDArray[np.bool_]:
     """Return where a slice (h, w) of a volume of labels is above 0."""
     file, index = _split(path)
-    return np.asarray(_volume(file)[0][index] > 0)
+    return np.asarray(_volume(file).values[index] > 0)
 
 
 def file_of(path: Path) -> Path:
@@ -89,7 +122,9 @@ def _split(path: Path) -> tuple[Path, int]:
     return path.with_name(match[1]), int(match[2])
 
 
-def _package(name: str, path: Path) -> Any:
+def _package(path: Path) -> Any:
+    """Return the package that reads a file."""
+    name = "nibabel" if _is_nifti(path) else "pydicom"
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -102,85 +137,194 @@ def _is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(NIFTI)
 
 
+@naming_file
 def _header(path: Path) -> tuple[int, int, int]:
     """Return the number of slices of a file, and their height and width."""
     if _is_nifti(path):
-        image, orientation = _nifti(path)
-        shape = [0, 0, 0]
-        for axis, length in enumerate(image.shape):
-            shape[int(orientation[axis, 0])] = length
-        return shape[2], shape[1], shape[0]
-    data = _dicom(path, stop_before_pixels=True)
-    return int(data.get("NumberOfFrames") or 1), int(data.Rows), int(data.Columns)
+        return _nifti(path)[2]
+    return _dicom(path, stop_before_pixels=True)[1]
 
 
-def _volume(path: Path) -> tuple[NDArray[Any], tuple[float, float], bool]:
-    """Return the slices (n, h, w) of a file, its window, and whether 0 is white."""
+def _volume(path: Path) -> _Volume:
     with _loading:  # several threads ask for the slices of one volume
-        return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
+        return _load(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=2)  # where one volume ends, the next has begun
-def _load(path: Path, _: int) -> tuple[NDArray[Any], tuple[float, float], bool]:
-    if _is_nifti(path):
-        volume = _nifti_volume(path)
-        return volume, _tails(volume), False
-    data = _dicom(path, stop_before_pixels=False)
-    try:
-        pixels = data.pixel_array.reshape(-1, data.Rows, data.Columns)
-    except (AttributeError, RuntimeError, ValueError, NotImplementedError) as error:
-        raise unreadable(path, error) from error
-    slope, intercept = data.get("RescaleSlope", 1), data.get("RescaleIntercept", 0)
-    volume = pixels * np.float32(slope) + np.float32(intercept)
-    inverted = data.get("PhotometricInterpretation") == "MONOCHROME1"
-    return volume, _window(data) or _tails(volume), inverted
+def _load(path: Path, _: int) -> _Volume:
+    read = _nifti_values if _is_nifti(path) else _dicom_values
+    values, views, inverted = read(path)
+    bounds = _bounds(values)
+    low, high = bounds
+    if not all(views):
+        low, high = map(float, np.percentile(_filled(values, bounds, inverted), TAILS))
+    shown = [view or _linear(low, high) for view in views]
+    return _Volume(values, bounds, shown, inverted)
 
 
-def _tails(volume: NDArray[Any]) -> tuple[float, float]:
-    low, high = np.percentile(volume, TAILS)
-    return float(low), float(high)
+def _bounds(values: NDArray[Any]) -> tuple[float, float]:
+    """Return the lowest and the highest finite value."""
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if not finite.size:
+        raise ValueError("none of its values is a finite number")
+    return float(finite.min()), float(finite.max())
 
 
-def _nifti(path: Path) -> tuple[Any, NDArray[np.float64]]:
-    """Return a volume without its data, and which axes point where."""
-    nibabel = _package("nibabel", path)
-    try:
-        image = nibabel.load(path)
-        if len(image.shape) != 3:
-            raise ValueError(f"expected 3 dimensions, found {len(image.shape)}")
-        return image, nibabel.io_orientation(image.affine)
-    except (nibabel.filebasedimages.ImageFileError, OSError, ValueError) as error:
-        raise unreadable(path, error) from error
+def _filled(
+    values: NDArray[Any], bounds: tuple[float, float], inverted: bool
+) -> NDArray[Any]:
+    """Return values with finite ones wherever there were none, NaN being black."""
+    low, high = bounds
+    black = high if inverted else low
+    filled = values.astype(np.float32)
+    return np.nan_to_num(filled, copy=False, nan=black, posinf=high, neginf=low)
 
 
-def _nifti_volume(path: Path) -> NDArray[Any]:
-    """Return the axial slices (n, h, w) of a volume."""
-    image, orientation = _nifti(path)
-    try:
+def _linear(low: float, high: float) -> View:
+    return lambda values: (values - low) / max(high - low, 1e-6)
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
+def _nifti(path: Path) -> tuple[Any, NDArray[np.float64], tuple[int, int, int]]:
+    """Return a volume without its data, which axes point where, and its (n, h, w)."""
+    nibabel = _package(path)
+    image = nibabel.load(path)
+    if len(image.shape) != 3:
+        raise ValueError(f"expected 3 dimensions, found {len(image.shape)}")
+    dtype = image.get_data_dtype()
+    if dtype.kind not in "iuf":
+        raise ValueError("its values are colours or complex, expected real numbers")
+    with np.errstate(all="ignore"):
+        orientation = nibabel.io_orientation(image.affine)
+    if not np.isfinite(orientation).all():
+        raise ValueError("its affine matrix does not say where its axes point")
+    [width, height, count] = np.take(image.shape, np.argsort(orientation[:, 0]))
+    shape = int(count), int(height), int(width)
+    check_volume(path, shape, 8 * dtype.itemsize, compressed=_is_gzip(path))
+    return image, orientation, shape
+
+
+def _nifti_values(path: Path) -> tuple[NDArray[Any], list[View | None], bool]:
+    """Return the axial slices (n, h, w) of a volume, without views."""
+    image, orientation, (count, _, _) = _nifti(path)
+    if _is_gzip(path):
+        with gzip.open(path) as stream:
+            array = np.asanyarray(type(image).from_stream(stream).dataobj)
+            while stream.read(2**20):  # the checksum stands at the end
+                pass
+    else:
         array = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError) as error:
-        raise unreadable(path, error) from error
-    if array.dtype == np.float64:
-        array = array.astype(np.float32)
-    array = _package("nibabel", path).apply_orientation(array, orientation)
-    return np.rot90(array).transpose(2, 0, 1)  # (x, y, z) to (y, x, z), front first
+    if array.dtype.kind == "f" and array.dtype.itemsize > 4:
+        with np.errstate(over="ignore"):  # it is infinity, which has its rule
+            array = array.astype(np.float32)
+    array = _package(path).apply_orientation(array, orientation)
+    # (x, y, z) to (y, x, z), front first
+    return np.rot90(array).transpose(2, 0, 1), [None] * count, False
 
 
-def _dicom(path: Path, stop_before_pixels: bool) -> Any:
-    pydicom = _package("pydicom", path)
-    try:
-        data = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
-    except (pydicom.errors.InvalidDicomError, OSError, EOFError) as error:
-        raise unreadable(path, error) from error
+def _dicom(path: Path, stop_before_pixels: bool) -> tuple[Any, tuple[int, int, int]]:
+    """Return a file, and the (n, h, w) of its frames."""
+    pydicom = _package(path)
+    data = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
     if int(data.get("SamplesPerPixel") or 0) != 1:
         raise unreadable(path, "expected grey pixels, one sample a pixel")
-    return data
+    if data.get("PhotometricInterpretation") == "PALETTE COLOR":
+        raise unreadable(path, "expected grey pixels, found a palette")
+    shape = int(data.get("NumberOfFrames") or 1), int(data.Rows), int(data.Columns)
+    syntax = data.file_meta.TransferSyntaxUID
+    compressed = syntax.is_compressed or syntax.is_deflated
+    check_volume(path, shape, int(data.BitsAllocated), compressed)
+    return data, shape
 
 
-def _window(data: Any) -> tuple[float, float] | None:
-    """Return the first window of a DICOM file as lowest and highest value."""
-    centre, width = data.get("WindowCenter"), data.get("WindowWidth")
-    if centre is None or width is None:
+def _dicom_values(path: Path) -> tuple[NDArray[Any], list[View | None], bool]:
+    """Return the frames (n, h, w) of a file, the view of each, and if 0 is white."""
+    data, shape = _dicom(path, stop_before_pixels=False)
+    stored = data.pixel_array.reshape(shape)
+    values = np.empty(shape, np.float32)
+    for index, frame in enumerate(stored):
+        values[index] = _rescaled(frame, data, index)
+    values[_padding(stored, data)] = np.nan
+    views = [_view(data, index) for index in range(len(values))]
+    return values, views, data.get("PhotometricInterpretation") == "MONOCHROME1"
+
+
+def _rescaled(frame: NDArray[Any], data: Any, index: int) -> NDArray[Any]:
+    """Return a frame after its modality lookup table, or its slope and intercept."""
+    if data.get("ModalityLUTSequence"):
+        pixels = importlib.import_module("pydicom.pixels")
+        return pixels.apply_modality_lut(frame.astype(np.int64), data)
+    groups = list(_groups(data, index, "PixelValueTransformationSequence"))
+    slopes = (_number(group, "RescaleSlope") for group in groups)
+    intercepts = (_number(group, "RescaleIntercept") for group in groups)
+    slope = next(filter(None, slopes), 1.0)  # with a slope of 0 there is no image
+    intercept = next((x for x in intercepts if x is not None), 0.0)
+    return frame * np.float32(slope) + np.float32(intercept)
+
+
+def _padding(stored: NDArray[Any], data: Any) -> NDArray[np.bool_]:
+    """Return where pixels merely pad an image; nowhere if they all do."""
+    value = _number(data, "PixelPaddingValue")
+    if value is None:
+        return np.zeros(stored.shape, bool)
+    limit = _number(data, "PixelPaddingRangeLimit")
+    low, high = sorted((value, value if limit is None else limit))
+    padding = (stored >= low) & (stored <= high)
+    return padding & ~padding.all()
+
+
+def _view(data: Any, index: int) -> View | None:
+    """Return how the first window or VOI lookup table of a frame shows it, if any."""
+    for group in _groups(data, index, "FrameVOILUTSequence"):
+        centre, width = _number(group, "WindowCenter"), _number(group, "WindowWidth")
+        if centre is not None and width is not None and width > 0:
+            if group.get("VOILUTFunction") == "SIGMOID":
+                return _sigmoid(centre, width)
+            return _linear(centre - width / 2, centre + width / 2)
+        if group.get("VOILUTSequence"):
+            group.file_meta = data.file_meta  # says in which order its bytes are
+            return _lookup_table(group)
+    return None
+
+
+def _sigmoid(centre: float, width: float) -> View:
+    return lambda values: 1 / (1 + np.exp(-4 * (values - centre) / width))
+
+
+def _lookup_table(group: Any) -> View:
+    pixels = importlib.import_module("pydicom.pixels")
+    _, first, bits = group.VOILUTSequence[0].LUTDescriptor
+    white = 2**bits - 1
+
+    def view(values: NDArray[Any]) -> NDArray[Any]:
+        steps = np.rint(values).astype(np.int64)
+        return pixels.apply_voi(np.clip(steps, first, first + 65535), group) / white
+
+    return view
+
+
+def _groups(data: Any, index: int, name: str) -> Iterator[Any]:
+    """Yield where elements of a frame stand: in its group, the shared one, the file.
+
+    Args:
+        data: the file.
+        index: of the frame.
+        name: of the sequence that has the elements, in a functional group.
+    """
+    own = data.get("PerFrameFunctionalGroupsSequence") or []
+    shared = data.get("SharedFunctionalGroupsSequence") or []
+    for group in (*own[index : index + 1], *shared[:1]):
+        yield from group.get(name) or []
+    yield data
+
+
+def _number(data: Any, name: str) -> float | None:
+    """Return the first number of an element, None unless it is a finite one."""
+    try:
+        value = float(np.ravel(data.get(name))[0])
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    centre, width = (float(np.ravel(value)[0]) for value in (centre, width))
-    return centre - width / 2, centre + width / 2
+    return value if math.isfinite(value) else None

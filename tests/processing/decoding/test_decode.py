@@ -3,21 +3,30 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+import tifffile
+from PIL import Image, ImageCms
 
 from processing.decoding import decode
 from processing.decoding.decode import (
+    IMAGE_LIKE,
+    SUFFIXES,
+    check_image,
+    fault,
     read_image,
     read_mask,
+    read_pixels,
     read_size,
     to_float,
     to_uint8,
 )
+from processing.errors import UserError
 
 HEIGHT, WIDTH = 12, 20
 RGB = (HEIGHT, WIDTH, 3)
 GREY = (HEIGHT, WIDTH, 1)
 LOSSLESS = ["png", "bmp", "tif", "tiff", "webp"]
+LABELS = np.array([[0, 1, 2], [0, 0, 127]])
+MARKS = LABELS > 0
 
 
 @pytest.fixture
@@ -107,6 +116,94 @@ def test_sixteen_bits_become_floats(tmp_path, rng, suffix, channels):
     assert (image.min(), image.max()) == (0, 1)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("tile", [None, (32, 32)])
+@pytest.mark.parametrize("order", "<>")
+def test_min_is_white_is_no_negative(tmp_path, rng, bits, tile, order):
+    pixels = rng.integers(0, 2**bits, (48, 40)).astype(f"u{bits // 8}")
+    kinds = {"minisblack": pixels, "miniswhite": ~pixels}
+    for kind, stored in kinds.items():
+        path = tmp_path / f"{kind}.tif"
+        tifffile.imwrite(path, stored, photometric=kind, tile=tile, byteorder=order)
+        np.testing.assert_array_equal(read_pixels(path, 1)[..., 0], pixels)
+
+
+@pytest.mark.parametrize("bits", [1, 10, 12, 14])
+def test_min_is_white_of_other_depths(tmp_path, rng, bits):
+    values = rng.integers(0, 2**bits, (16, 32))
+    values[0, 0] = 2**bits - 1
+    images = [tiff(tmp_path / f"{kind}.tif", values, bits, kind) for kind in (0, 1)]
+    white, black = (read_pixels(path, 1)[..., 0].astype(int) for path in images)
+    shown = 255 * values if bits == 1 else values << (16 - bits)
+    np.testing.assert_array_equal(black, shown)
+    np.testing.assert_array_equal(white, shown.max() - shown)
+
+
+def tiff(path, values, bits, photometric):
+    """Write a grey TIFF file of any depth, its rows packed."""
+    bytes_ = (values[..., None] >> np.arange(bits)[::-1] & 1).astype(np.uint8)
+    data = np.packbits(bytes_.reshape(len(values), -1), axis=1).tobytes()
+    height, width = values.shape
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 8}
+    tags |= {277: 1, 278: height, 279: len(data)}
+    entries = [np.array([[x, 4, 1, 0]], "<u2").tobytes()[:4] for x in tags]
+    content = b"II*\0" + (8 + len(data)).to_bytes(4, "little") + data
+    content += len(tags).to_bytes(2, "little")
+    for entry, value in zip(entries, tags.values(), strict=True):
+        content += entry + b"\1\0\0\0" + value.to_bytes(4, "little")
+    path.write_bytes(content + bytes(4))
+    return path
+
+
+def test_planes_of_16_bits_are_refused_rather_than_mixed_up(tmp_path, rng):
+    planes = rng.integers(0, 65536, (3, 20, 30), dtype=np.uint16)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
+    with pytest.raises(UserError, match=r"a.tif: not a readable .* in planes"):
+        read_pixels(path, 3)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("CMYK", "tif"), ("LAB", "tif"), ("YCbCr", "tif"), ("CMYK", "jpg")],
+)
+def test_other_colour_spaces_become_rgb(tmp_path, photo, mode, suffix):
+    smooth = cv2.GaussianBlur(photo, (0, 0), 4)
+    image = Image.fromarray(smooth)
+    if mode == "LAB":
+        names = ("sRGB", "LAB")
+        profiles = [ImageCms.createProfile(name) for name in names]
+        image = ImageCms.profileToProfile(image, *profiles, outputMode="LAB")
+    else:
+        image = image.convert(mode)
+    path = tmp_path / f"a.{suffix}"
+    image.save(path, **({"quality": 98, "subsampling": 0} if suffix == "jpg" else {}))
+    np.testing.assert_allclose(read_image(path, shape=RGB), smooth.astype(int), atol=20)
+
+
+def test_the_first_frame_of_a_gif(tmp_path, photo):
+    frames = [Image.fromarray(x).quantize(64) for x in (photo, 255 - photo)]
+    path = tmp_path / "a.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    expected = np.asarray(frames[0].convert("RGB"))
+    np.testing.assert_array_equal(read_image(path, shape=RGB), expected)
+    assert read_size(path) == (HEIGHT, WIDTH)
+    assert fault(path) is None
+
+
+@pytest.mark.parametrize("suffix", ["jfif", "jpe", "JPEG"])
+def test_other_names_of_jpeg(tmp_path, photo, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(photo).save(path, "JPEG")
+    assert path.name.lower().endswith(SUFFIXES)
+    assert read_image(path, shape=RGB).shape == RGB
+
+
+def test_kinds_of_images_are_taken_or_known_not_to_be():
+    assert not set(SUFFIXES) & set(IMAGE_LIKE)
+    assert all(suffix == suffix.lower() for suffix in (*SUFFIXES, *IMAGE_LIKE))
+
+
 def test_conversions_between_float_and_uint8():
     pixels = np.arange(256, dtype=np.uint8)
     floats = to_float(pixels)
@@ -164,7 +261,7 @@ def test_enlarging_is_bilinear(tmp_path):
     np.testing.assert_array_equal(pixels.ravel(), [0, 50, 150, 200])
 
 
-@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "webp"])
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "webp", "gif"])
 def test_masks_are_cut_at_half(tmp_path, suffix):
     values = np.array([[0, 1, 127], [128, 200, 255]], np.uint8)
     mask = read_mask(save(tmp_path / f"a.{suffix}", values))
@@ -185,6 +282,105 @@ def test_masks_are_cut_at_half(tmp_path, suffix):
 def test_kinds_of_masks(tmp_path, values):
     mask = read_mask(save(tmp_path / "a.png", values))
     np.testing.assert_array_equal(mask, [[0, 1], [1, 0]])
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "webp"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_numbers_of_classes_are_marks(tmp_path, suffix, channels):
+    values = LABELS.astype(np.uint8)
+    if channels > 1:  # in one channel, as dark blue; alpha is full
+        values = np.dstack([0 * values, 0 * values, values])
+    if channels == 4:
+        values = np.dstack([values, np.full(LABELS.shape, 255, np.uint8)])
+    options = {"exact": True} if suffix == "webp" else {}
+    path = save(tmp_path / f"a.{suffix}", values, **options)
+    np.testing.assert_array_equal(read_mask(path), MARKS)
+
+
+@pytest.mark.parametrize("scale", [1, 255, 100])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_masks_of_16_bits_with_low_marks(tmp_path, scale, suffix):
+    values = (MARKS * scale).astype(np.uint16)
+    path = save(tmp_path / f"a.{suffix}", values)
+    np.testing.assert_array_equal(read_mask(path), MARKS)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["int8", "int16", "int32", "float32", "float64", "bool"]
+)
+def test_masks_of_other_types(tmp_path, dtype):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, LABELS.astype(dtype))
+    np.testing.assert_array_equal(read_mask(path), MARKS)
+
+
+def test_soft_edges_of_a_floating_point_mask(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.array([[0, 0.2, np.nan], [0.7, 1, 0.4]], np.float32))
+    np.testing.assert_array_equal(read_mask(path), [[0, 0, 0], [1, 1, 0]])
+
+
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_masks_of_one_bit(tmp_path, photometric):
+    path = tiff(tmp_path / "a.tif", MARKS ^ (not photometric), 1, photometric)
+    np.testing.assert_array_equal(read_mask(path), MARKS)
+
+
+BLACK, DARK, BRIGHT = (0, 0, 0), (40, 0, 0), (0, 128, 0)
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif", "bmp", "tif"])
+@pytest.mark.parametrize(
+    ("colours", "expected"),
+    [
+        ([BLACK, DARK, (0, 0, 9)], [0, 1, 1]),
+        ([BLACK, DARK, BRIGHT], [0, 1, 1]),  # as Pascal VOC has them
+        ([DARK, BLACK, BRIGHT], [1, 0, 1]),
+        ([(90, 80, 70), DARK, BRIGHT], [0, 1, 1]),
+        ([BLACK, (255, 255, 255), (9, 9, 9)], [0, 1, 0]),  # with soft edges
+        ([(255, 255, 255), BLACK, BLACK], [1, 0, 0]),
+        ([BLACK, (1, 1, 1), (2, 2, 2)], [0, 1, 1]),
+    ],
+    ids=["dark", "voc", "black second", "no black", "soft", "white first", "grey"],
+)
+def test_masks_with_a_palette(tmp_path, suffix, colours, expected):
+    image = Image.fromarray(np.array([[0, 1, 2]] * 2, np.uint8), "P")
+    image.putpalette([value for colour in colours for value in colour])
+    path = tmp_path / f"a.{suffix}"
+    image.save(path)
+    np.testing.assert_array_equal(read_mask(path), [expected] * 2)
+
+
+def test_a_mask_with_a_palette_that_is_partly_transparent(tmp_path):
+    image = Image.fromarray(LABELS.astype(np.uint8), "P")
+    image.putpalette([0, 0, 0] + [30, 0, 20] * 127)
+    image.save(tmp_path / "a.png", transparency=bytes([0, 200] + [255] * 126))
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), MARKS)
+
+
+def test_a_palette_that_is_all_black_has_numbers(tmp_path):
+    image = Image.fromarray(LABELS.astype(np.uint8), "P")
+    image.putpalette(bytes(3 * 128))
+    image.save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), MARKS)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp"])
+def test_noise_of_lossy_masks_marks_nothing(tmp_path, rng, suffix):
+    noise = rng.integers(0, 4, (16, 16), dtype=np.uint8)
+    marked = noise.copy()
+    marked[4:12, 4:12] = 255 - noise[4:12, 4:12]
+    for name, values, expected in (("a", noise, 0 * noise), ("b", marked, marked > 9)):
+        path = tmp_path / f"{name}.{suffix}"
+        Image.fromarray(values).save(path, quality=95)
+        np.testing.assert_array_equal(read_mask(path), expected > 0)
+
+
+def test_values_of_a_mask_from_236_on(tmp_path):
+    """As in MVTec LOCO, where they number kinds of defects."""
+    values = np.array([[0, 236, 255], [0, 0, 240]], np.uint8)
+    path = save(tmp_path / "a.png", values)
+    np.testing.assert_array_equal(read_mask(path), values > 0)
 
 
 def test_an_empty_mask_is_empty(tmp_path):
@@ -212,3 +408,12 @@ def test_size_of_what_pillow_declines_to_open(tmp_path, photo, monkeypatch):
     path = save(tmp_path / "a.png", photo)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     assert read_size(Path(path)) == (HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0MM\0\0", b"Exif\0\0junk", b"Exif\0\0"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_a_broken_exif_leaves_an_image_as_it_is(tmp_path, photo, exif, suffix):
+    path = save(tmp_path / f"a.{suffix}", photo, exif=exif)
+    assert read_size(path) == (HEIGHT, WIDTH)
+    check_image(path)
+    assert read_pixels(path, 3).shape == RGB

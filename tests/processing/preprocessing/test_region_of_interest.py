@@ -27,10 +27,11 @@ def test_rectangles_are_left_out():
     np.testing.assert_array_equal(mask, expected)
 
 
-def test_black_of_a_file_is_left_out(tmp_path):
+@pytest.mark.parametrize("value", [255, 1, 2])
+def test_black_of_a_file_is_left_out(tmp_path, value):
     path = tmp_path / "only; here.png"
     drawn = np.zeros((8, 12), np.uint8)
-    drawn[2:6, 3:9] = 255
+    drawn[2:6, 3:9] = value
     cv2.imwrite(str(path), drawn)
     region = RegionOfInterest(files=(path,), rectangles=((3, 2, 1, 1),))
     mask = region.draw(8, 12)
