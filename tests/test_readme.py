@@ -39,6 +39,12 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mvtec").mkdir()
     (tmp_path / "mvtec/capsule").symlink_to(samples / "washer")
+    rows = [f"good/{i:03}.png,OK" for i in range(12)]
+    rows += [f"hole/{i:03}.png,hole" for i in range(3)]
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/good").symlink_to(samples / "washer/train/good")
+    (tmp_path / "photos/hole").symlink_to(samples / "washer/test/hole")
+    (tmp_path / "photos/labels.csv").write_text("path,label\n" + "\n".join(rows))
     (tmp_path / "new_photos").symlink_to(samples / "washer/test/hole")
     (tmp_path / "new_product").symlink_to(samples / "washer")
     (tmp_path / "more_good_photos").symlink_to(samples / "washer/test/good")
@@ -67,7 +73,7 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
         main = MAINS.get(name) or importlib.import_module(MODULES.get(name, name)).main
         assert main(arguments) == 0
         ran += 1
-    assert ran == 16
+    assert ran == 17
     [program] = blocks("README.md", "python")
     scope = {"photos": np.zeros((2, 70, 90, 3), np.uint8)}
     exec(program.replace("model.hdf5", finetuned), scope)

@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of finetune.py."""
     parser = new_parser(__doc__)
     images = add_model(parser, "model file that train.py wrote, or a folder of them")
-    help_ = "category folder, if it is not where it was at training; of a model of "
+    help_ = "category folder or table, if not where it was at training; of a model of "
     help_ += "several, the name of one"
     images.add_argument("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
     add_own_methods(images)

@@ -38,10 +38,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("-d", "--input-dir", type=place, metavar="IMAGES", help=help_)
     help_ = "keep judging what comes into the folder of -d, until Ctrl-C"
     add("--watch", action="store_true", help=help_)
-    help_ = "category folder, if it is not where it was at training; of a model of "
+    help_ = "category folder or table, if not where it was at training; of a model of "
     help_ += "several, the name of one"
     add("--category", type=Path, metavar="FOLDER", help=help_)
-    help_ = "category with train/good, --shots images or more, that a few-shot model "
+    help_ = "category with --shots good images or more that a few-shot model "
     help_ += (
         "is to know in the place of its own; the decision then comes from good images"
     )

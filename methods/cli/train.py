@@ -26,8 +26,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     run = parser.add_argument_group("run")
     add = run.add_argument
-    help_ = "category folder with train/good, such as mvtec/capsule, or a folder of "
-    help_ += "categories, to train them all; unified learns these in one model"
+    help_ = "category folder, such as mvtec/capsule with train/good, or labels.csv, or "
+    help_ += "a folder of categories, to train them all; unified learns these in one "
+    help_ += "model"
     add("-d", "--input-dir", type=Path, metavar="FOLDER", help=help_)
     help_ = f"one of {', '.join(METHODS)}, or package.module:Class of your own, or "
     help_ += f"several with commas in between; default: {DEFAULT}"

@@ -71,6 +71,7 @@ def list_images(folder: Path) -> Listing:
             here = (*above, _identity(where))
             with os.scandir(where) as found:
                 inside = [entry for entry in found if not _IGNORED.match(entry.name)]
+            inside.sort(key=lambda entry: entry.name)  # of two links, always the same
         except OSError as error:
             reason = f"cannot be listed: {error.strerror}"
             left_out.append(LeftOut(place or ".", reason, fault=True))

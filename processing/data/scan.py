@@ -1,6 +1,7 @@
 """One look at a category folder or a table: its images, and what is not taken."""
 
 import logging
+import os
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -135,10 +136,10 @@ def _unknown(listing: Listing) -> UserError:
     """Return the error that a folder has no known layout."""
     folder = listing.folder
     good = folder / "train" / GOOD_CLASS
-    if good.is_dir() and not listing.left_out:
+    if os.path.isdir(good) and not listing.left_out:
         return no_images(good)
     train = folder / "train"
-    inside = contents(train if train.is_dir() else folder)
+    inside = contents(train if os.path.isdir(train) else folder)
     unread = some(map(str, listing.left_out))
     return UserError(
         f"no train/good in {folder}: {EXPECTED}, {_OTHERS}; found {inside}"
@@ -290,17 +291,21 @@ def find_categories(folder: Path) -> tuple[list[Path], list[str]]:
     There are none in a folder that is a category itself. Folders of photos alone are
     categories unless others say more; folders named train, test or masks never are.
     """
-    if not folder.is_dir() or (folder / TRAIN).is_dir():
+    isdir = os.path.isdir  # pathlib's raises where a folder may not be looked into
+    if not isdir(folder) or isdir(folder / TRAIN):
         return [], []
-    inside = [path for path in entries(folder) if path.is_dir() and not is_part(path)]
-    simple = [path for path in inside if (path / TRAIN / GOOD_CLASS).is_dir()]
+    inside = [path for path in entries(folder) if isdir(path) and not is_part(path)]
+    simple = [path for path in inside if isdir(path / TRAIN / GOOD_CLASS)]
     if not simple and is_category(folder):
         return [], []
     layouts = {}
     for path in inside:
-        tree = Tree(list_images(path))
-        if path in simple or tree.parts:
-            layouts[path] = TRAIN if path in simple else _recognised(tree)[0]
+        if path in simple:
+            layouts[path] = TRAIN
+            continue
+        listing = list_images(path)
+        if listing.images or listing.left_out:
+            layouts[path] = _recognised(Tree(listing))[0]
     alone = "good alone" if set(layouts.values()) - {"", "good alone"} else ""
     chosen = [path for path, layout in layouts.items() if layout not in ("", alone)]
     return chosen, [path.name for path in layouts if path not in chosen]

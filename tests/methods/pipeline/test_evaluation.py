@@ -4,9 +4,11 @@ import pytest
 
 from methods.pipeline.evaluation import (
     all_metrics,
+    known_mask,
     metric_curves,
     native_mask,
     pixel_metrics,
+    warn_of_masks,
 )
 from processing.data.image_set import ImageSet
 from processing.metrics.pixel_metrics import PIXEL_METRICS, PixelMetrics
@@ -46,7 +48,7 @@ def make_set(tmp_path):
             classes=classes,
             image_shape=(4, 4, 1),
             mask_paths=[
-                tmp_path / "mask.png" if x in masked else None for x in classes
+                [tmp_path / "mask.png"] if x in masked else [] for x in classes
             ],
         )
 
@@ -127,9 +129,40 @@ def test_a_class_whose_masks_are_empty_is_reported(rows):
     }
 
 
-def test_pixels_are_counted_only_with_all_masks(make_set):
-    reason = pixel_metrics(make_set(CLASSES, masked=("hole",)), exact=False)
-    assert reason == "because scratch has no ground truth masks"
+def test_a_class_without_masks_is_left_out_of_pixel_metrics(rows):
+    """Its pixels are not those of good images, and its own metrics have a reason."""
+    pixels = PixelMetrics()
+    anomaly_map, mask = np.eye(4, dtype=np.float32), np.eye(4, dtype=bool)
+    for name in CLASSES[:4]:
+        pixels.update(anomaly_map, mask & (name == "hole"), mask, name)
+    result = all_metrics(rows, pixels, seed=1)
+    assert result["pixel_auroc"] == result["classes"]["hole"]["pixel_auroc"]
+    assert result["undefined"] == {
+        f"scratch/{key}": "because scratch has no masks that mark anything"
+        for key in PIXEL_METRICS
+    }
+
+
+def test_one_warning_names_what_pixel_metrics_leave_out(tmp_path, make_set):
+    images = make_set(CLASSES, masked=("hole",))
+    cv2.imwrite(str(tmp_path / "mask.png"), np.zeros((12, 10), np.uint8))
+    pixels = PixelMetrics()
+    unknown = [i for i in range(5) if known_mask(images, i) is None]
+    assert unknown == [2, 3, 4]
+    message = "pixel metrics leave out 3 of 3 defective images: 2 .its mask marks noth"
+    with pytest.warns(UserWarning, match=f"{message}.*4 .no mask") as seen:
+        warn_of_masks(pixels, images, unknown)
+    assert len(seen) == 1
+    warn_of_masks("because of a test", images, unknown)
+    warn_of_masks(pixels, images, [])
+
+
+def test_pixels_are_counted_only_with_masks(make_set):
+    reason = pixel_metrics(make_set(CLASSES), exact=False)
+    assert reason == "because hole, scratch has no ground truth masks"
+    images = make_set(CLASSES, masked=("hole",))
+    assert isinstance(pixel_metrics(images, exact=False), PixelMetrics)
+    assert [known_mask(images, i) is None for i in range(5)] == [False] * 4 + [True]
     reason = pixel_metrics(make_set(["good"]), exact=False)
     assert reason == "because there are no defective images"
     images = make_set(["unknown"], label=lambda _: -1)

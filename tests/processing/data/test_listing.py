@@ -56,13 +56,11 @@ def test_links_are_followed_once_and_in_no_circle(tmp_path):
     os.symlink(tmp_path / "elsewhere/1.png", folder / "linked.png")
     os.mkfifo(folder / "pipe.png")
     found = list_images(folder)
-    linked = [name for name in found.images if name[0] in "bc"]
-    assert [name[2:] for name in linked] == ["1.png", "sub/2.png"]
-    assert set(found.images) - {*linked} == {"a/1.png", "linked.png"}
+    assert found.images == ("a/1.png", "b/1.png", "b/sub/2.png", "linked.png")
     reasons = {item.name: item.reason for item in found.left_out}
     assert reasons.pop("itself").startswith("cannot be read: Too many levels")
-    assert reasons.pop("b", "") + reasons.pop("c", "") == "a second link to a folder"
     assert reasons == {
+        "c": "a second link to a folder",
         "gone.png": "a link to nowhere",
         "pipe.png": "not a regular file",
     }

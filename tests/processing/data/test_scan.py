@@ -130,6 +130,19 @@ def test_a_category_is_no_data_set(dataset):
     assert not is_category(dataset / "broken")
 
 
+def test_a_category_that_cannot_be_listed_is_named(dataset, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if "/secret" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    (dataset / "secret").mkdir()
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert find_categories(dataset)[1] == ["docs", "odd", "secret"]
+
+
 def test_categories_behind_links(dataset, tmp_path):
     os.symlink(dataset / "b", dataset / "c")
     assert [x.name for x in find_categories(dataset)[0]] == ["a2", "a10", "b", "c"]

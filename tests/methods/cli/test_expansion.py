@@ -1,0 +1,26 @@
+import pytest
+
+from methods.cli.expansion import expand_runs
+from methods.cli.train import build_parser
+from tests.folders import make
+
+
+def test_what_is_no_category_in_a_sweep_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make(
+        tmp_path, "set/nut/good/{4}.png", "set/pin/OK/{2}.png", "set/bolt/dent/1/0.png"
+    )
+    with pytest.warns(UserWarning, match="no category, and so left out: bolt in set"):
+        runs = expand_runs(build_parser(), ["-d", "set", "-a", "padim"])
+    assert [run[-3] for run in runs] == ["set/nut", "set/pin"]
+
+
+def test_a_folder_that_cannot_be_listed_is_one_line(tmp_path, monkeypatch, capsys):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    make(tmp_path, "set/nut/good/{4}.png")
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
+    with pytest.raises(SystemExit):
+        expand_runs(build_parser(), ["-d", str(tmp_path / "set")])
+    assert "cannot list" in capsys.readouterr().err.splitlines()[-1]
