@@ -11,8 +11,9 @@ from methods.detector.model_file import unfitted
 from methods.detector.records import CategoryRecord, TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import category_names, check_readable, scan_category
-from processing.data.scan import report, scan
+from processing.data.scan import scan
 from processing.data.sizes import stored_sizes
+from processing.data.survey import report
 from processing.errors import UsageError
 
 from .run_folder import TrainingRun

@@ -15,7 +15,7 @@ from methods.detector.results import FinetuningResult, TestResult
 from methods.detector.versions import versions
 from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
-from processing.data.scan import report
+from processing.data.survey import report
 from processing.errors import UserError
 from processing.files import new_folder, write_json, write_table, write_text
 

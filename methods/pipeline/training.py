@@ -18,8 +18,9 @@ from methods.detector.versions import versions
 from processing.data.dataset import Category, check_readable, scan_category
 from processing.data.image_set import ImageSet
 from processing.data.listing import bare_name
-from processing.data.scan import report, scan
+from processing.data.scan import scan
 from processing.data.sizes import Size, describe_sizes, is_squeezed, stored_sizes
+from processing.data.survey import report
 from processing.decoding.decode import to_float
 from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation

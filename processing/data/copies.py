@@ -3,7 +3,15 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+
+from processing.wording import count
+
+from .listing import some
+from .tree import TEST, FoundImage
 
 PROBE = 4096  # bytes at the start, in the middle and at the end that are compared first
 
@@ -53,3 +61,66 @@ def _digest(path: Path) -> bytes:
         while block := file.read(2**20):
             digest.update(block)
     return digest.digest()
+
+
+def joined(
+    images: Sequence[FoundImage], copies: Sequence[Sequence[int]]
+) -> list[FoundImage]:
+    """Return images with one group for copies of each other, and all of their groups.
+
+    Args:
+        images: of a category.
+        copies: indices of images of the same bytes, a list for each two or more.
+    """
+    if not copies:
+        return list(images)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    names = [image.group or image.name for image in images]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    pairs = [(numbers[names[x[0]]], numbers[names[i]]) for x in copies for i in x[1:]]
+    graph = coo_array(
+        (np.ones(len(pairs)), tuple(zip(*pairs, strict=True))),
+        shape=2 * (len(numbers),),
+    )
+    _, components = connected_components(graph, directed=False)
+    sizes = np.bincount(components)
+    heads: dict[int, str] = {}
+    for name, number in numbers.items():
+        heads.setdefault(components[number], name)
+    return [
+        replace(image, group=heads[components[numbers[name]]])
+        if sizes[components[numbers[name]]] > 1
+        else image
+        for image, name in zip(images, names, strict=True)
+    ]
+
+
+def copy_warnings(
+    images: Sequence[FoundImage], copies: Sequence[Sequence[int]]
+) -> list[str]:
+    """Return what is to be said of copies: in train, across train and test, of labels.
+
+    Args:
+        images: of a category.
+        copies: see `joined`.
+    """
+    within, across, labels = [], [], []
+    for indices in copies:
+        same = [images[i] for i in indices]
+        splits = {image.split for image in same}
+        named = " = ".join(image.name for image in same[:3])
+        (across if TEST in splits and len(splits) > 1 else within).append(named)
+        if len({image.good for image in same}) > 1:
+            labels.append(named)
+    texts = {
+        "copies of each other, byte by byte, which count as one in a split": within,
+        "copies across training and test images, too good to be true as a test": across,
+        "the same image as good and as defective": labels,
+    }
+    return [
+        f"{text}: {count(len(names), 'group')}, {some(names, '; ')}"
+        for text, names in texts.items()
+        if names
+    ]

@@ -4,7 +4,7 @@ import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -200,21 +200,40 @@ def _holds_booleans(tags: Mapping[int, Any]) -> bool:
     return white and one_bit and tags.get(header.SOFTWARE) == "tifffile.py"
 
 
-@naming_file
+class Stored(NamedTuple):
+    """What the header of an image file says of its pixels.
+
+    The size is (h, w), after EXIF orientation; the bits are those of a channel, None of
+    a medical image.
+    """
+
+    size: tuple[int, int]
+    colour: bool
+    bits: int | None
+
+
 def read_size(path: Path) -> tuple[int, int]:
     """Return an image's (h, w), after EXIF orientation, from the header alone."""
+    return read_header(path).size
+
+
+@naming_file
+def read_header(path: Path) -> Stored:
+    """Return what an image's header says."""
     if medical.is_medical(path):
-        return medical.slice_size(path)
+        return Stored(medical.slice_size(path), False, None)
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("ignore")
             width, height, orientation = _header(image)
+            bands, layout = image.getbands(), f"{image.mode} {image.tile}"
     except Image.DecompressionBombError:  # a size that Pillow declines to open
-        height, width = _decode(path).shape[:2]
-        return height, width
+        pixels = _decode(path)
+        return Stored(pixels.shape[:2], pixels.ndim == 3, 8 * pixels.itemsize)
     except UnidentifiedImageError as error:
         raise ValueError(_UNKNOWN) from error
-    return (width, height) if orientation >= 5 else (height, width)
+    size = (width, height) if orientation >= 5 else (height, width)
+    return Stored(size, bands[0] not in "1LI", 16 if ";16" in layout else 8)
 
 
 def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
