@@ -1,7 +1,19 @@
-"""Numbers, durations and names of files formatted for people."""
+"""Numbers, durations and names formatted for people."""
+
+import re
 
 NONE = "–"
 LONGEST = 200  # characters of a name
+# Control characters, which a terminal obeys; other ends of lines; what turns the
+# direction of writing; and halves of characters, which no encoding has.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""Return text that a terminal shows in one line; `\x1b` stands for an escape."""
+    return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def metric(value: float | None) -> str:
@@ -38,8 +50,7 @@ def is_utf8(name: str) -> bool:
     return True
 
 
-def printable(name: str) -> str:
-    """Return a name for a message: what is no UTF-8 escaped, the middle cut out."""
-    text = name.encode("utf-8", "backslashreplace").decode()
+def shortened(name: str) -> str:
+    """Return a name for a message, the middle of a long one cut out."""
     half = LONGEST // 2
-    return text if len(text) <= LONGEST else f"{text[:half]}...{text[-half:]}"
+    return name if len(name) <= LONGEST else f"{name[:half]}...{name[-half:]}"

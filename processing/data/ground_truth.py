@@ -18,6 +18,7 @@ _FOLDERS = {"groundtruth", "gt", "mask", "masks", "label", "labels"}
 _ENDING = re.compile(r"(.+)[ _.-](?:mask|gt|label|ground_?truth)", re.IGNORECASE)
 
 
+@cache
 def is_mask_folder(name: str) -> bool:
     """Return whether a folder of this name holds masks, such as `Ground_Truth`."""
     return re.sub(r"[ _-]", "", name).casefold() in _FOLDERS

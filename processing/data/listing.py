@@ -9,7 +9,7 @@ from pathlib import Path
 
 from processing.decoding.decode import IMAGE_LIKE, SUFFIXES
 from processing.errors import UsageError, UserError
-from processing.wording import count, is_utf8, printable
+from processing.wording import count, is_utf8, printable, shortened
 
 _NAMED = 5  # files or folders that a message names, at most
 _ENDINGS = "|".join(re.escape(suffix) for suffix in SUFFIXES)
@@ -34,7 +34,7 @@ class LeftOut:
     fault: bool = False
 
     def __str__(self) -> str:
-        return f"{printable(self.name)} ({self.reason})"
+        return f"{printable(shortened(self.name))} ({self.reason})"
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def report_left_out(
 def existing(path: Path, expected: str) -> Path:
     """Return the absolute path without "..", symbolic links kept as typed."""
     path = Path(os.path.abspath(path))
-    shown = printable(str(path))
+    shown = printable(shortened(str(path)))
     if not is_utf8(str(path)):
         raise UsageError(f"its name is no UTF-8, rename it first: {shown}")
     try:

@@ -16,8 +16,7 @@ from typing import Any
 from processing.decoding.decode import SUFFIXES
 from processing.errors import UsageError, UserError, one_line
 
-from .dataset import images_below
-from .listing import some
+from .listing import list_images, report_left_out, some
 
 TABLE = ".parquet"
 EXPECTED = "expected a folder of images, a pattern such as 'photos/*.png', or Parquet "
@@ -109,8 +108,11 @@ class Source:
 
     def _scan(self) -> tuple[list[str], list[str]]:
         """Return the names of images, or else of Parquet files."""
-        if os.path.isdir(self.place) and (images := images_below(Path(self.place))):
-            return [path.relative_to(self.place).as_posix() for path in images], []
+        if os.path.isdir(self.place):
+            listing = list_images(Path(self.place))
+            report_left_out(listing.folder, listing.left_out, skip_unreadable=True)
+            if listing.images:
+                return list(listing.images), []
         system, root = _opened(self.place)
         try:
             files = sorted((system.glob if self._is_pattern else system.find)(root))

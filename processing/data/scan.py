@@ -36,8 +36,8 @@ from .tree import (
     Found,
     FoundImage,
     Tree,
-    in_mask_folder,
     is_good,
+    mask_key,
 )
 
 DEFECTIVE = "defective"  # class of a defect whose kind is not known
@@ -165,11 +165,11 @@ def _not_taken(
     for name in listing.images:
         if name in known or name in found.masks or masks.get(name):
             continue
-        is_mask = name in masks or in_mask_folder(tuple(name.split("/")))
+        is_mask = name in masks or mask_key(tuple(name.split("/")))
         yield LeftOut(name, orphan if is_mask else "outside of a class folder")
     if not masks:
         for name in listing.others:
-            if in_mask_folder(tuple(name.split("/"))):
+            if mask_key(tuple(name.split("/"))):
                 yield LeftOut(name, "not an image")
 
 
@@ -214,7 +214,9 @@ def _labelled(
             faults.append(LeftOut(image.name, str(mark), fault=True))
             continue
         if mark or not is_good(kind or GOOD_CLASS):
-            labelled.append(replace(image, kind=kind or DEFECTIVE))
+            labelled.append(image if kind else replace(image, kind=DEFECTIVE))
+        elif kind == GOOD_CLASS and not image.masks:
+            labelled.append(image)
         else:
             labelled.append(replace(image, kind=GOOD_CLASS, masks=()))
     kinds = Counter(x.kind for x in images if is_good(x.kind) and x.kind != GOOD_CLASS)

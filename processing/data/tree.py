@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from .ground_truth import GOOD_CLASS, is_mask_folder, masks_beside, pair_masks
@@ -75,7 +76,7 @@ class Tree:
     def __init__(self, listing: Listing):
         self.folder = listing.folder
         parts = {name: tuple(name.split("/")) for name in listing.images}
-        apart = [name for name in parts if not in_mask_folder(parts[name])]
+        apart = [name for name in parts if not mask_key(parts[name])]
         self.masks = masks_beside(apart)
         self.parts = {name: parts[name] for name in parts if name not in self.masks}
 
@@ -94,37 +95,41 @@ class Tree:
             place: split of an image, and the number of folders above that of its class;
                 None for what is no image.
         """
-        images, classes, paths = [], {}, {}
+        images, kinds, names = [], {}, {}
+        keys = {name: mask_key(parts) for name, parts in self.parts.items()}
         for name, parts in self.parts.items():
-            if in_mask_folder(parts):
-                continue
-            found = place(parts)
+            found = None if keys[name] else place(parts)
             if not found:
                 continue
             split, above = found
             images.append(self.image(name, parts[above], split))
             if split != TRAIN:
                 key = bare_name("/".join(parts[above:]))
-                paths[key] = name
-                classes[key] = GOOD_CLASS if is_good(parts[above]) else parts[above]
-        keys = {
-            name: bare_name("/".join(parts[in_mask_folder(parts) :]))
-            for name, parts in self.parts.items()
-            if in_mask_folder(parts)
-        }
-        pairs = pair_masks(classes, keys)
-        masks = {name: paths[key] for name, key in pairs.items()}
-        good = {x: "" for x, key in keys.items() if is_good(key.split("/")[0])}
-        return Found(images, good | masks)
+                names[key] = name
+                kinds[key] = GOOD_CLASS if is_good(parts[above]) else parts[above]
+        of_masks = {name: key for name, key in keys.items() if key}
+        masks = {x: "" for x, key in of_masks.items() if is_good(key.split("/")[0])}
+        pairs = pair_masks(kinds, of_masks)
+        return Found(images, masks | {mask: names[key] for mask, key in pairs.items()})
 
 
-def in_mask_folder(parts: Parts) -> int:
-    """Return how many folders lead to the masks of all classes; 0 outside of them."""
-    if len(parts) > 2 and parts[0].casefold() == "data" and is_mask_folder(parts[1]):
-        return 2
-    return int(len(parts) > 1 and is_mask_folder(parts[0]))
+def mask_key(parts: Parts) -> str:
+    """Return the key of a file in a folder of masks, see `pair_masks`; "" elsewhere.
+
+    The folder can lie beside the images of all classes, in train or test, or in the
+    folder of a class, where "labels" might be a kind of defect.
+    """
+    inner = split_of(parts) or parts[0].casefold() == "data"
+    for i, part in enumerate(parts[:-1]):
+        named = is_mask_folder(part)
+        if named and (
+            i == 0 or parts[0].casefold() == "data" or "label" not in part.casefold()
+        ):
+            return bare_name("/".join(parts[bool(inner) : i] + parts[i + 1 :]))
+    return ""
 
 
+@cache
 def is_good(name: str) -> bool:
     """Return whether a class of this name has no defects: good, OK, no_defect, ..."""
     return re.sub(r"[ _-]", "", name).casefold() in _GOOD

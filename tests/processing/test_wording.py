@@ -1,6 +1,6 @@
 import pytest
 
-from processing.wording import count, duration, metric, number
+from processing.wording import count, duration, is_utf8, metric, number, shortened
 
 
 def test_numbers_as_people_read_them():
@@ -30,3 +30,10 @@ def test_numbers_as_people_read_them():
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_names_of_the_file_system():
+    assert is_utf8("ü\n.png")
+    assert not is_utf8("f\udcfcr.png")
+    assert shortened("a/b.png") == "a/b.png"
+    assert shortened("a" * 5000 + "z") == "a" * 100 + "..." + "a" * 99 + "z"

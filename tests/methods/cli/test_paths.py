@@ -20,6 +20,8 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("nut/train/good", "empty", "models/a"):
         Path(name).mkdir(parents=True)
+    Path("nut/train/good/0.png").touch()
+    Path("nut/labels.csv").write_text("path,label\ntrain/good/0.png,good\n")
     Path("models/a/m.hdf5").touch()
     Path("models/.m-half.hdf5").touch()
 
@@ -35,6 +37,7 @@ def test_scripts_and_the_name_of_a_record():
     [
         ({"input_dir": Path("no")}, "no such file or folder: /.*no; expected a categ"),
         ({"input_dir": Path("empty")}, "no train/good in .*; found nothing"),
+        ({"input_dir": Path("models")}, "or good beside bad, .*labels.csv; found a"),
         ({"input_dir": Path("models/a/m.hdf5")}, "m.hdf5 is a file, expected"),
         ({"resume": Path("empty")}, "empty is not a run folder of train.py: no run"),
         ({"update": Path("no"), "input_dir": Path("nut")}, "no such model file: no"),
@@ -45,8 +48,8 @@ def test_paths_that_training_cannot_use(options, message):
         paths.check_training(Namespace(**TRAINING | options))
 
 
-@pytest.mark.parametrize("name", ["nut", "."])
-def test_a_category_and_a_folder_of_categories(name):
+@pytest.mark.parametrize("name", ["nut", ".", "nut/labels.csv", "nut/train"])
+def test_categories_of_several_layouts_and_a_folder_of_them(name):
     paths.check_training(Namespace(**TRAINING | {"input_dir": Path(name)}))
 
 

@@ -210,6 +210,8 @@ def test_nested_folders_are_walked(tmp_path):
         "labels/crack/000 label.png",
         "ground truth/000_mask.png",
         "ground_truth/crack/000/0.png",
+        "test/ground_truth/crack/000.png",
+        "test/crack/masks/000.png",
         "test/crack/000_mask.png",
         "test/crack/000_GT.png",
         "test/crack/000_label.bmp",
