@@ -12,7 +12,7 @@ from methods.detector.records import CategoryRecord, TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import category_names, check_readable, scan_category
 from processing.data.scan import scan
-from processing.data.sizes import stored_sizes
+from processing.data.sizes import training_sizes
 from processing.data.survey import report
 from processing.errors import UsageError
 
@@ -42,8 +42,8 @@ def start_run(
     scans = [scan(folder) for folder in folders]
     for found in scans:
         report(found, skip_unreadable)
-    good = [image.path for found in scans for image in found.images if image.good]
-    detector = configure(method_name, options, stored_sizes(good))
+    images = [image for found in scans for image in found.images]
+    detector = configure(method_name, options, training_sizes(images))
     method, preparation = detector.method, detector.preparation
     names = [category_names(folder) for folder in folders]
     choices = ", ".join(name for _, name in names)

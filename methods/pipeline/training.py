@@ -19,7 +19,7 @@ from processing.data.dataset import Category, check_readable, scan_category
 from processing.data.image_set import ImageSet
 from processing.data.listing import bare_name
 from processing.data.scan import scan
-from processing.data.sizes import Size, describe_sizes, is_squeezed, stored_sizes
+from processing.data.sizes import Size, describe_sizes, is_squeezed, training_sizes
 from processing.data.survey import report
 from processing.decoding.decode import to_float
 from processing.errors import UsageError
@@ -104,8 +104,7 @@ def start_run(
     """
     found = scan(folder)
     report(found, skip_unreadable)
-    sizes = stored_sizes([image.path for image in found.images if image.good])
-    detector = configure(method_name, options, sizes)
+    detector = configure(method_name, options, training_sizes(found.images))
     method = detector.method
     method.check()
     shape, seed = detector.image_shape, method.seed

@@ -100,27 +100,33 @@ def joined(
 def copy_warnings(
     images: Sequence[FoundImage], copies: Sequence[Sequence[int]]
 ) -> list[str]:
-    """Return what is to be said of copies: in train, across train and test, of labels.
+    """Return a line that counts and names the copies, and one of those of two labels.
 
     Args:
         images: of a category.
         copies: see `joined`.
     """
-    within, across, labels = [], [], []
+    tested, repeated, torn = [], [], []
     for indices in copies:
         same = [images[i] for i in indices]
-        splits = {image.split for image in same}
-        named = " = ".join(image.name for image in same[:3])
-        (across if TEST in splits and len(splits) > 1 else within).append(named)
+        test = [image.name for image in same if image.split == TEST]
+        other = [image.name for image in same if image.split != TEST]
+        if other:
+            tested += [f"{name} = {other[0]}" for name in test]
+        for names in (test, other):
+            repeated += [f"{name} = {names[0]}" for name in names[1:]]
         if len({image.good for image in same}) > 1:
-            labels.append(named)
-    texts = {
-        "copies of each other, byte by byte, which count as one in a split": within,
-        "copies across training and test images, too good to be true as a test": across,
-        "the same image as good and as defective": labels,
-    }
-    return [
-        f"{text}: {count(len(names), 'group')}, {some(names, '; ')}"
-        for text, names in texts.items()
+            torn += [" = ".join(image.name for image in same)]
+    texts = (
+        (tested, "test image", "among the training images, too"),
+        (repeated, "image", "there twice, which stay in one split"),
+    )
+    found = [
+        f"{count(len(names), noun)} {text} ({some(names)})"
+        for names, noun, text in texts
         if names
     ]
+    lines = [f"copies, byte for byte: {'; '.join(found)}"] if found else []
+    if torn:
+        lines.append(f"the same image is good and defective: {some(torn)}")
+    return lines

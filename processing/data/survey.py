@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
-from processing.decoding.decode import Stored, read_header, read_mask
+import numpy as np
+
+from processing.decoding.decode import Stored, read_header, read_mask, read_pixels
 from processing.errors import UserError
 from processing.wording import count
 
@@ -16,15 +19,20 @@ from .copies import copy_warnings
 from .listing import report_left_out, some
 from .scan import Scan
 from .sizes import (
+    SQUARE,
     Size,
+    aspect_quartiles,
     describe_sizes,
     has_mixed_aspects,
     size_for,
-    stored_sizes,
+    spread,
+    training_sizes,
 )
 from .tree import TEST, FoundImage
 
-FEW = 10  # good images, of which fewer hardly show what is normal
+FEW = 10  # good images to train on: of fewer not even one in ten validates
+DEEP = 16  # bits of a channel of which cameras often use fewer
+LOOKED_AT = 4  # images of a class that are decoded to know that
 MOST_MARKED = 0.5  # share of an image that no defect takes
 FOUND, MISSING, EMPTY = "found", "missing", "empty"
 RESIZED, LARGE, UNREADABLE = "of another size", "large", "unreadable"
@@ -84,7 +92,7 @@ class Survey:
             headers = pool.map(_header, found.images)
             states = pool.map(_mask_state if masks else _no_state, found.images)
             for image, header, state in zip(found.images, headers, states, strict=True):
-                key = image.split or "drawn", image.kind
+                key = _key(image)
                 group = self.groups.setdefault(key, ImageGroup(*key))
                 if header:
                     group.headers.append(header)
@@ -94,9 +102,8 @@ class Survey:
 
     @cached_property
     def training_sizes(self) -> list[Size]:
-        """The (h, w) of good images, of some if there are many."""
-        paths = [image.path for image in self.scan.images if image.good]
-        return stored_sizes(paths)
+        """The (h, w) of good training images, of some if there are many."""
+        return training_sizes(self.scan.images)
 
     def size(self, side: int = 256, multiple: int = 32) -> Size:
         """Return the size that is chosen by default, for a method's square."""
@@ -105,20 +112,52 @@ class Survey:
     def warnings(self) -> Iterator[str]:
         """Yield what a person should know before work starts, a line each."""
         groups = list(self.groups.values())
-        good = sum(group.images for group in groups if group.kind == "good")
+        good = sum(g.images for g in groups if g.kind == "good" and g.split != TEST)
         tested = [g.kind == "good" for g in groups if g.split in (TEST, "drawn")]
         if tested and not any(tested):
             yield "no good images to test with: false alarms cannot be counted"
         if good < FEW:
-            yield f"only {count(good, 'good image')}: {FEW} or more show what is normal"
+            yield f"few good images to train on: {good}, expected {FEW} or more"
         yield from copy_warnings(self.scan.images, self.scan.copies)
         pixels = Counter(kind for group in groups for kind in group.pixels)
         if len(pixels) > 1:
             yield f"images of different kinds: {', '.join(sorted(pixels))}"
-        if self.training_sizes and has_mixed_aspects(self.training_sizes):
-            sizes = describe_sizes(self.training_sizes)
-            yield f"images of different shapes, {sizes} (height x width): see --pad"
+        yield from self._range_warnings()
+        yield from self._shape_warnings(groups)
         yield from self._mask_warnings(groups)
+
+    def _range_warnings(self) -> Iterator[str]:
+        """Yield whether images of 16 bits use fewer, judged by some of each group."""
+        deep = [
+            g for g in self.groups.values() if any(x.bits == DEEP for x in g.headers)
+        ]
+        keys = {(group.split, group.kind) for group in deep}
+        top = 0
+        for key in keys:
+            paths = [x.path for x in self.scan.images if _key(x) == key]
+            top = max([top, *map(_highest, spread(paths, LOOKED_AT))])
+        bits = int(top).bit_length()
+        if 0 < bits < DEEP:
+            yield (
+                f"images of {DEEP} bits that use {bits}: they look dark, expected "
+                f"--range 0,{2**bits - 1}"
+            )
+
+    def _shape_warnings(self, groups: Sequence[ImageGroup]) -> Iterator[str]:
+        sizes = self.training_sizes
+        test = [size for group in groups if group.split == TEST for size in group.sizes]
+        if not sizes:
+            return
+        if has_mixed_aspects(sizes):
+            shapes = describe_sizes(sizes)
+            yield f"images of different shapes, {shapes} (height x width): see --pad"
+        elif test:
+            ratio = aspect_quartiles(test)[1] / aspect_quartiles(sizes)[1]
+            if not 1 / SQUARE <= ratio <= SQUARE:
+                yield (
+                    f"test images of another shape, {describe_sizes(test)}, than the "
+                    f"training images, {describe_sizes(sizes)} (height x width)"
+                )
 
     def _mask_warnings(self, groups: Sequence[ImageGroup]) -> Iterator[str]:
         texts = {
@@ -132,6 +171,11 @@ class Survey:
             kinds = some(g.kind for g in groups if g.masks[state])
             if total:
                 yield f"masks of {count(total, 'image')} {text}: {kinds}"
+        judged = [g for g in groups if g.kind != "good" and g.split in (TEST, "drawn")]
+        missing = sum(group.masks[MISSING] for group in judged)
+        if missing and any(group.masks.keys() - {MISSING} for group in judged):
+            kinds = some(group.kind for group in judged if group.masks[MISSING])
+            yield f"{count(missing, 'defective image')} without a mask: {kinds}"
 
 
 def report(found: Scan, skip_unreadable: bool = False) -> None:
@@ -145,6 +189,18 @@ def report(found: Scan, skip_unreadable: bool = False) -> None:
         log.info("note: %s: %s", found.folder, note)
     for warning in Survey(found).warnings():
         warnings.warn(f"{found.folder}: {warning}", stacklevel=2)
+
+
+def _key(image: FoundImage) -> tuple[str, str]:
+    return image.split or "drawn", image.kind
+
+
+def _highest(path: Path) -> int:
+    """Return the highest value that an image stores, 0 if it cannot be read."""
+    try:
+        return int(read_pixels(path, 1).max())
+    except UserError:  # `check_readable` reports it
+        return 0
 
 
 def _header(image: FoundImage) -> Stored | None:
@@ -170,7 +226,7 @@ def _mask_state(image: FoundImage) -> str:
         return UNREADABLE
     if any(mask.shape != size for mask in masks):
         return RESIZED
-    marked = sum(int(mask.sum()) for mask in masks) / masks[0].size
+    marked = np.logical_or.reduce(masks).mean()
     if not marked:
         return EMPTY
     return LARGE if marked > MOST_MARKED else FOUND
