@@ -9,7 +9,7 @@ from processing.data.listing import some
 from processing.data.scan import find_categories, scan
 from processing.data.sizes import Size, describe_sizes
 from processing.data.survey import MISSING, ImageGroup, Survey
-from processing.wording import count
+from processing.wording import count, printable
 
 from .parser import new_parser, parse, run_command
 
@@ -44,23 +44,26 @@ def print_survey(survey: Survey) -> None:
     from rich.text import Text
 
     found = survey.scan
-    table = Table(
-        title=Text(f"{'/'.join(category_names(found.folder))}: {found.layout}")
-    )
+    names = "/".join(category_names(found.folder))
+    table = Table(title=Text(printable(f"{names}: {found.layout}")))
     for column in COLUMNS:
         table.add_column(column, overflow="fold")
     for group in sorted(survey.groups.values(), key=lambda one: ORDER[one.split]):
-        table.add_row(*map(Text, _cells(group)))
+        table.add_row(*(Text(printable(cell)) for cell in _cells(group)))
     Console().print(table)
-    height, width = survey.size()
-    print(f"size:    {height}x{width} (height x width) by default, of most methods")
+    if survey.training_sizes:
+        (height, width), sizes = survey.size(), describe_sizes(survey.training_sizes)
+        print(
+            f"size:    {height}x{width} (height x width) for images of {sizes}, by "
+            "default, of most methods"
+        )
     for note in found.notes:
-        print(f"note:    {note}")
+        print(f"note:    {printable(note)}")
     if found.left_out:
         left_out = some(map(str, found.left_out), separator="; ")
         print(f"warning: not taken: {count(len(found.left_out), 'file')}: {left_out}")
     for warning in survey.warnings():
-        print(f"warning: {warning}")
+        print(f"warning: {printable(warning)}")
 
 
 def _cells(group: ImageGroup) -> tuple[str, ...]:

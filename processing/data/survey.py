@@ -1,7 +1,6 @@
 """One look at a category before work: what its images and masks are, and warnings."""
 
 import logging
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ import numpy as np
 
 from processing.decoding.decode import Stored, read_header, read_mask, read_pixels
 from processing.errors import UserError
-from processing.wording import count
+from processing.wording import count, printable
 
 from .copies import copy_warnings
 from .listing import report_left_out, some
@@ -87,6 +86,7 @@ class Survey:
 
     def __init__(self, found: Scan, masks: bool = False) -> None:
         self.scan = found
+        self.masks = masks
         self.groups: dict[tuple[str, str], ImageGroup] = {}
         with ThreadPoolExecutor() as pool:
             headers = pool.map(_header, found.images)
@@ -124,7 +124,8 @@ class Survey:
             yield f"images of different kinds: {', '.join(sorted(pixels))}"
         yield from self._range_warnings()
         yield from self._shape_warnings(groups)
-        yield from self._mask_warnings(groups)
+        if self.masks:
+            yield from self._mask_warnings(groups)
 
     def _range_warnings(self) -> Iterator[str]:
         """Yield whether images of 16 bits use fewer, judged by some of each group."""
@@ -188,7 +189,7 @@ def report(found: Scan, skip_unreadable: bool = False) -> None:
     for note in found.notes:
         log.info("note: %s: %s", found.folder, note)
     for warning in Survey(found).warnings():
-        warnings.warn(f"{found.folder}: {warning}", stacklevel=2)
+        log.warning("warning: %s: %s", found.folder, printable(warning))
 
 
 def _key(image: FoundImage) -> tuple[str, str]:

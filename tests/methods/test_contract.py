@@ -9,6 +9,7 @@ import methods
 from methods.base import NotFittedError, TrainingImages
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
+from methods.pipeline.training import configure
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
@@ -80,6 +81,17 @@ def test_unfitted_raises(name, rng):
     method = make(name)
     with pytest.raises(NotFittedError):
         method.anomaly_map(batch_for(method, rng))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_default_size_of_rectangular_images_suits(name):
+    """Of multiples that the network needs; the square where they are too coarse."""
+    method = configure(name, {}, [(1000, 400)]).method
+    height, width, _ = method.image_shape
+    assert (height == width) == (name in ("AnoGAN", "skipCAE"))
+    assert 1.6 < height / width < 3.2 or height == width == method.size
+    assert 0.66 < height * width / method.size**2 < 1.5
+    method.build()
 
 
 @pytest.mark.parametrize("name", NAMES)
