@@ -64,12 +64,13 @@ def _ok_and_ng(tree: Tree) -> Found | None:
     photos = {bare_name(x): x for x in bad if not x.lower().endswith(".png")}
     drawn = bad - set(photos.values())
     masks = {x: photos[bare_name(x)] for x in drawn if bare_name(x) in photos}
-    images = []
+    images, chosen = [], (good | bad) - masks.keys()
     for name, parts in tree.parts.items():
-        if name in (good | bad) - masks.keys():
-            above = int(name in bad)
-            sample = "/".join(parts[:-1]) if len(parts) > above + 2 else ""
-            images.append(tree.image(name, parts[above], group=sample))
+        if name not in chosen:
+            continue
+        above = int(name in bad)
+        sample = "/".join(parts[:-1]) if len(parts) > above + 2 else ""
+        images.append(tree.image(name, parts[above], group=sample))
     return Found(images, masks)
 
 

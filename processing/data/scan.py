@@ -43,6 +43,7 @@ from .tree import (
 DEFECTIVE = "defective"  # class of a defect whose kind is not known
 UNUSED = "unused"
 EXPECTED = "expected a category folder, such as mvtec/bottle, with train/good inside"
+_ORPHAN = "a mask without its image"
 _OTHERS = "or good beside bad, OK and NG, Data/Images/Normal, masks beside the images, "
 _OTHERS += "good photos alone, or a table labels.csv"
 
@@ -86,34 +87,18 @@ def scan(source: Path) -> Scan:
         UsageError: no such folder, or another file.
     """
     source = check_path(source)
-    masks: dict[str, str] = {}
     if source.is_dir():
-        listing = list_images(source)
-        tree = Tree(listing)
-        layout, found = _recognised(tree)
-        if not found:
-            raise _unknown(listing)
-        masks = tree.masks | found.masks
-        left_out = found.left_out
-        if layout != "table":  # which chooses among the files
-            left_out = [
-                *listing.left_out,
-                *left_out,
-                *_not_taken(listing, found, masks),
-            ]
+        layout, found = _found(list_images(source))
     else:
-        source, layout, found = source.parent, "table", images_of_table(source)
-        left_out = found.left_out
+        layout, found, source = "table", images_of_table(source), source.parent
     _check_names(source, found.images)
-    images = _with_masks(source, found.images, masks)
-    images, faults, notes = _labelled(images)
-    left_out = [*left_out, *faults]
+    images, faults, notes = _labelled(_with_masks(source, found))
     copies = identical_files([image.path for image in images])
     return Scan(
         source,
         layout,
         tuple(joined(images, copies)),
-        tuple(left_out),
+        (*found.left_out, *faults),
         tuple(notes),
         tuple(map(tuple, copies)),
     )
@@ -141,6 +126,20 @@ def _recognised(tree: Tree) -> tuple[str, Found | None]:
     return "", None
 
 
+def _found(listing: Listing) -> tuple[str, Found]:
+    """Return the layout of a folder, and what it finds and leaves out."""
+    tree = Tree(listing)
+    layout, found = _recognised(tree)
+    if not found:
+        raise _unknown(listing)
+    if layout == "table":  # which chooses among the files
+        return layout, found
+    beside = {mask: image for mask, image in tree.masks.items() if image}
+    found = replace(found, masks=beside | found.masks)
+    left_out = [*listing.left_out, *found.left_out, *_not_taken(listing, tree, found)]
+    return layout, replace(found, left_out=left_out)
+
+
 def _unknown(listing: Listing) -> UserError:
     """Return the error that a folder has no known layout."""
     folder = listing.folder
@@ -156,18 +155,15 @@ def _unknown(listing: Listing) -> UserError:
     )
 
 
-def _not_taken(
-    listing: Listing, found: Found, masks: dict[str, str]
-) -> Iterable[LeftOut]:
+def _not_taken(listing: Listing, tree: Tree, found: Found) -> Iterable[LeftOut]:
     """Yield the images that a layout has no place for, and masks of no image."""
     known = {x.name for x in found.images} | {x.name for x in found.left_out}
-    orphan = "a mask without its image"
     for name in listing.images:
-        if name in known or name in found.masks or masks.get(name):
+        if name in known or name in found.masks:
             continue
-        is_mask = name in masks or mask_key(tuple(name.split("/")))
-        yield LeftOut(name, orphan if is_mask else "outside of a class folder")
-    if not masks:
+        is_mask = name in tree.masks or mask_key(tree.parts[name])
+        yield LeftOut(name, _ORPHAN if is_mask else "outside of a class folder")
+    if not found.masks:
         for name in listing.others:
             if mask_key(tuple(name.split("/"))):
                 yield LeftOut(name, "not an image")
@@ -186,17 +182,14 @@ def _check_names(folder: Path, images: Sequence[FoundImage]) -> None:
             )
 
 
-def _with_masks(
-    folder: Path, images: Sequence[FoundImage], masks: dict[str, str]
-) -> list[FoundImage]:
+def _with_masks(folder: Path, found: Found) -> list[FoundImage]:
+    """Return the images with their masks; those of a table have them already."""
     by_image = defaultdict(list)
-    for mask, name in masks.items():
+    for mask, name in found.masks.items():
         by_image[name].append(folder / mask)
     return [
-        replace(image, masks=tuple(by_image[image.name]))
-        if image.name in by_image
-        else image
-        for image in images
+        replace(x, masks=tuple(by_image[x.name])) if x.name in by_image else x
+        for x in found.images
     ]
 
 

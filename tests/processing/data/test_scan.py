@@ -1,15 +1,20 @@
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from processing.data.ground_truth import without_ending
+from processing.data.listing import bare_name
 from processing.data.scan import (
     assigned,
     find_categories,
     is_category,
     scan,
 )
-from processing.data.tree import FoundImage
+from processing.data.tree import FoundImage, is_good, mask_key
 from processing.errors import UsageError, UserError
 from tests.folders import make
 
@@ -109,3 +114,33 @@ def test_a_category_that_cannot_be_listed_is_named(dataset, monkeypatch):
 def test_categories_behind_links(dataset, tmp_path):
     os.symlink(dataset / "b", dataset / "c")
     assert [x.name for x in find_categories(dataset)[0]] == ["a2", "a10", "b", "c"]
+
+
+FOLDERS = ["train", "test", "good", "OK", "NG", "scratch", "masks", "Data", "Images"]
+PLACES = st.lists(st.sampled_from([*FOLDERS, "ground_truth", "S1"]), max_size=3)
+NAMES = st.sampled_from(["1.png", "1.jpg", "2.png", "1_mask.png", "2_GT.bmp", "3.heic"])
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(files=st.sets(st.tuples(PLACES.map("/".join), NAMES), max_size=8))
+def test_no_file_is_lost_whatever_the_folder(files):
+    """Each is an image, the mask of one, a mask of good images, or named as neither."""
+    with tempfile.TemporaryDirectory() as name:
+        for place, file in files:
+            (Path(name) / place).mkdir(parents=True, exist_ok=True)
+            (Path(name) / place / file).touch()
+        try:
+            found = scan(Path(name))
+        except UserError:
+            return
+    named = [x.name for x in (*found.images, *found.left_out)]
+    assert len(set(named)) == len(named)
+    masks = {m for x in found.images for m in x.masks}
+    known = {bare_name(x) for x in named}
+    for place, file in files:
+        name = f"{place}/{file}".lstrip("/")
+        if name in named or found.folder / name in masks:
+            continue
+        key = mask_key(tuple(name.split("/")))
+        of_good = is_good(key.split("/")[0]) or (key and "/" not in key)
+        assert of_good or without_ending(bare_name(name)) in known, name

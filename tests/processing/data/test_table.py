@@ -44,6 +44,13 @@ def test_a_folder_with_a_table_is_what_the_table_says(table):
     assert found == scan(table)
 
 
+def test_masks_beside_do_not_replace_those_of_the_table(table):
+    make(table.parent, "a/{2}.png", marked=["a/{2}_mask.png"])
+    table.write_text("path,label,mask\na/000.png,x,masks/1.png\na/001.png,x,\n")
+    images = scan(table.parent).images
+    assert [x.masks for x in images] == [(table.parent / "masks/1.png",), ()]
+
+
 def test_files_that_are_not_there_are_named(table):
     table.write_text("path,label,mask\n7.png,good,\n000.png,x,no.png\na.txt,x,\n")
     found = images_of_table(table)
