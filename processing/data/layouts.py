@@ -92,18 +92,15 @@ def _masks_beside(tree: Tree) -> Found | None:
 
     Perhaps in train and test; a folder, or what stands before "_Part", is one item.
     """
-    deepest = max((len(p) - bool(split_of(p)) for p in tree.parts.values()), default=0)
-    if not any(tree.masks.values()) or deepest > 2:
-        return None
     images = []
     for name, parts in tree.parts.items():
         split = split_of(parts)
         part = re.fullmatch(r"(.+)_part\d+", bare_name(parts[-1]), re.IGNORECASE)
-        group = (
-            "" if split else "/".join([*parts[:-1], *(part.groups() if part else ())])
-        )
-        images.append(tree.image(name, "", split, group))
-    return Found(images)
+        item = [*parts[bool(split) : -1], *(part.groups() if part else ())]
+        if len(item) > 1:  # a folder of categories
+            return None
+        images.append(tree.image(name, "", split, "" if split else "/".join(item)))
+    return Found(images) if any(tree.masks.values()) else None
 
 
 def _good_alone(tree: Tree) -> Found | None:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from processing.data.scan import scan
+from processing.data.scan import find_categories, scan
 from processing.errors import UserError
 from tests.folders import make
 
@@ -25,7 +25,7 @@ def mvtec(folder):
 def visa(folder):
     photos = ["Data/Images/Normal/{3}.JPG", "Data/Images/Anomaly/000.JPG"]
     make(folder, *photos, marked=["Data/Masks/Anomaly/000.png"])
-    (folder.parent / "split_csv").mkdir()
+    (folder.parent / "split_csv").mkdir(exist_ok=True)
     (folder.parent / "split_csv/1cls.csv").write_text(CSV)
 
 
@@ -148,6 +148,14 @@ def test_layouts(tmp_path, maker):
     assert all(x.path.is_file() and x.path == folder / x.name for x in found.images)
     assert len({x.name for x in found.images}) == len(found.images)
     assert all(mask.is_file() for x in found.images for mask in x.masks)
+
+
+@pytest.mark.parametrize("maker", CASES, ids=lambda maker: maker.__name__)
+def test_data_sets_of_each_layout(tmp_path, maker):
+    folders = [tmp_path / "bolt", tmp_path / "nut"]
+    for folder in folders:
+        maker(folder)
+    assert find_categories(tmp_path) == (folders, [])
 
 
 def test_images_of_one_part_are_a_group(tmp_path):
