@@ -3,15 +3,17 @@
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from processing.data.image_set import CACHE_BYTES, ImageSet
+from processing.data.sizes import Size, size_for
 from processing.errors import UsageError, UserError
 
+MULTIPLE = 32  # pixels that default sides are multiples of
 BATCH = 8  # images that are judged at once
 HEADROOM = 3.0  # the top of a uint8 map, in maxima of good images
 EDGE = 1e-3  # that rounding may take an image beyond [0, 1]
@@ -75,7 +77,7 @@ class Method(ABC):
         networks, arrays: everything that `fit` learned, by name.
         history: a row an epoch.
         trained: what a person wants to know of the training run, JSON-able.
-        size: default side of the images, in pixels.
+        size: default side of square images, in pixels.
         map_kinds: kinds of maps, the default first.
         needs: of "shots" and "defective", what `fit` needs besides good images.
         updatable: whether good images can be added later.
@@ -113,6 +115,18 @@ class Method(ABC):
     def color(cls, options: Mapping[str, Any]) -> str:
         """Return "rgb" or "grayscale", the default for a method with `options`."""
         return "rgb"
+
+    @classmethod
+    def default_size(
+        cls, sizes: Sequence[Size], options: Mapping[str, Any]
+    ) -> tuple[int, int]:
+        """Return the (h, w) that images are resized to where the user names none.
+
+        Args:
+            sizes: (h, w) of training images; none for the square of side `size`.
+            options: of the constructor, as far as they are given, and the name.
+        """
+        return size_for(sizes, cls.size, MULTIPLE)
 
     @abstractmethod
     def fit(self, images: TrainingImages, run: Run | None = None) -> "Method":

@@ -1,6 +1,7 @@
 """Folders of tiny images, for tests of layouts."""
 
 import re
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -13,7 +14,7 @@ def make(folder, *photos, marked=(), blank=()):
 
     Args:
         folder: where they go.
-        photos: names of constant grey images.
+        photos: names of grey images, each unlike the others.
         marked: names of masks that mark a corner, of value 200.
         blank: names of masks that mark nothing.
     """
@@ -30,7 +31,10 @@ def make(folder, *photos, marked=(), blank=()):
             for name in _expanded(pattern):
                 path = folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(pixels).save(path)
+                drawn = pixels.copy()
+                if names is photos:
+                    drawn[6:, :4] = list(zlib.crc32(name.encode()).to_bytes(4, "big"))
+                Image.fromarray(drawn).save(path)
     return folder
 
 

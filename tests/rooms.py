@@ -51,6 +51,7 @@ STARTERS = (  # commands, which only start what lies in methods/cli
     "finetune.py",
     "test.py",
     "methods/export.py",
+    "methods/inspect.py",
     "methods/backbones/__main__.py",
     "methods/diffusion/__main__.py",
 )

@@ -1,5 +1,6 @@
 """AnoGAN: how far an image is from the nearest one that a GAN can make."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from methods.base import Run, TrainingImages
 from methods.components.reconstruction_method import ReconstructionMethod
 from methods.engine.settings import EPOCHS, Settings
 from methods.engine.training import resumed, summary
+from processing.data.sizes import Size
 from processing.maps.residuals import l1_residual
 
 from . import networks, training
@@ -68,6 +70,12 @@ class AnoGAN(ReconstructionMethod):
     @property
     def iterative(self) -> bool:
         return not self.encoder or bool(self.steps)
+
+    @classmethod
+    def default_size(
+        cls, sizes: Sequence[Size], options: Mapping[str, Any]
+    ) -> tuple[int, int]:
+        return cls.size, cls.size
 
     def build(self) -> None:
         networks.check_shape(self.image_shape)

@@ -1,6 +1,6 @@
 """The convolutional autoencoders as a method: residuals of reconstructions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,16 +8,19 @@ import numpy as np
 
 from autoencoder.architectures import ARCHITECTURES
 from autoencoder.fusion import fuse_upsampling
-from autoencoder.losses import check_sides
-from methods.base import Run, TrainingImages
+from autoencoder.losses import check_sides, smallest_side
+from methods.base import MULTIPLE, Run, TrainingImages
 from methods.components.reconstruction_method import ReconstructionMethod
 from methods.engine.batches import images_per_epoch
 from methods.engine.settings import Settings
 from methods.engine.training import resumed, summary
+from processing.data.sizes import Size, size_for
 from processing.errors import UsageError
 from processing.maps.residuals import RESIDUALS, legacy_residual
 
 from . import training
+
+MULTIPLES = {"baselineCAE": 64, "inceptionCAE": 64, "skipCAE": 256}  # of sides
 
 
 @dataclass(kw_only=True, eq=False)
@@ -61,6 +64,16 @@ class CAE(ReconstructionMethod):
     @classmethod
     def color(cls, options: Mapping[str, Any]) -> str:
         return "rgb" if options.get("loss") == "mssim" else "grayscale"
+
+    @classmethod
+    def default_size(
+        cls, sizes: Sequence[Size], options: Mapping[str, Any]
+    ) -> tuple[int, int]:
+        multiple = MULTIPLES.get(options.get("name", cls.name), MULTIPLE)
+        size = size_for(sizes, cls.size, multiple)
+        if min(size) < smallest_side(options.get("loss", cls.loss)):
+            return cls.size, cls.size
+        return size
 
     def build(self) -> None:
         self._use(self._network())

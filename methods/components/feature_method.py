@@ -1,5 +1,6 @@
 """What the methods on pretrained features share: images to one grid of features."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from keras import ops
 from methods import backbones
 from methods.backbones import weights as weight_files
 from methods.base import BATCH, Method, NotFittedError
+from processing.data.sizes import Size, size_for
 
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
 
@@ -50,6 +52,13 @@ class FeatureMethod(Method):
     @property
     def variant(self) -> str:
         return self.backbone
+
+    @classmethod
+    def default_size(
+        cls, sizes: Sequence[Size], options: Mapping[str, Any]
+    ) -> tuple[int, int]:
+        levels = backbones.levels(options.get("backbone", cls.backbone))
+        return size_for(sizes, cls.size, max(level.stride for level in levels))
 
     def check(self) -> None:
         self.build()

@@ -14,7 +14,7 @@ from methods.detector.versions import versions
 from methods.engine.augmentation import Augmentation
 from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
-from processing.data.scan import report
+from processing.data.survey import report
 from processing.decision.calibration import Rule
 from processing.decoding.decode import to_float, to_uint8
 from processing.errors import UsageError, UserError

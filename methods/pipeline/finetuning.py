@@ -19,8 +19,8 @@ from methods.detector.results import Calibration, FinetuningResult
 from methods.detector.versions import versions
 from processing.data.dataset import check_readable
 from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
-from processing.data.scan import report
 from processing.data.splits import split_finetuning
+from processing.data.survey import report
 from processing.decision.calibration import GoodImages, Rule, smallest_defect
 from processing.decision.decision import Decision, bootstrap_interval
 from processing.decision.regions import AreaCurve, area_curve

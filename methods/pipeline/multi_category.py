@@ -11,7 +11,9 @@ from methods.detector.model_file import unfitted
 from methods.detector.records import CategoryRecord, TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import category_names, check_readable, scan_category
-from processing.data.scan import report
+from processing.data.scan import scan
+from processing.data.sizes import training_sizes
+from processing.data.survey import report
 from processing.errors import UsageError
 
 from .run_folder import TrainingRun
@@ -37,7 +39,11 @@ def start_run(
         UsageError: a method that learns one category, or a preparation that is learned
             from the images of one.
     """
-    detector = configure(method_name, options)
+    scans = [scan(folder) for folder in folders]
+    for found in scans:
+        report(found, skip_unreadable)
+    images = [image for found in scans for image in found.images]
+    detector = configure(method_name, options, training_sizes(images))
     method, preparation = detector.method, detector.preparation
     names = [category_names(folder) for folder in folders]
     choices = ", ".join(name for _, name in names)
@@ -53,10 +59,9 @@ def start_run(
         )
     method.check()
     categories = {}
-    for folder, (_, name) in zip(folders, names, strict=True):
+    for folder, found, (_, name) in zip(folders, scans, names, strict=True):
         shape, seed = detector.image_shape, method.seed
-        category = scan_category(folder, image_shape=shape, cache_bytes=0, seed=seed)
-        report(category.scan, skip_unreadable)
+        category = scan_category(found, image_shape=shape, cache_bytes=0, seed=seed)
         good = check_readable(category.train, skip_unreadable)
         splits = split(method, good, category)
         folder = folder.absolute()

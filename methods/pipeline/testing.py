@@ -17,7 +17,7 @@ from methods.detector.versions import versions
 from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
 from processing.data.listing import list_images
-from processing.data.scan import report
+from processing.data.survey import report
 from processing.files import (
     new_folder,
     remove_leftovers,

@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 import methods
-from methods.base import TrainingImages, check_defective
+from methods.base import Method, TrainingImages, check_defective
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model, unfitted
 from methods.detector.records import TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import Category, check_readable, scan_category
 from processing.data.image_set import ImageSet
-from processing.data.scan import report
+from processing.data.scan import scan
+from processing.data.sizes import Size, describe_sizes, is_squeezed, training_sizes
+from processing.data.survey import report
 from processing.decoding.decode import to_float
 from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
@@ -33,7 +35,9 @@ PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays
 log = logging.getLogger(__name__)
 
 
-def configure(name: str, options: Mapping[str, tuple[str, Any]]) -> Detector:
+def configure(
+    name: str, options: Mapping[str, tuple[str, Any]], sizes: Sequence[Size] = ()
+) -> Detector:
     """Return the unfitted method `name`, and its preparation, as a user asked for.
 
     Args:
@@ -41,6 +45,7 @@ def configure(name: str, options: Mapping[str, tuple[str, Any]]) -> Detector:
         options: by parameter of the method's class, the flag that the user knows it
             by and its value; besides those of `Preparation`, but "color" ("grayscale"
             or "rgb") in place of its channels.
+        sizes: (h, w) of training images, which the size follows that is not given.
 
     Raises:
         UsageError: an option that the method does not have.
@@ -54,10 +59,34 @@ def configure(name: str, options: Mapping[str, tuple[str, Any]]) -> Detector:
         if key not in known:
             raise UsageError(f"{name} has no option {options[key][0]}")
     channels = {"grayscale": 1, "rgb": 3}[color or kind.color(values)]
-    prepared = {"size": (kind.size, kind.size), "channels": channels, **prepared}
-    preparation = Preparation(**prepared)
-    values |= {"name": name, "image_shape": preparation.seen_shape}
+    values["name"] = name
+    if "size" not in prepared:
+        prepared["size"] = _default_size(kind, values, prepared, sizes)
+    preparation = Preparation(**prepared, channels=channels)
+    values["image_shape"] = preparation.seen_shape
     return Detector(kind(**values), preparation)
+
+
+def _default_size(
+    kind: type[Method],
+    values: Mapping[str, Any],
+    prepared: Mapping[str, Any],
+    sizes: Sequence[Size],
+) -> Size:
+    """Return the size that suits a method and its images, and report it."""
+    square = kind.default_size((), values)
+    size = square if "crop" in prepared else kind.default_size(sizes, values)
+    if min(size) < prepared.get("tile", 0):
+        size = square
+    squeezed = sizes and is_squeezed(size, sizes)
+    if squeezed or size != square:
+        log.info(
+            "size: %dx%d (height x width) for images of %s%s; --size sets another",
+            *size,
+            describe_sizes(sizes),
+            ", which squeezes them" if squeezed else "",
+        )
+    return size
 
 
 def start_run(
@@ -73,12 +102,13 @@ def start_run(
     `options` are those of `configure`.
     Returns the run and its record: what `resume` needs to train, JSON-able.
     """
-    detector = configure(method_name, options)
+    found = scan(folder)
+    report(found, skip_unreadable)
+    detector = configure(method_name, options, training_sizes(found.images))
     method = detector.method
     method.check()
     shape, seed = detector.image_shape, method.seed
-    category = scan_category(folder, image_shape=shape, cache_bytes=0, seed=seed)
-    report(category.scan, skip_unreadable)
+    category = scan_category(found, image_shape=shape, cache_bytes=0, seed=seed)
     good = check_readable(category.train, skip_unreadable)
     preparation = learn(detector.preparation, good)
     splits = split(method, registrable(good, preparation), category)

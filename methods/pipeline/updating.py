@@ -13,8 +13,9 @@ from methods.detector.records import Splits, TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import category_folder, check_readable, scan_images
 from processing.data.image_set import ImageSet
-from processing.data.scan import is_category, is_part, report
+from processing.data.scan import is_category, is_part
 from processing.data.splits import split_validation
+from processing.data.survey import report
 from processing.decoding.medical import file_of
 from processing.errors import UsageError, UserError
 from processing.preprocessing.reference import registrable

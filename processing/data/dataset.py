@@ -45,7 +45,7 @@ class Category:
 
 
 def scan_category(
-    source: Path,
+    source: Path | Scan,
     *,
     image_shape: tuple[int, int, int],
     cache_bytes: int = CACHE_BYTES,
@@ -56,8 +56,8 @@ def scan_category(
 
     Args:
         source: the category's folder, see `processing.data.layouts`, or a table of its
-            images. The name of the folder (that the table lies in) and its parent's
-            name become the category and the dataset.
+            images, or their scan. The name of the folder (that the table lies in) and
+            its parent's name become the category and the dataset.
         image_shape: (h, w, c) that images are resized to.
         cache_bytes: see `ImageSet`.
         seed: of the test set where the layout has none.
@@ -66,7 +66,7 @@ def scan_category(
     Returns:
         The category; its test set is empty if all images are good and none has a split.
     """
-    found = scan(source)
+    found = source if isinstance(source, Scan) else scan(source)
     splits = assigned(found.images, seed, test)
     parts: dict[tuple[str, bool], list[FoundImage]] = {}
     for image, split in zip(found.images, splits, strict=True):

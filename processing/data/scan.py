@@ -2,7 +2,6 @@
 
 import logging
 import os
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from processing.decoding.medical import file_of
 from processing.errors import UsageError, UserError
 from processing.wording import count
 
+from .copies import identical_files, joined
 from .ground_truth import GOOD_CLASS, is_mask_folder, marked
 from .image_set import ANOMALOUS, GOOD
 from .layouts import LAYOUTS
@@ -24,7 +24,6 @@ from .listing import (
     existing,
     list_images,
     no_images,
-    report_left_out,
     some,
 )
 from .splits import split_test
@@ -61,6 +60,7 @@ class Scan:
         images: in natural order of their names, or in that of a table.
         left_out: image files that are not taken, and what cannot be read.
         notes: what was taken for granted.
+        copies: indices of images of the same bytes, for each two or more.
     """
 
     folder: Path
@@ -68,6 +68,7 @@ class Scan:
     images: tuple[FoundImage, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
+    copies: tuple[tuple[int, ...], ...] = ()
 
     @property
     def faults(self) -> list[LeftOut]:
@@ -92,8 +93,15 @@ def scan(source: Path) -> Scan:
         layout, found, source = "table", images_of_table(source), source.parent
     _check_names(source, found.images)
     images, faults, notes = _labelled(_with_masks(source, found))
-    left_out = (*found.left_out, *faults)
-    return Scan(source, layout, tuple(images), left_out, tuple(notes))
+    copies = identical_files([image.path for image in images])
+    return Scan(
+        source,
+        layout,
+        tuple(joined(images, copies)),
+        (*found.left_out, *faults),
+        tuple(notes),
+        tuple(map(tuple, copies)),
+    )
 
 
 def check_path(source: Path) -> Path:
@@ -212,24 +220,6 @@ def _labelled(
     if bare:
         notes.append(f"{count(bare, 'image')} without a mask beside taken as good")
     return labelled, faults, notes
-
-
-def report(found: Scan, skip_unreadable: bool = False) -> None:
-    """Say what a scan left out and took for granted, before work starts.
-
-    Raises:
-        UserError: something cannot be read, unless that is to be skipped.
-    """
-    report_left_out(found.folder, found.left_out, skip_unreadable)
-    for note in found.notes:
-        log.info("note: %s: %s", found.folder, note)
-    tested = [image.good for image in found.images if image.split in (TEST, DRAWN)]
-    if tested and not any(tested):
-        warnings.warn(
-            f"no good images to test with in {found.folder}: false alarms cannot be "
-            "counted",
-            stacklevel=2,
-        )
 
 
 def assigned(

@@ -4,7 +4,7 @@ import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -221,21 +221,37 @@ def _holds_booleans(tags: Mapping[int, Any]) -> bool:
     return white and one_bit and tags.get(header.SOFTWARE) == "tifffile.py"
 
 
-@naming_file
+class Stored(NamedTuple):
+    """What the header of an image file says of its pixels.
+
+    The size is (h, w), after EXIF orientation; the bits are those of a channel, None of
+    a medical image.
+    """
+
+    size: tuple[int, int]
+    colour: bool
+    bits: int | None
+
+
 def read_size(path: Path) -> tuple[int, int]:
     """Return an image's (h, w), after EXIF orientation, from the header alone."""
+    return read_header(path).size
+
+
+@naming_file
+def read_header(path: Path) -> Stored:
+    """Return what an image's header says."""
     if medical.is_medical(path):
-        return medical.slice_size(path)
+        return Stored(medical.slice_size(path), False, None)
     with Path(path).open("rb") as file:
         is_tiff = file.read(4) in header.TIFF
         file.seek(0)
-        if is_tiff:  # also of depths that Pillow does not know
-            tags = header.tiff_tags(file)
-            height, width = tags[header.HEIGHT], tags[header.WIDTH]
-            orientation = tags.get(header.ORIENTATION, 1)
-        else:
-            height, width, orientation = _header(path)
-    return (width, height) if orientation >= 5 else (height, width)
+        if not is_tiff:
+            return _header(path)
+        tags = header.tiff_tags(file)  # also of depths that Pillow does not know
+    size, bits = (tags[header.HEIGHT], tags[header.WIDTH]), tags.get(header.BITS, (1,))
+    colour = len(bits) > 1 or tags.get(header.PHOTOMETRIC) == header.PALETTE
+    return Stored(_turned(size, tags.get(header.ORIENTATION, 1)), colour, bits[0])
 
 
 def resize(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
@@ -382,17 +398,26 @@ def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
     return cv2.cvtColor(pixels, code)
 
 
-def _header(path: Path) -> tuple[int, int, int]:
-    """Return height and width as stored, and the orientation, of no TIFF file."""
+def _header(path: Path) -> Stored:
+    """Return what the header of a file says that is no TIFF file."""
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("ignore")
-            return image.height, image.width, _orientation(image)
+            size, layout = (image.height, image.width), f"{image.mode} {image.tile}"
+            colour = image.getbands()[0] not in ("1", "L", "I")
+            bits = 16 if ";16" in layout else 8
+            return Stored(_turned(size, _orientation(image)), colour, bits)
     except Image.DecompressionBombError:  # a size that Pillow declines to open
-        height, width = _decode(path).shape[:2]
-        return height, width, 1  # turned already
+        pixels = _decode(path)  # turned already
+        height, width = pixels.shape[:2]
+        return Stored((height, width), pixels.ndim == 3, 8 * pixels.itemsize)
     except UnidentifiedImageError as error:
         raise ValueError(_UNKNOWN) from error
+
+
+def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Return the (h, w) of an image after its orientation."""
+    return (size[1], size[0]) if orientation >= 5 else size
 
 
 def _orientation(image: Image.Image) -> int:

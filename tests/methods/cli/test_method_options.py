@@ -1,4 +1,5 @@
 import argparse
+import logging
 
 import pytest
 
@@ -48,6 +49,42 @@ def test_size_and_colour_make_the_image_shape(words, shape):
 def test_other_methods_take_rgb_and_their_own_size(name, side):
     assert configure(name, {}).image_shape == (side, side, 3)
     assert configure(name, parsed("-c", "grayscale")).image_shape == (side, side, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "size"),
+    [
+        ("mvtecCAE", [], (416, 160)),
+        ("mvtecCAE", ["--size", "256"], (256, 256)),
+        ("mvtecCAE", ["-l", "mssim"], (256, 256)),  # which needs 176 pixels
+        ("mvtecCAE", ["--pad"], (416, 160)),
+        ("mvtecCAE", ["--crop", "200"], (256, 256)),
+        ("mvtecCAE", ["--tile", "128"], (416, 160)),
+        ("mvtecCAE", ["--tile", "256"], (256, 256)),
+        ("baselineCAE", [], (384, 192)),
+        ("skipCAE", [], (256, 256)),
+        ("DDAD", [], (192, 96)),
+        ("AnoGAN", [], (64, 64)),
+        ("PaDiM", ["-k", "dinov2_small"], (392, 154)),
+    ],
+)
+def test_without_a_size_it_follows_the_images(name, words, size, caplog):
+    caplog.set_level(logging.INFO)
+    detector = configure(name, parsed(*words), [(640, 256)] * 3)
+    assert detector.preparation.size == size
+    if "--size" in words:
+        assert caplog.messages == []
+        return
+    [line] = caplog.messages
+    assert line.startswith(f"size: {size[0]}x{size[1]} (height x width) for images of ")
+    assert ("640x256, which squeezes them;" in line) == (size[0] < 2.2 * size[1])
+
+
+@pytest.mark.parametrize("sizes", [[], [(900, 900)], [(1000, 1090)]])
+def test_square_images_keep_the_square_without_a_word(sizes, caplog):
+    caplog.set_level(logging.INFO)
+    assert configure("mvtecCAE", {}, sizes).preparation.size == (256, 256)
+    assert caplog.messages == []
 
 
 def test_an_option_of_another_method_is_refused():

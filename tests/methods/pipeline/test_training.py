@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import methods
 from methods.cnn.cnn import CNN
@@ -121,3 +122,15 @@ def test_the_given_defects_are_what_is_learned(samples, monkeypatch, tmp_path):
     category = scan_category(samples / "washer", image_shape=SHAPE)
     index = category.test.names.index(seen["names"][0])
     np.testing.assert_array_equal(seen["images"], category.test.load([index]))
+
+
+def test_the_size_that_follows_the_images_is_recorded(rng, tmp_path):
+    folder = tmp_path / "set/part"
+    (folder / "train/good").mkdir(parents=True)
+    for i in range(3):
+        pixels = rng.integers(0, 255, (50, 20), np.uint8)
+        Image.fromarray(pixels).save(folder / f"train/good/{i}.png")
+    _, record = start_run(folder, "mvtecCAE", {}, root=tmp_path / "models")
+    assert record.preparation["size"] == (416, 160)
+    assert record.config["image_shape"] == [416, 160, 1]
+    assert "size" not in record.options

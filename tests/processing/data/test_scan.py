@@ -1,4 +1,3 @@
-import logging
 import os
 import tempfile
 from pathlib import Path
@@ -8,13 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processing.data.ground_truth import without_ending
-from processing.data.listing import LeftOut, bare_name
+from processing.data.listing import bare_name
 from processing.data.scan import (
-    Scan,
     assigned,
     find_categories,
     is_category,
-    report,
     scan,
 )
 from processing.data.tree import FoundImage, is_good, mask_key
@@ -42,39 +39,6 @@ def test_two_images_of_one_name_in_any_layout(tmp_path):
         UserError, match="two images of one name in .*good/sub: .*1.jpg"
     ):
         scan(tmp_path)
-
-
-def test_report_names_what_is_left_out_in_one_warning(caplog):
-    left_out = [LeftOut(f"{i}.gif", "a format that is not read") for i in range(7)]
-    found = Scan(Path("/x"), "", (image("1.png"),), tuple(left_out), ("as good",))
-    caplog.set_level(logging.INFO)
-    with pytest.warns(
-        UserWarning, match="not taken: 7 files in /x: 0.gif .a form"
-    ) as seen:
-        report(found)
-    assert len(seen) == 1
-    assert str(seen[0].message).count(".gif") == 5
-    assert str(seen[0].message).endswith("and 2 more")
-    assert caplog.messages == ["note: /x: as good"]
-
-
-def test_report_of_what_cannot_be_read():
-    left_out = (LeftOut("a", "cannot be listed: Permission denied", fault=True),)
-    found = Scan(Path("/x"), "", (image("1.png"),), left_out)
-    message = "1 file or folder in /x cannot be taken: a .*Permission denied"
-    with pytest.raises(UserError, match=f"{message}.*--skip-unreadable"):
-        report(found)
-    with pytest.warns(UserWarning, match="not taken: 1 file in /x: a .cannot be l"):
-        report(found, skip_unreadable=True)
-
-
-@pytest.mark.parametrize("split", ["test", ""])
-def test_report_of_a_test_set_without_good_images(split):
-    train, bad = image("0.png", split="train"), image("1.png", "dent", split)
-    with pytest.warns(UserWarning, match="no good images to test with in /x"):
-        report(Scan(Path("/x"), "", (train, bad)))
-    report(Scan(Path("/x"), "", (train,)))
-    report(Scan(Path("/x"), "", (train, bad, image("2.png", split=split))))
 
 
 def test_a_split_that_is_there_is_kept():
