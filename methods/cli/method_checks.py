@@ -92,14 +92,18 @@ def _values(name: str, options: Options) -> dict[str, Any]:
 
 def _seen_shape(name: str, values: Mapping[str, Any]) -> Shape:
     """Return the shape of what the method sees; checks the options of `Preparation`."""
+    from methods import backbones
     from methods.pipeline.splitting import check_whole
+    from processing.data.sizes import size_for
     from processing.preprocessing.preparation import Preparation
     from processing.preprocessing.reference import check_files
 
     size = values["size"]
     names = ("span", "pad", "crop", "register", "reference", "mask", "blank")
     prepared = {key: values[key] for key in (*names, "tile", "stride")}
-    size = (size, size) if isinstance(size, int) else size
+    if isinstance(size, int):  # none is given: the square is valid if any is
+        levels = backbones.levels(values["backbone"]) if name in STRIDES else ()
+        size = size_for((), size, max((level.stride for level in levels), default=1))
     preparation = Preparation(size=size, channels=3, **prepared)
     check_files(preparation)
     if name == "CNN" and not values["synthetic"]:

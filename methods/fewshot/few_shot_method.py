@@ -1,7 +1,7 @@
 """What the methods that know a product by a few images of it share."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from methods.components.feature_method import FeatureMethod
 from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
 from processing.data.image_set import ImageSet
+from processing.data.sizes import Size
 from processing.errors import UsageError, UserError
 
 TURNS = 4  # quarter turns that make a circle
@@ -32,6 +33,13 @@ class ShotMethod(FeatureMethod):
 
     shots: int = 4
     rotations: bool = False
+
+    @classmethod
+    def default_size(
+        cls, sizes: Sequence[Size], options: Mapping[str, Any]
+    ) -> tuple[int, int]:
+        turned = options.get("rotations", cls.rotations)
+        return super().default_size(() if turned else sizes, options)
 
     def support(self, count: int) -> np.ndarray:
         if count < self.shots:

@@ -1,12 +1,10 @@
 """Files of the same bytes: they stay in one split, and are reported."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from processing.wording import count
 
@@ -72,28 +70,22 @@ def joined(
         images: of a category.
         copies: indices of images of the same bytes, a list for each two or more.
     """
-    if not copies:
-        return list(images)
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     names = [image.group or image.name for image in images]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    pairs = [(numbers[names[x[0]]], numbers[names[i]]) for x in copies for i in x[1:]]
-    graph = coo_array(
-        (np.ones(len(pairs)), tuple(zip(*pairs, strict=True))),
-        shape=2 * (len(numbers),),
-    )
-    _, components = connected_components(graph, directed=False)
-    sizes = np.bincount(components)
-    heads: dict[int, str] = {}
-    for name, number in numbers.items():
-        heads.setdefault(components[number], name)
+    heads = {name: name for name in names}  # of a group the head of the one it joins
+
+    def head(name: str) -> str:
+        while heads[name] != name:
+            name = heads[name]
+        return name
+
+    for first, *others in copies:
+        for other in others:
+            heads[head(names[other])] = head(names[first])
+    chosen = [head(name) for name in names]
+    sizes = Counter(chosen)
     return [
-        replace(image, group=heads[components[numbers[name]]])
-        if sizes[components[numbers[name]]] > 1
-        else image
-        for image, name in zip(images, names, strict=True)
+        replace(image, group=name) if sizes[name] > 1 else image
+        for image, name in zip(images, chosen, strict=True)
     ]
 
 

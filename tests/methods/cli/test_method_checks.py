@@ -59,7 +59,7 @@ def test_what_is_typed_is_that_of_the_classes():
         "PaDiM --levels stride4,layer9",
         "PaDiM --levels layer1",
         "PaDiM -k swin_mini --size 32 --levels stage1 --features 1000",
-        "PaDiM -k dinov2_small",
+        "PaDiM -k dinov2_small --size 256",
         "PaDiM -k swin_mini --size 32 --levels stage1",
         "PaDiM -k swin_mini --size 32 --levels stage1 --weights random",
         "PaDiM --size 32 --weights no.pth",
