@@ -5,23 +5,33 @@ it they are few, and the same each time.
 """
 
 import contextlib
+import gzip
 import io
 import json
 import os
 import shutil
+import signal
+import struct
 import tempfile
 import warnings
+import zlib
 from pathlib import Path
 
 import cv2
+import h5py
+import nibabel
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import finetune
 import test as script
 import train
+from methods.pipeline.judging import NOT_JUDGED, written_name
+from processing.decoding.decode import IMAGE_LIKE, SUFFIXES
+from processing.files import read_table
 
 CASES = os.environ.get("FUZZ_CASES")
 FUZZ = settings(
@@ -32,6 +42,7 @@ FUZZ = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 SLOW = settings(FUZZ, max_examples=max(FUZZ.max_examples // 3, 1))  # of whole runs
+LIMIT = 120  # seconds of a case: more is a hang
 TRAIN = ["--size", "32", "--epochs", "1", "--precision", "float32", "--lr", "0.001"]
 TRAIN += ["-a", "ae", "--latent", "4"]
 
@@ -42,17 +53,68 @@ def image(dtype=np.uint8, shape=(32, 32, 3), suffix=".png"):
     return cv2.imencode(suffix, pixels)[1].tobytes()
 
 
+def mask(value, dtype=np.uint8):
+    """Return the bytes of a mask whose diagonal has a value."""
+    return cv2.imencode(".png", value * np.eye(32, dtype=dtype))[1].tobytes()
+
+
+def pillow(pixels, kind, **options):
+    """Return the bytes of an image that Pillow writes."""
+    file = io.BytesIO()
+    picture = Image.fromarray(pixels)
+    if "palette" in options:
+        picture.putpalette(options.pop("palette"))
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png(width, height, stream):
+    """Return a PNG file of 8-bit grey, with right checksums, whatever its stream."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = [
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in ((b"IHDR", head), (b"IDAT", stream), (b"IEND", b""))
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def volume(value):
+    """Return the bytes of a compressed volume of three slices with an odd voxel."""
+    voxels = np.random.default_rng(0).random((16, 16, 3), np.float32)
+    voxels[3, 3, 1] = value
+    return gzip.compress(nibabel.Nifti1Image(voxels, np.eye(4)).to_bytes())
+
+
+JPEG = image(suffix=".jpg")
+EYE = np.eye(32, dtype=np.uint8)
 CONTENTS = {
     "png": image(),
     "grey": image(shape=(20, 40)),
     "alpha": image(shape=(32, 32, 4)),
     "16 bits": image(np.uint16),
-    "jpeg": image(suffix=".jpg"),
+    "jpeg": JPEG,
+    "film behind a jpeg": JPEG + b"ftyp" + bytes(300),
+    "cut jpeg, whole jpeg": JPEG[:-300] + JPEG,
+    "gif": pillow(EYE, "GIF"),
     "tiff": image(suffix=".tif"),
     "one pixel": image(shape=(1, 1)),
     "a line": image(shape=(1, 300)),
     "black": cv2.imencode(".png", np.zeros((32, 32), np.uint8))[1].tobytes(),
-    "mask": cv2.imencode(".png", 255 * np.eye(32, dtype=np.uint8))[1].tobytes(),
+    "mask": mask(255),
+    "mask of ones": mask(1),
+    "mask of twos": mask(2),
+    "mask of 16 bits": mask(255, np.uint16),
+    "mask with a palette": pillow(EYE, "PNG", palette=[0, 0, 0, 30, 0, 0]),
+    "mask with alpha": pillow(np.dstack([EYE] * 3 + [255 + 0 * EYE]), "PNG"),
+    "noise in a mask": pillow(2 * EYE, "JPEG"),
+    "poison": png(32, 32, zlib.compress(bytes(40)) + b"?"),
+    "23,000 pixels wide": png(23000, 23000, zlib.compress(bytes(9))),
+    "nan": volume(np.nan),
+    "infinite": volume(np.inf),
+    "cut volume": volume(1)[:-20],
     "truncated": image()[:-400],
     "cut in the header": image()[:20],
     "flipped": image()[:900] + b"\xff" * 9 + image()[909:],
@@ -62,11 +124,32 @@ CONTENTS = {
 }
 NAMES = ["0.png", "1.png", "2.PNG", "3.jpg", "4.tif", "5.bmp", "ü ñ.png", "7_mask.png"]
 NAMES += ["0_mask.png", "1_mask.png", "notes.txt", ".hidden.png", "a b.webp"]
+NAMES += [
+    "[/red].png",
+    "$\\frac$.png",
+    "=1+1.png",
+    "a\nb.png",
+    os.fsdecode(b"\xe9.png"),
+]
+NAMES += ["x" * 240 + ".png", "8.JFIF", "9.gif", "10.heic", "v.nii.gz", "0_GT.png"]
 FOLDERS = ["train/good", "train/scratch", "test/good", "test/scratch", "test/bad one"]
 FOLDERS += ["ground_truth/scratch", "ground_truth/bad one", "test", "train", "."]
+FOLDERS += ["train/good/a/b", "validation/good", "test/Good", "ground_truth/scratch/0"]
+OTHERS = [  # of other layouts
+    ["good", "bad", "Dent", "masks/bad", "good/1"],
+    ["OK/S1", "OK/S2", "NG/dent/S1", "NG/dent/S3", "OK"],
+    ["Data/Images/Normal", "Data/Images/Anomaly", "Data/Masks/Anomaly"],
+    ["kos01", "kos02", "kos03", "train", "test"],
+    ["train/OK", "test/ok", "test/ko", "Ground_Truth/ko", "__MACOSX"],
+]
 WORDS = ["", " ", "0", "1", "-1", "2", "7", "64", "1e9", "nan", "inf", "-inf", "0.5"]
 WORDS += ["x", "32x", "32x64", "0,9", "9,0", ",", "0,0,9,9", "foreground", "ssim", "l2"]
 WORDS += ["é", "rgb", "random", "imagenet", "no/such/file", ".", "orb", "layer2", "%s"]
+
+
+def hang(*_):
+    """End a case that takes too long, in a way that no script expects."""
+    raise AssertionError("a hang")
 
 
 def called(main, *arguments):
@@ -78,10 +161,14 @@ def called(main, *arguments):
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("default")
+        signal.signal(signal.SIGALRM, hang)
+        signal.alarm(LIMIT)
         try:
             code = main([str(argument) for argument in arguments])
         except SystemExit as stop:  # of argparse
             code = stop.code
+        finally:
+            signal.alarm(0)
     lines = errors.getvalue().strip().split("\n")
     last = lines[-1] if lines else ""
     context = f"{[*map(str, arguments)]} -> {code}: {errors.getvalue()}"
@@ -187,25 +274,56 @@ def test_options_of_testing(finished, arguments):
         assert not left_behind(folder)
 
 
-@SLOW
-@given(
-    files=st.dictionaries(
-        st.tuples(st.sampled_from(FOLDERS), st.sampled_from(NAMES)),
+def files_in(folders):
+    """Draw files with whatever content in some of the folders."""
+    return st.dictionaries(
+        st.tuples(st.sampled_from(folders), st.sampled_from(NAMES)),
         st.sampled_from(sorted(CONTENTS)),
         max_size=10,
+    )
+
+
+def image_files(folder):
+    """Return the names of all files in a folder that look like images."""
+    return {
+        written_name(path.relative_to(folder).as_posix())
+        for path in folder.rglob("*")
+        if path.name.lower().endswith((*SUFFIXES, *IMAGE_LIKE))
+        and not any(part.startswith((".", "__")) for part in path.parts[-4:])
+    }
+
+
+def check_none_is_lost(folder, results):
+    """Compare the images in a folder with what was judged and what was not."""
+    [table] = results.rglob("predict/*/scores.csv")
+    judged = {
+        row["file"].partition("#")[0] for row in read_table(table.read_bytes().decode())
+    }
+    left_out = table.with_name(NOT_JUDGED)
+    named = (
+        {row["file"] for row in read_table(left_out)} if left_out.exists() else set()
+    )
+    assert judged | named == image_files(folder)
+
+
+@SLOW
+@given(
+    drawn=st.sampled_from([FOLDERS, *OTHERS]).flatmap(
+        lambda folders: st.tuples(st.just(folders), files_in(folders))
     ),
     sound=st.integers(0, 6),
     skip=st.booleans(),
 )
-def test_folders(files, sound, skip):
+def test_folders(drawn, sound, skip):
     """Whatever the folder holds, a message names it, or all three scripts end well."""
+    folders, files = drawn
     with scratch() as folder:
         for (where, name), content in files.items():
             path = folder / "parts/nut" / where / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(CONTENTS[content])
         for index in range(sound):
-            path = folder / "parts/nut/train/good" / f"sound{index}.png"
+            path = folder / "parts/nut" / folders[0] / f"sound{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(CONTENTS["png"])
         extra = ["--skip-unreadable"] if skip else []
@@ -215,8 +333,12 @@ def test_folders(files, sound, skip):
         assert len(models) == (code == 0)
         for model in models:
             code, _ = called(finetune.main, "-p", model, *extra)
+            if code:
+                continue
+            called(script.main, "-p", model, "-s", *extra)
+            code, _ = called(script.main, "-p", model, "-d", "parts/nut", *extra)
             if code == 0:
-                called(script.main, "-p", model, "-s", *extra)
+                check_none_is_lost(folder / "parts/nut", folder / "results")
         assert not left_behind(folder)
 
 
@@ -249,6 +371,67 @@ def test_damaged_files(finished, kind, how, place):
         (folder / "models").mkdir()
         (folder / "model.hdf5").rename(folder / "models/model.hdf5")
         called(script.main, "-p", "models")
+        assert not left_behind(folder)
+
+
+def linked(file, name):
+    file[name] = h5py.SoftLink("/record")
+
+
+def outside(file, name):
+    file[name] = h5py.ExternalLink("/etc/passwd", "/")
+
+
+def never_written(file, name):
+    file.create_dataset(name, (10**9,), "f8", chunks=(10**6,))
+
+
+def external(file, name):
+    file.create_dataset(name, (9,), "u1", external=[("/etc/passwd", 0, 9)])
+
+
+def virtual(file, name):
+    layout = h5py.VirtualLayout((9,), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "x", (9,))
+    file.create_virtual_dataset(name, layout)
+
+
+def text(file, name):
+    file.create_dataset(name, data="text")
+
+
+HOSTILE = [linked, outside, never_written, external, virtual, text]
+VALUES = ["../../x", "/tmp/x", "", "a\0b", -1, 10**30, 1e400, None, [], {}, [[]] * 99]
+
+
+@SLOW
+@given(
+    change=st.sampled_from(HOSTILE),
+    place=st.integers(0, 99),
+    key=st.integers(0, 99),
+    value=st.sampled_from(VALUES),
+)
+def test_hostile_model_files(finished, change, place, key, value):
+    """An array or a setting of a model file is another thing than it seems to be."""
+    with scratch() as folder:
+        shutil.copytree(finished / "results", "results")
+        for name in ("array.hdf5", "record.hdf5"):
+            shutil.copy(finished / "model.hdf5", name)
+        with h5py.File("array.hdf5", "a") as file:
+            names: list[str] = []
+            file.visit(names.append)
+            array = names[place % len(names)]
+            del file[array]
+            change(file, array)
+        with h5py.File("record.hdf5", "a") as file:
+            record = json.loads(file.attrs["record"])
+            record[sorted(record)[key % len(record)]] = value
+            file.attrs["record"] = json.dumps(record)
+        for name in ("array.hdf5", "record.hdf5"):
+            called(script.main, "-p", name, "-d", finished / "data/washer/test/good")
+        assert {path.name for path in folder.iterdir()} <= {
+            *("results", "array.hdf5", "record.hdf5"),
+        }
         assert not left_behind(folder)
 
 
