@@ -56,7 +56,8 @@ def trained(samples, tmp_path_factory):
 
 def results_of(folder, model, kind):
     """Return the only folder of results of this kind."""
-    [outputs] = (folder / "results/samples/washer/mvtecCAE/ssim").glob(f"*/{kind}/*")
+    results = folder / "results/samples/washer/mvtecCAE/ssim"
+    [outputs] = filter(Path.is_dir, results.glob(f"*/{kind}/*"))
     assert outputs.parts[-3] == model.parent.name
     return outputs
 

@@ -211,15 +211,19 @@ def check_ray(address: str | None) -> None:
         )
 
 
-def check_images(name: str, folder: Path, options: Options) -> None:
+def check_images(
+    name: str, folder: Path, options: Options, skip_unreadable: bool
+) -> None:
     """Raise `UserError` if a category has too few images to train a method on."""
     from methods.base import check_defective
     from methods.pipeline.splitting import check_count, known_defects, split_good
     from processing.data.dataset import SEED, scan_category
+    from processing.data.listing import check_faults
 
     values = _values(name, options) if name in METHODS else {"seed": SEED}
     shape, seed = (1, 1, 1), values["seed"]
     category = scan_category(folder, image_shape=shape, cache_bytes=0, seed=seed)
+    check_faults(folder, category.scan.left_out, skip_unreadable)
     good = category.train
     check_count(good, folder)
     if name not in METHODS:

@@ -50,10 +50,12 @@ def check_trainings(runs: Sequence[argparse.Namespace]) -> None:
     check_backend(runs[0].devices)
     method_checks.check_ray(runs[0].ray)
     check_writable(runs[0].models)
+    if len({options.input_dir for options in runs}) == 1 and not any(
+        options.architecture[0] in MULTI_CATEGORY for options in runs
+    ):
+        check_category(runs[0].input_dir)
     for options in runs:
         (method,) = options.architecture
-        if method not in MULTI_CATEGORY:
-            check_category(options.input_dir)
         method_checks.check_options(method, method_options.given(options))
 
 
@@ -109,7 +111,7 @@ def _check_new_run(options: argparse.Namespace) -> None:
     method_checks.check_options(method, given)
     method_checks.check_cluster(method, options.ray)
     for folder in categories or [options.input_dir]:
-        method_checks.check_images(method, folder, given)
+        method_checks.check_images(method, folder, given, options.skip_unreadable)
     names = category_names(options.input_dir)
     check_writable(options.models.joinpath(*names, folder_name(method)))
 

@@ -145,11 +145,18 @@ def _identity(path: str) -> _Identity:
 def report_left_out(
     folder: Path, left_out: Sequence[LeftOut], skip_unreadable: bool = False
 ) -> None:
-    """Name what is not taken in one warning.
+    """Name what is not taken in one warning, or see `check_faults`."""
+    check_faults(folder, left_out, skip_unreadable)
+    if left_out:
+        named = some(map(str, left_out), separator="; ")
+        files = count(len(left_out), "file")
+        warnings.warn(f"not taken: {files} in {folder}: {named}", stacklevel=3)
 
-    Raises:
-        UserError: something cannot be read, unless that is to be skipped.
-    """
+
+def check_faults(
+    folder: Path, left_out: Sequence[LeftOut], skip_unreadable: bool = False
+) -> None:
+    """Raise `UserError` if something cannot be read, unless that is to be skipped."""
     faults = [item for item in left_out if item.fault]
     if faults and not skip_unreadable:
         raise UserError(
@@ -157,10 +164,6 @@ def report_left_out(
             f"cannot be taken: {some(map(str, faults), '; ')} (--skip-unreadable "
             "leaves them out)"
         )
-    if left_out:
-        named = some(map(str, left_out), separator="; ")
-        files = count(len(left_out), "file")
-        warnings.warn(f"not taken: {files} in {folder}: {named}", stacklevel=3)
 
 
 def existing(path: Path, expected: str) -> Path:

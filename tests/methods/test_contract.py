@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 
 import methods
-from methods.backbones import BACKBONES, levels
 from methods.base import NotFittedError, TrainingImages
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
-from methods.diffusion.presets import PRESETS, architecture
-from methods.pipeline.training import configure
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
@@ -44,8 +41,6 @@ CONFIGS = {  # of methods that are not as small as they go with `TRAINED`
     },
     "skipCAE": {**TRAINED, "image_shape": (256, 256, 1)},
 }
-
-SMALL = {"AE": {"latent": 4}, "AnoDDPM": {"preset": "tiny"}, "DDAD": {"preset": "tiny"}}
 
 
 def make(name):
@@ -85,29 +80,6 @@ def test_unfitted_raises(name, rng):
     method = make(name)
     with pytest.raises(NotFittedError):
         method.anomaly_map(batch_for(method, rng))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_default_size_of_rectangular_images_suits(name):
-    """Of multiples that the network needs; the square where they are too coarse."""
-    small = {key: ("", value) for key, value in SMALL.get(name, {}).items()}
-    method = configure(name, small, [(1000, 400)]).method
-    height, width, _ = method.image_shape
-    assert (height == width) == (name in ("AnoGAN", "skipCAE"))
-    assert 1.6 < height / width < 3.2 or height == width == method.size
-    assert 0.66 < height * width / method.size**2 < 1.5
-    method.build()
-
-
-@pytest.mark.parametrize("aspect", [1, 2.5, 4])
-def test_default_sizes_are_multiples_for_each_preset_and_backbone(aspect):
-    images = [(round(1000 * aspect), 1000)]
-    size = methods.get("AnoDDPM").default_size(images, {})
-    for preset in PRESETS:
-        assert not np.any(np.mod(size, architecture(preset, (*size, 3)).stride))
-    for backbone in BACKBONES:
-        size = methods.get("PaDiM").default_size(images, {"backbone": backbone})
-        assert not np.any(np.mod(size, [[x.stride] for x in levels(backbone)]))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -241,16 +241,16 @@ def test_reconstructions_lie_on_the_whole_image(noise):
     [
         {"span": (0, 100)},
         {"pad": True},
-        {"crop": (32, 40)},
+        {"crop": (32, 64)},
         {"register": "ecc"},
         {"register": "orb"},
         {"register": "ecc", "reference": "{washer}/train/good/002.png"},
         {"mask": "0,0,30,30"},
         {"mask": "foreground"},
         {"mask": "0,0,30,30", "blank": True},
-        {"tile": 16},
-        {"tile": 16, "stride": 4},
-        {"size": (40, 64)},
+        {"tile": 32},
+        {"tile": 32, "stride": 8},
+        {"size": (64, 64)},
     ],
 )
 def test_every_option_changes_what_is_seen_and_is_stored(tmp_path, options, samples):
@@ -270,7 +270,7 @@ def test_every_option_changes_what_is_seen_and_is_stored(tmp_path, options, samp
     seen = []
     for values in (plain, {**plain, **options}):
         preparation = learn(Preparation(**values), good)
-        method = CAE(image_shape=(32, 32, 1))
+        method = CAE(image_shape=preparation.seen_shape)
         path = tmp_path / "model.hdf5"
         method.build()
         save_model(path, Detector(method, preparation), training_record("mvtecCAE"))

@@ -27,6 +27,7 @@ from methods.pipeline.judging import (
 from methods.pipeline.testing import Options
 from processing.data.dataset import scan_images
 from processing.data.image_set import ImageSet
+from processing.data.listing import LeftOut
 from processing.errors import UserError
 from processing.files import read_table
 
@@ -118,12 +119,14 @@ def test_some_images_are_left_out(images):
 def test_what_is_left_out_is_listed(tmp_path):
     for name in ("a.png", "c.png"):
         cv2.imwrite(str(tmp_path / name), np.zeros((8, 8), np.uint8))
-    (tmp_path / "b\udce9.png").write_bytes(b"no image")
+    (tmp_path / "b.png").write_bytes(b"no image")
     images = scan_images(tmp_path, (8, 8, 1))
-    readable = without(images, {"b\udce9.png", "c.png"})  # one has been mended since
-    write_left_out(tmp_path, images, readable)
-    [row] = read_table((tmp_path / NOT_JUDGED).read_text())
-    assert (row["file"], row["size"]) == (r"b\udce9.png", "8")
+    readable = without(images, {"b.png", "c.png"})  # one has been mended since
+    not_taken = [LeftOut("d\udce9.heic", "a format that is not read")]
+    write_left_out(tmp_path, images, readable, not_taken)
+    first, row = read_table((tmp_path / NOT_JUDGED).read_text())
+    assert (first["file"], first["size"]) == (r"d\udce9.heic", "")
+    assert (row["file"], row["size"]) == ("b.png", "8")
     assert "not a readable image" in row["reason"]
     write_left_out(tmp_path, images, images)
     assert not (tmp_path / NOT_JUDGED).exists()
