@@ -9,6 +9,7 @@ from processing.data.listing import some
 from processing.data.scan import find_categories, scan
 from processing.data.sizes import Size, describe_sizes
 from processing.data.survey import MISSING, ImageGroup, Survey
+from processing.errors import UserError, one_line
 from processing.wording import count, printable
 
 from .parser import new_parser, parse, run_command
@@ -29,10 +30,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> None:
         folders, others = find_categories(options.folder)
-        for folder in folders or [options.folder]:
-            print_survey(Survey(scan(folder), masks=True))
+        if not folders:
+            print_survey(Survey(scan(options.folder), masks=True))
+        failed = []
+        for folder in folders:
+            try:
+                print_survey(Survey(scan(folder), masks=True))
+            except UserError as error:
+                failed.append(f"{folder.name}: {one_line(error)}")
         if others:
             print(f"warning: no categories: {some(others)}")
+        if failed:
+            raise UserError(
+                f"{count(len(failed), 'category', 'categories')} with an "
+                f"error: {some(failed, '; ')}"
+            )
 
     return run_command(work, debug=options.debug)
 

@@ -80,3 +80,12 @@ def test_nothing_to_inspect(tmp_path, capsys):
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2
     assert "nowhere" in errors[0]
+
+
+def test_a_category_in_error_hides_no_other(category, capsys):
+    bolt = category.parent / "bolt"
+    make(bolt, "train/good/0.png", "train/good/0.bmp")
+    assert main([str(category.parent)]) == 1
+    output, error = capsys.readouterr()
+    assert "data/nut: train and test" in output
+    assert error.startswith("error: 1 category with an error: bolt: two images of one ")
