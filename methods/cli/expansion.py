@@ -30,8 +30,11 @@ def expand_runs(
         options = {}
         for key, value in content.items():
             if ":" in str(key) or str(key).lower() in known:
-                variants = value if isinstance(value, list) else [value or {}]
-                sections[canonical_name(str(key))] = variants
+                name = canonical_name(str(key))
+                if name in sections:
+                    raise UsageError(f"--config: {name} stands there twice")
+                several = isinstance(value, list) and value
+                sections[name] = value if several else [value or {}]
             else:
                 options[key] = value
         return ddad_config.options(options)

@@ -24,3 +24,18 @@ def test_a_folder_that_cannot_be_listed_is_one_line(tmp_path, monkeypatch, capsy
     with pytest.raises(SystemExit):
         expand_runs(build_parser(), ["-d", str(tmp_path / "set")])
     assert "cannot list" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("section", ["PaDiM:", "PaDiM: []", "PaDiM: {}"])
+def test_a_section_without_options_is_one_run(section, tmp_path):
+    (tmp_path / "all.yaml").write_text(section)
+    arguments = ["-d", str(tmp_path), "-a", "padim", "--config"]
+    [run] = expand_runs(build_parser(), [*arguments, str(tmp_path / "all.yaml")])
+    assert run[-2:] == ["-a", "PaDiM"]
+
+
+def test_a_method_has_one_section(tmp_path, capsys):
+    (tmp_path / "all.yaml").write_text("PaDiM: {size: 64}\npadim: {size: 32}\n")
+    with pytest.raises(SystemExit):
+        expand_runs(build_parser(), ["-d", "x", "--config", str(tmp_path / "all.yaml")])
+    assert "PaDiM stands there twice" in capsys.readouterr().err
