@@ -293,9 +293,9 @@ def image_files(folder):
     }
 
 
-def check_none_is_lost(folder, results):
-    """Compare the images in a folder with what was judged and what was not."""
-    [scores] = results.rglob("predict/*/scores.csv")
+def check_none_is_lost(folder, run):
+    """Compare the images in a folder with what a run judged and what it did not."""
+    [scores] = Path("results").rglob(f"{run}/predict/*/scores.csv")
     names = set()
     for table in (scores, scores.with_name(NOT_JUDGED)):
         if table.exists():
@@ -328,7 +328,7 @@ def test_folders(drawn, sound, skip):
         quick = ["-a", "padim", "--features=2", "--size=32", "--weights=random"]
         code, _ = called(train.main, "-d", "parts/nut", *quick, *extra)
         models = list(folder.rglob("*.hdf5"))
-        assert len(models) == (code == 0)
+        assert models or code  # several of a data set, of which some may fail
         for model in models:
             code, _ = called(finetune.main, "-p", model, *extra)
             if code:
@@ -336,7 +336,7 @@ def test_folders(drawn, sound, skip):
             called(script.main, "-p", model, "-s", *extra)
             code, _ = called(script.main, "-p", model, "-d", "parts/nut", *extra)
             if code == 0:
-                check_none_is_lost(folder / "parts/nut", folder / "results")
+                check_none_is_lost(folder / "parts/nut", model.parent.name)
         assert not left_behind(folder)
 
 
