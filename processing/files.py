@@ -33,17 +33,6 @@ _TEMPORARY = re.compile(
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _QUOTED = frozenset(',"\r\n')
 
-LOCK = ".lock"  # of a folder that one process at a time works in
-ABANDONED = 24 * 3600.0  # seconds, the age of what an unknown process left behind
-# Of `replacing` and `temporary_folder`: what for, which machine, process, and a random
-# ending.
-_TEMPORARY = re.compile(
-    r"\.(?P<stem>.*)-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-\w{8}(\.\w+)?", re.DOTALL
-)
-# What OWASP names as the beginning of a formula, and our mark before it.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-_QUOTED = frozenset(',"\r\n')
-
 log = logging.getLogger(__name__)
 
 
