@@ -98,7 +98,7 @@ def _check_update(options: argparse.Namespace) -> None:
 
 
 def _check_new_run(options: argparse.Namespace) -> None:
-    from processing.data.dataset import category_names, check_category, scan_dataset
+    from processing.data.dataset import category_names, scan_dataset
     from processing.files import check_writable
 
     (method,) = options.architecture
@@ -106,8 +106,6 @@ def _check_new_run(options: argparse.Namespace) -> None:
     categories = scan_dataset(options.input_dir)
     if categories:
         _check_several(method, categories, options)
-    else:
-        check_category(options.input_dir)
     method_checks.check_options(method, given)
     method_checks.check_cluster(method, options.ray)
     for folder in categories or [options.input_dir]:
