@@ -204,11 +204,6 @@ def check_readable(
     return images.subset(i for i in range(len(images)) if i not in faults)
 
 
-def images_below(folder: Path) -> list[Path]:
-    """Return the image files in a folder and the folders below it, sorted."""
-    return [folder / name for name in list_images(folder).images]
-
-
 def _image_set(
     images: Sequence[FoundImage],
     image_shape: tuple[int, int, int],
