@@ -150,4 +150,4 @@ def test_killed_at_any_moment(killer, category):
         killer.run(*command, killer.folder / "killed")
         expected = contents(killer.folder / "results")
         assert contents(killer.folder / "killed") == expected
-    assert killer.kills == 20
+    assert killer.kills == 2 * KILLS

@@ -35,20 +35,12 @@ IMAGE_LIKE = (
     *(".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpf", ".jpx", ".jxl", ".jxr"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".raw"),
     *(".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".exr", ".hdr", ".tga", ".psd", ".ico"),
-    *(
-        ".svg",
-        ".apng",
-        ".mpo",
-        ".dicom",
-        ".ima",
-        ".mha",
-        ".mhd",
-        ".nrrd",
-        ".czi",
-        ".svs",
-    ),
+    *(".svg", ".apng", ".mpo", ".dicom", ".ima", ".mha", ".mhd", ".nrrd"),
+    *(".czi", ".svs"),
 )
 
+# Not by `catch_warnings`, which takes away those of other threads, too.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 # Grey stays grey, alpha is dropped, 16 bit is kept, EXIF orientation is applied.
 _FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
 _UNKNOWN = "not an image, damaged, or of a kind that is not read"
@@ -401,8 +393,7 @@ def _to_channels(pixels: NDArray[Any], channels: int) -> NDArray[Any]:
 def _header(path: Path) -> Stored:
     """Return what the header of a file says that is no TIFF file."""
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore")
+        with Image.open(path) as image:
             size, layout = (image.height, image.width), f"{image.mode} {image.tile}"
             colour = image.getbands()[0] not in ("1", "L", "I")
             bits = 16 if ";16" in layout else 8

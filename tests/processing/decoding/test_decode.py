@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import cv2
@@ -203,6 +204,21 @@ def test_other_names_of_jpeg(tmp_path, photo, suffix):
 def test_kinds_of_images_are_taken_or_known_not_to_be():
     assert not set(SUFFIXES) & set(IMAGE_LIKE)
     assert all(suffix == suffix.lower() for suffix in (*SUFFIXES, *IMAGE_LIKE))
+
+
+def test_reading_a_header_leaves_warnings_of_other_threads(tmp_path, monkeypatch):
+    """`warnings.catch_warnings` would have taken them: filters are of the process."""
+    path = tmp_path / "image.png"
+    Image.new("L", (4, 3)).save(path)
+    bands = Image.Image.getbands
+
+    def warn_meanwhile(image):
+        warnings.warn("of another thread", UserWarning, stacklevel=1)
+        return bands(image)
+
+    monkeypatch.setattr(Image.Image, "getbands", warn_meanwhile)
+    with pytest.warns(UserWarning, match="of another thread"):
+        assert read_size(path) == (3, 4)
 
 
 def test_conversions_between_float_and_uint8():
