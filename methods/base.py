@@ -171,6 +171,23 @@ class Method(ABC):
         """
         raise UsageError(f"{self.name} cannot take in images later: train it anew")
 
+    def without(self, good: ImageSet, left_out: Sequence[int]) -> "Method":
+        """Return the method as if it had not seen some good images; it stays as it is.
+
+        Its maps of these images are then those of images that it does not know.
+
+        Args:
+            good: all the images that were fitted or, of shots, remembered, in order.
+            left_out: indices of those that it is not to know.
+
+        Raises:
+            UsageError: a method that would have to be trained anew.
+        """
+        raise UsageError(
+            f"--folds: {self.name} would have to be trained anew without some images: "
+            "expected train.py --validation SHARE, which keeps more of them apart"
+        )
+
     def support(self, count: int) -> np.ndarray:
         """Draw which of `count` good images are remembered, sorted indices."""
         raise UsageError(f"{self.name} remembers no shots")

@@ -33,6 +33,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "diffusion": Derived("4 at a side of 256"),
     },
     "seed": {"all": 42},
+    "validation": {"all": 0.1},
     "size": {"all": 256, "AnoGAN": 64, "diffusion": 128},
     "span": {"all": Derived("all that their type or file says")},
     "pad": {"all": False},

@@ -230,7 +230,8 @@ def check_images(
         return
     if name == "CNN" and not values["synthetic"]:
         check_defective(name, len(known_defects(category, seed)))
-    fit, _ = split_good(good, category, seed)
+    _, share = options.get("validation", ("", None))
+    fit, _ = split_good(good, category, seed, share)
     if name in SHOTS and values["shots"] > len(fit):
         raise UserError(
             f"--shots {values['shots']} needs as many good images to fit. "

@@ -72,6 +72,9 @@ def _add_common(group: argparse._ArgumentGroup) -> None:
     add("--sigma", type=sigma, metavar="PIXELS", help="blur of the anomaly maps")
     seed = _number("seed")
     add("--seed", type=seed, metavar="N", help="of all draws")
+    help_ = "of the good images that validate: that stop the training and bound the "
+    help_ += "false alarms that a decision can promise"
+    add("--validation", type=_number("validation", float), metavar="SHARE", help=help_)
 
 
 def _add_preparation(group: argparse._ArgumentGroup) -> None:

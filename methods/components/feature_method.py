@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import keras
 import numpy as np
@@ -14,6 +14,8 @@ from methods.base import BATCH, Method, NotFittedError
 from processing.data.sizes import Size, size_for
 
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
+
+Own = TypeVar("Own", bound="FeatureMethod")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -93,6 +95,13 @@ class FeatureMethod(Method):
         self.build_backbone()
         network = self.networks["backbone"]
         return backbones.load_weights(network, self.backbone, self.weights)
+
+    def twin(self: Own) -> Own:
+        """Return a method with the same backbone and arrays, not yet fitted."""
+        twin = type(self)(**self.get_config())
+        twin.arrays = dict(self.arrays)
+        twin.networks = {"backbone": self.networks["backbone"]}
+        return twin
 
     def backbone_bytes(self) -> int:
         """Return about how much memory the backbone takes while it works."""

@@ -40,6 +40,7 @@ RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("size", "crop", "tile", "stride"), (1, LARGEST_SIDE)),
     **dict.fromkeys(("image_shape",), (1, LARGEST_SIDE)),
     "seed": (0, 2**32 - 1),
+    "validation": (0.01, 0.9),
     "steps": (0, 10_000),
     "sigma": (0, 1000),
     "latent": (1, 2**14),

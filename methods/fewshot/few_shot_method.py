@@ -74,9 +74,26 @@ class ShotMethod(FeatureMethod):
         if validation:
             self.calibrate(validation)
 
+    def without(self, good: ImageSet, left_out: Sequence[int]) -> "ShotMethod":
+        """See `Method.without`; `good` are the shots."""
+        self.check_fitted()
+        if self.learned:
+            super().without(good, left_out)
+        stay = np.setdiff1d(np.arange(len(good)), left_out)
+        if not len(stay):
+            raise UserError("--folds: expected more --shots: none would be left")
+        twin = self.twin()
+        twin.remember(good.subset(stay), None)
+        return twin
+
     @abstractmethod
     def use(self) -> None:
         """Make the network that judges, of the networks as they are."""
+
+    @property
+    def learned(self) -> bool:
+        """Whether more than the memory is made of good images."""
+        return True
 
     @property
     def banks(self) -> list[MemoryBank]:

@@ -81,6 +81,10 @@ class FewShot(ShotMethod):
         }
         return self
 
+    @property
+    def learned(self) -> bool:
+        return self.train
+
     def _add_head(self) -> None:
         height, width, _ = self.image_shape
         self.networks["head"] = residual_head(

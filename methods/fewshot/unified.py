@@ -91,6 +91,10 @@ class Unified(FewShot):
         }
         return self
 
+    @property
+    def learned(self) -> bool:
+        return True
+
     def remember(self, shots: ImageSet, validation: ImageSet | None) -> None:
         for name in [name for name in self.arrays if "@" in name]:  # other categories
             del self.arrays[name]

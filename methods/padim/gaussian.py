@@ -118,6 +118,20 @@ class Statistics:
         in_threads(gaussian.mean, lambda part: _restore_sums(gaussian, result, part))
         return result
 
+    def remove(self, features: np.ndarray) -> None:
+        """Take away the float32 features (n, p, d) of n of the images again.
+
+        Raises:
+            ValueError: the dual form, which keeps features and has no sums.
+        """
+        if self.upper or self.shift is None:
+            raise ValueError(f"no sums of {self.images} images: `add` those that stay")
+        moved, shift = features.transpose(1, 0, 2), self.shift[:, None]
+        add = self._add
+        in_threads(self.shift, lambda part: add(moved[part] - shift[part], part, -1))
+        self.count -= len(features)
+        self.images -= len(features)
+
     def empty(self) -> "Statistics":
         """Return statistics of as many images to come, about the same `shift`."""
         return Statistics(*self.total.shape, self.images, self.shift)
@@ -144,15 +158,15 @@ class Statistics:
         for block, addition in zip(self.rows, other.rows, strict=True):
             block += addition
 
-    def _add(self, x: np.ndarray, part: slice) -> None:
-        self.total[part] += x.sum(axis=1, dtype=np.float64)
+    def _add(self, x: np.ndarray, part: slice, sign: int = 1) -> None:
+        self.total[part] += sign * x.sum(axis=1, dtype=np.float64)
         if self.upper:
             self._keep(x, part)
             return
         x = x.astype(self.rows[0].dtype)
         flipped = np.ascontiguousarray(x.transpose(0, 2, 1))
         for block, rows in zip(self.rows, row_blocks(x.shape[2]), strict=True):
-            block[part] += flipped[:, rows] @ x[:, :, : rows.stop]
+            block[part] += sign * (flipped[:, rows] @ x[:, :, : rows.stop])
 
     def _keep(self, x: np.ndarray, part: slice) -> None:
         for block, rows in zip(self.rows, row_blocks(self.images), strict=True):

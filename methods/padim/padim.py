@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,9 @@ from methods.components.enlarge import Enlarge, on_grid
 from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
 from processing.data.image_set import ImageSet
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 
-from .gaussian import Gaussian, Statistics, peak_bytes
+from .gaussian import Gaussian, Statistics, is_dual, peak_bytes
 from .mahalanobis import Mahalanobis
 
 EPSILON = 0.01  # added to all variances, as in the paper
@@ -109,9 +109,40 @@ class PaDiM(ShardedMethod):
         started = time.perf_counter()
         total = self.networks["gaussian"].count + len(images.good)
         self._check_memory(total)
-        statistics = Statistics.extending(self._gaussian(), len(images.good))
+        gaussian = self._gaussian()
+        del self.networks["gaussian"]  # its memory is needed
+        self.graph = None
+        statistics = Statistics.extending(gaussian, len(images.good))
         self._take(statistics, images.good, run)
         return self._finish(statistics, images.validation, started)
+
+    def without(self, good: ImageSet, left_out: Sequence[int]) -> "PaDiM":
+        """See `Method.without`: the sums of their features are taken away.
+
+        Where few images stay, features are kept in the place of sums, and those of the
+        images that stay are added up.
+        """
+        self.check_fitted()
+        twin, count = self.twin(), self.networks["gaussian"].count
+        stay = np.setdiff1d(np.arange(len(good)), left_out)
+        if count != len(good) or len(stay) == 0:
+            raise UserError(
+                f"--folds: expected the {count} images that the model was fitted to, "
+                f"and some of them to stay. Received: {len(good)}, of which "
+                f"{len(stay)} stay"
+            )
+        if is_dual(len(stay), self.channels):
+            height, width = self.grid
+            statistics = Statistics(height * width, self.channels, len(stay))
+            twin._take(statistics, good.subset(stay), None)
+        else:
+            statistics = Statistics.extending(self._gaussian(), 0)
+            for features in twin._flat(good.subset(left_out)):
+                statistics.remove(features)
+        gaussian = statistics.finish(EPSILON)
+        twin.arrays["count"] = np.array(gaussian.count)
+        twin._use(Mahalanobis.of(gaussian))
+        return twin
 
     def _take(self, statistics: Statistics, images: ImageSet, run: Run | None) -> None:
         """Add the features of all images to `statistics`."""
@@ -153,8 +184,8 @@ class PaDiM(ShardedMethod):
         return self
 
     def _gaussian(self) -> Gaussian:
-        """Take the Gaussian out of its layer, which is used up."""
-        layer, self.graph = self.networks.pop("gaussian"), None
+        """Return a copy of the Gaussian in its layer."""
+        layer = self.networks["gaussian"]
         mean, *blocks = (np.array(weight) for weight in layer.weights)
         rows, upper = blocks[: len(layer.rows)], blocks[len(layer.rows) :]
         return Gaussian(layer.count, mean, layer.epsilon, rows, upper)

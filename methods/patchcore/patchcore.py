@@ -1,7 +1,7 @@
 """PatchCore: distances of local features from a memory bank of good ones."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
 from methods.engine.progress_bar import tracked
 from processing.data.image_set import ImageSet
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 
 from .coreset import greedy_coreset
 from .reweighting import Reweighting
@@ -103,6 +103,29 @@ class PatchCore(ShardedMethod):
         bank = np.asarray(self.networks.pop("bank").bank)
         return self._learn(images, bank, time.perf_counter(), run)
 
+    def without(self, good: ImageSet, left_out: Sequence[int]) -> "PatchCore":
+        """See `Method.without`: the bank is left without the patches of these images.
+
+        What a coreset of the other images alone had chosen in their place is not in it:
+        the maps are rather higher than those of a model trained anew.
+        """
+        self.check_fitted()
+        sources = self.arrays.get("sources", np.array(-1))
+        if sources.min() < 0 or len(good) != self.arrays["images"]:
+            raise UserError(
+                f"--folds: expected a model of {len(good)} images that knows which of "
+                "them its patches are of: train it anew"
+            )
+        stay = ~np.isin(sources, left_out)
+        if not stay.any():
+            raise UserError("--folds: expected more folds: no patch is left of a bank")
+        bank = np.asarray(self.networks["bank"].bank)[stay]
+        twin = self.twin()
+        twin.arrays |= {"kept": np.array(len(bank)), "sources": sources[stay]}
+        twin._use(len(bank))
+        twin.networks["bank"].bank.assign(bank)
+        return twin
+
     def _learn(
         self,
         images: TrainingImages,
@@ -119,7 +142,9 @@ class PatchCore(ShardedMethod):
         first = int(np.random.default_rng(self.seed).integers(len(candidates)))
         picks = greedy_coreset(candidates, kept, first)
         chosen = np.array(list(tracked(picks, kept, "coreset")))
+        sources = self._sources(len(images.good), len(candidates), bank)[chosen]
         self.arrays |= {"images": np.array(count), "kept": np.array(kept)}
+        self.arrays["sources"] = sources
         self._use(kept)
         self.networks["bank"].bank.assign(candidates[chosen])
         self.calibrate(images.validation)
@@ -157,6 +182,19 @@ class PatchCore(ShardedMethod):
             candidates[filled : filled + len(patches)] = patches
             filled += len(patches)
         return candidates
+
+    def _sources(
+        self, added: int, candidates: int, bank: np.ndarray | None
+    ) -> np.ndarray:
+        """Return the number (n,) of the good image that each candidate is of.
+
+        Of a bank of an earlier version, that does not know its own, -1.
+        """
+        older = 0 if bank is None else len(bank)
+        known = self.arrays.get("sources", np.full(older, -1)) if older else np.empty(0)
+        first = int(self.arrays.get("images", 0)) if older else 0
+        new = np.repeat(np.arange(added), (candidates - older) // added)
+        return np.concatenate([known, first + new]).astype(np.int32)
 
     def _patches(self, images: ImageSet, drawn: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the patches (n, d) of each image whose numbers are in `drawn`."""

@@ -58,12 +58,13 @@ def start_run(
             f"of {choices}"
         )
     method.check()
+    _, share = options.get("validation", ("", None))
     categories = {}
     for folder, found, (_, name) in zip(folders, scans, names, strict=True):
         shape, seed = detector.image_shape, method.seed
         category = scan_category(found, image_shape=shape, cache_bytes=0, seed=seed)
         good = check_readable(category.train, skip_unreadable)
-        splits = split(method, good, category)
+        splits = split(method, good, category, share)
         folder = folder.absolute()
         categories[name] = CategoryRecord(folder=str(folder), splits=splits)
     record = TrainingRecord(

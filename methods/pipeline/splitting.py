@@ -10,12 +10,19 @@ from methods.detector.records import Splits, TrainingRecord
 from methods.detector.results import FinetuningResult
 from processing.data.dataset import Category
 from processing.data.image_set import ANOMALOUS, ImageSet
-from processing.data.splits import Indices, split_finetuning, split_validation
+from processing.data.splits import (
+    VALIDATION,
+    Indices,
+    split_finetuning,
+    split_validation,
+)
 from processing.decoding.medical import file_of
 from processing.errors import UsageError, UserError
 
 
-def split(method: Method, good: ImageSet, category: Category) -> Splits:
+def split(
+    method: Method, good: ImageSet, category: Category, share: float | None = None
+) -> Splits:
     """Return the names of the good images to fit, to validate and to remember.
 
     Those of the test set are recorded, too, if they were drawn.
@@ -24,9 +31,10 @@ def split(method: Method, good: ImageSet, category: Category) -> Splits:
         method: that is to learn.
         good: the training images of `category` that can be used.
         category: whose own validation images are taken, if it has any.
+        share: of the good images that is to validate; None for `VALIDATION`.
     """
     check_count(good, category.scan.folder)
-    fit, validation = split_good(good, category, method.seed)
+    fit, validation = split_good(good, category, method.seed, share)
     parts = {"fit": fit, "validation": validation}
     if "shots" in method.needs:
         parts["shots"] = fit[method.support(len(fit))]
@@ -38,13 +46,19 @@ def split(method: Method, good: ImageSet, category: Category) -> Splits:
 
 
 def split_good(
-    good: ImageSet, category: Category, seed: int
+    good: ImageSet, category: Category, seed: int, share: float | None = None
 ) -> tuple[Indices, Indices]:
     """Return the indices of the good images to fit and to validate; see `split`."""
     apart = np.isin(good.names, category.validation)
     if apart.any() and not apart.all():
+        if share is not None:
+            raise UsageError(
+                f"--validation: {category.scan.folder} has {apart.sum()} validation "
+                f"images of its own. Received: {share}"
+            )
         return np.flatnonzero(~apart), np.flatnonzero(apart)
-    return split_validation(len(good), seed=seed, groups=good.groups)
+    share = VALIDATION if share is None else share
+    return split_validation(len(good), share, seed=seed, groups=good.groups)
 
 
 def check_count(good: ImageSet, folder: Path) -> None:

@@ -44,7 +44,7 @@ def configure(
         name: see `methods.get`.
         options: by parameter of the method's class, the flag that the user knows it
             by and its value; besides those of `Preparation`, but "color" ("grayscale"
-            or "rgb") in place of its channels.
+            or "rgb") in place of its channels, and "validation" of the run.
         sizes: (h, w) of training images, which the size follows that is not given.
 
     Raises:
@@ -53,6 +53,7 @@ def configure(
     kind = methods.get(name)
     values = {key: value for key, (_, value) in options.items()}
     color = values.pop("color", None)
+    values.pop("validation", None)  # of the run
     prepared = {key: values.pop(key) for key in PREPARATION if key in values}
     known = inspect.signature(kind).parameters
     for key in values:
@@ -111,7 +112,8 @@ def start_run(
     category = scan_category(found, image_shape=shape, cache_bytes=0, seed=seed)
     good = check_readable(category.train, skip_unreadable)
     preparation = learn(detector.preparation, good)
-    splits = split(method, registrable(good, preparation), category)
+    _, share = options.get("validation", ("", None))
+    splits = split(method, registrable(good, preparation), category, share)
     if "defective" in method.needs:
         defective = known_defects(category, method.seed)
         defective = check_readable(defective, skip_unreadable)

@@ -14,7 +14,7 @@ from methods.detector.versions import versions
 from processing.data.dataset import category_folder, check_readable, scan_images
 from processing.data.image_set import ImageSet
 from processing.data.scan import is_category, is_part
-from processing.data.splits import split_validation
+from processing.data.splits import VALIDATION, split_validation
 from processing.data.survey import report
 from processing.decoding.medical import file_of
 from processing.errors import UsageError, UserError
@@ -34,8 +34,8 @@ def start_update(
 ) -> tuple[TrainingRun, TrainingRecord]:
     """Find the images of `folder` that a model lacks and create the run folder.
 
-    A tenth of them joins the validation images; the old splits stay. Images that lie
-    outside of the model's category are recorded by their absolute path.
+    The model's share of them joins the validation images; the old splits stay. Images
+    that lie outside of the model's category are recorded by their absolute path.
 
     Args:
         model: the model file, which stays as it is.
@@ -57,7 +57,10 @@ def start_update(
     added = Splits(fit=[*names], validation=[])
     if len(names) > 1:
         seed = detector.method.seed
-        fit, validation = split_validation(len(names), seed=seed, groups=new.groups)
+        share = (record.options or {}).get("validation", VALIDATION)
+        fit, validation = split_validation(
+            len(names), share, seed=seed, groups=new.groups
+        )
         added = Splits(
             fit=[names[i] for i in fit], validation=[names[i] for i in validation]
         )

@@ -11,10 +11,12 @@ from .image_set import ANOMALOUS, GOOD
 
 Indices = NDArray[np.int64]
 
+VALIDATION = 0.1  # share of the good images that validate
+
 
 def split_validation(
     n: int,
-    fraction: float = 0.1,
+    fraction: float = VALIDATION,
     *,
     seed: int,
     groups: Sequence[Hashable] | None = None,
@@ -43,6 +45,26 @@ def split_validation(
     count = min(max(1, _rounded(n * fraction)), n - 1)
     order = np.random.default_rng(seed).permutation(n)
     return np.sort(order[count:]), np.sort(order[:count])
+
+
+def split_folds(
+    n: int, folds: int, *, seed: int, groups: Sequence[Hashable] | None = None
+) -> list[Indices]:
+    """Deal `n` images out to folds of about one size, at random.
+
+    Args:
+        n: number of images.
+        folds: how many, at least 2; there are fewer of fewer images or groups.
+        seed: same seed, same folds.
+        groups: (n,) what images belong to, such as a volume; they stay together.
+
+    Returns:
+        Sorted indices of each fold; disjoint, and together all of `range(n)`.
+    """
+    members = _members(range(n) if groups is None else groups)
+    order = np.random.default_rng(seed).permutation(len(members))
+    parts = np.array_split(order, min(folds, len(members)))
+    return [np.sort(np.concatenate([members[i] for i in part])) for part in parts]
 
 
 def split_finetuning(

@@ -7,6 +7,7 @@ import pytest
 import methods
 from methods.cli.defaults import DEFAULTS, Derived, defaults, wording
 from methods.cli.method_options import add_method_options
+from processing.data.splits import VALIDATION
 from processing.preprocessing.preparation import Preparation
 
 OF_IMAGES = {"color", "size"}  # which follow from the class
@@ -27,6 +28,7 @@ def test_defaults_are_those_of_the_signature(name):
         if key not in ("name", "image_shape")
     }
     of_code |= {**PREPARATION, "size": kind.size, "color": kind.color({})}
+    of_code["validation"] = VALIDATION
     stated = {key: defaults(key)[name] for key in DEFAULTS if name in defaults(key)}
     assert stated.keys() == of_code.keys()  # no option without a parameter, or reverse
     for key, value in stated.items():

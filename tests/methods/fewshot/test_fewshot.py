@@ -73,6 +73,21 @@ def test_more_shots_lie_nearer(category):
     assert (many.mean(axis=(1, 2)) < one.mean(axis=(1, 2))).all()
 
 
+def test_without_a_shot_it_is_that_of_the_others(category):
+    good = category.train
+    shots = good.subset([1, 4, 6])
+    method = fitted(category, shots=3)
+    method.remember(shots, None)
+    expected = [np.asarray(bank.bank) for bank in method.banks]
+    without = method.without(shots, [1])
+    for bank, whole in zip(without.banks, expected, strict=True):
+        kept = np.delete(whole.reshape(3, -1, whole.shape[1]), 1, axis=0)
+        kept = kept.reshape(-1, whole.shape[1])
+        np.testing.assert_allclose(bank.bank, kept, atol=1e-6)
+    with pytest.raises(UserError, match="expected more --shots: none would be left"):
+        method.without(shots, [0, 1, 2])
+
+
 def test_the_draw_is_seeded_and_named(category):
     method = fitted(category, shots=3)
     names = [category.train.names[i] for i in method.support(8)]
@@ -133,6 +148,11 @@ def test_training_keeps_the_backbone_and_records_itself(trained, category):
     distances, learned = trained.arrays["blend"]
     assert distances > 0
     assert learned >= 0
+
+
+def test_without_an_image_that_it_was_trained_on(trained, category):
+    with pytest.raises(UsageError, match="trained anew .* train.py --validation"):
+        trained.without(category.train.subset([0, 1]), [0])
 
 
 def test_training_with_one_validation_image(category, monkeypatch):

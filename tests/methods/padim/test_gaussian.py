@@ -60,6 +60,25 @@ def test_extending_equals_a_fit_on_all(rng, before, after):
     )
 
 
+def test_removing_equals_a_fit_on_the_others(rng):
+    features = features_of(rng, 93, 40)
+    known, queries = features[:90], features[90:]
+    statistics = Statistics.extending(fit(known), 0)
+    for part in (known[60:70], known[70:]):
+        statistics.remove(part)
+    others = statistics.finish(EPSILON)
+    assert others.count == 60
+    np.testing.assert_allclose(
+        distances(others, queries), distances(fit(known[:60]), queries), rtol=1e-5
+    )
+
+
+def test_features_that_are_kept_cannot_be_removed(rng):
+    known = features_of(rng, 6, 40)
+    with pytest.raises(ValueError, match="no sums of 6 images"):
+        Statistics.extending(fit(known), 0).remove(known[:1])
+
+
 def test_large_sums_in_float32(rng, monkeypatch):
     features = features_of(rng, 80, 20)
     wide = fit(features[:75])

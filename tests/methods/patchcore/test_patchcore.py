@@ -7,7 +7,7 @@ from methods.base import TrainingImages
 from methods.patchcore import patchcore
 from methods.patchcore.patchcore import Levelled, PatchCore
 from processing.data.dataset import scan_category
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 
@@ -48,6 +48,40 @@ def test_an_update_extends_the_bank(category):
     method.update(TrainingImages(good.subset(range(6, 10)), good.subset([10, 11])))
     assert method.networks["bank"].bank.shape[0] == 320
     assert method.anomaly_map(images).mean() < before.mean()
+
+
+def test_without_an_image_the_bank_lacks_its_patches(category):
+    method = fitted(category, coreset=0.5)
+    good = category.train
+    method.update(TrainingImages(good.subset(range(6, 9)), good.subset([10, 11])))
+    known, [image] = good.subset(range(9)), next(good.subset([7]).batches(1))
+    patches = np.concatenate(list(method.embedded(known)))
+    bank, sources = np.asarray(method.networks["bank"].bank), method.arrays["sources"]
+    for number in range(9):  # SciPy is the second source
+        of_image = patches[number].reshape(-1, patches.shape[-1])
+        nearest = cdist(bank, of_image).min(axis=1)
+        assert (nearest[sources == number] < 1e-3).all()
+        assert (nearest[sources != number] > 1e-3).all()
+    without = method.without(known, [7, 8])
+    expected = bank[sources < 7]
+    np.testing.assert_array_equal(np.asarray(without.networks["bank"].bank), expected)
+    assert (
+        without.anomaly_map(image[None]).max() > method.anomaly_map(image[None]).max()
+    )
+    np.testing.assert_array_equal(np.asarray(method.networks["bank"].bank), bank)
+
+
+def test_a_bank_must_know_its_images(category):
+    method, good = PatchCore(**SMALL), category.train
+    method.graph = "fitted"
+    method.arrays = {"images": np.array(6), "sources": np.repeat(np.arange(6), 2)}
+    with pytest.raises(UserError, match="a model of 5 images .* train it anew"):
+        method.without(good.subset(range(5)), [0])
+    with pytest.raises(UserError, match="no patch is left"):
+        method.without(good.subset(range(6)), range(6))
+    method.arrays["sources"][0] = -1  # extended, of an earlier version's
+    with pytest.raises(UserError, match="a model of 6 images .* train it anew"):
+        method.without(good.subset(range(6)), [0])
 
 
 def test_candidates_are_bounded(category, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 
 from methods.pipeline.splitting import known_defects, split
 from processing.data.dataset import scan_category
-from processing.errors import UserError
+from processing.errors import UsageError, UserError
 from tests.folders import make
 
 METHOD = SimpleNamespace(seed=42, needs=())
@@ -21,6 +21,16 @@ def test_validation_images_of_a_layout_are_taken(tmp_path):
     assert splits.fit == [f"train/good/{i:03}.png" for i in range(9)]
     assert splits.validation == [f"validation/good/{i:03}.png" for i in range(3)]
     assert splits.test == []
+
+
+def test_another_share_of_validation_images(tmp_path):
+    category = scan(make(tmp_path / "one", "train/good/{20}.png"))
+    splits = split(METHOD, category.train, category, 0.3)
+    assert (len(splits.fit), len(splits.validation)) == (14, 6)
+    own = make(tmp_path / "own", "train/good/{9}.png", "validation/good/{3}.png")
+    category = scan(own)
+    with pytest.raises(UsageError, match="has 3 validation images of its own"):
+        split(METHOD, category.train, category, 0.3)
 
 
 def test_a_drawn_test_set_is_recorded(tmp_path):

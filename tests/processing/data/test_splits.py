@@ -3,7 +3,12 @@ import string
 import numpy as np
 import pytest
 
-from processing.data.splits import split_finetuning, split_test, split_validation
+from processing.data.splits import (
+    split_finetuning,
+    split_folds,
+    split_test,
+    split_validation,
+)
 from processing.errors import UsageError, UserError
 
 
@@ -25,6 +30,23 @@ def test_validation_is_a_tenth(n, count):
     fit, validation = split_validation(n, seed=0)
     check_partition(fit, validation, n)
     assert len(validation) == count
+
+
+@pytest.mark.parametrize(("n", "folds", "sizes"), [(23, 5, {4, 5}), (3, 5, {1})])
+def test_folds_are_a_partition_of_about_equal_parts(n, folds, sizes):
+    parts = split_folds(n, folds, seed=0)
+    assert {len(part) for part in parts} == sizes
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), range(n))
+    again, other = (split_folds(n, folds, seed=seed) for seed in (0, 1))
+    assert [*map(list, again)] == [*map(list, parts)]
+    assert [*map(list, other)] != [*map(list, parts)]
+
+
+def test_groups_stay_in_one_fold():
+    groups = [i // 4 for i in range(40)]
+    parts = split_folds(40, 3, seed=0, groups=groups)
+    found = [{groups[i] for i in part} for part in parts]
+    assert sum(map(len, found)) == len(set.union(*found)) == 10
 
 
 def test_validation_is_random_by_seed():
