@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from methods.base import Method
-from methods.detector.categories import load_category
+from methods.detector.categories import load_kept
 from methods.detector.decisions import write_decision
 from methods.detector.detector import Detector
 from methods.detector.judge import decision_maps
+from methods.detector.kept import Arrays, Kept
 from methods.detector.records import TrainingRecord
 from methods.detector.results import Calibration, FinetuningResult
 from methods.detector.versions import versions
@@ -32,7 +33,6 @@ from processing.decision.search import (
 )
 from processing.errors import UsageError
 from processing.files import working_in
-from processing.report import plots
 
 from .run_folder import comparable
 from .splitting import named
@@ -76,35 +76,57 @@ def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
     """Return the kind of maps to decide on."""
     if legacy and not any(name.startswith("legacy-") for name in method.map_kinds):
         raise UsageError(
-            f"--legacy is for autoencoders. Received: a {type(method).__name__} model"
+            f"--legacy is for autoencoders. Received: a {method.name} model"
         )
     if legacy:
         kind = f"legacy-{kind or method.default_kind}"
     kind = kind or method.default_kind
     if kind not in method.map_kinds:
         raise UsageError(
-            f"{type(method).__name__} has no {kind} maps, expected one of "
+            f"{method.name} has no {kind} maps, expected one of "
             f"{', '.join(method.map_kinds)}"
         )
     return kind
 
 
 def area_curves(
-    detector: Detector, images: ImageSet, kind: str, dtype: str, clear_border: bool
+    detector: Detector,
+    images: ImageSet,
+    kind: str,
+    dtype: str,
+    clear_border: bool,
+    kept: Kept,
 ) -> Iterator[AreaCurve]:
-    """Yield the area curve of each image, one batch of maps in memory at a time."""
-    for judged in detector.judge(images, kind):
-        for anomaly_map in decision_maps(detector.method, kind, judged.maps, dtype):
-            yield area_curve(anomaly_map, clear_border=clear_border)
+    """Yield the area curve of each image, one batch of maps in memory at a time.
+
+    No image is judged whose curve is kept.
+    """
+
+    def fresh(images: ImageSet) -> Iterator[Arrays]:
+        for judged in detector.judge(images, kind):
+            for anomaly_map in decision_maps(detector.method, kind, judged.maps, dtype):
+                curve = area_curve(anomaly_map, clear_border=clear_border)
+                levels = curve.levels.astype(anomaly_map.dtype)  # which are exact
+                yield {"levels": levels, "areas": curve.areas.astype(np.int32)}
+
+    for arrays in kept.each(images, curves_of(kind, dtype, clear_border), fresh):
+        levels = arrays["levels"].astype(np.float64)
+        yield AreaCurve(levels, arrays["areas"].astype(np.int64))
+
+
+def curves_of(kind: str, dtype: str, clear_border: bool) -> str:
+    """Return what `area_curves` keeps of an image."""
+    return f"curves_{kind}_{dtype}" + ("_clear-border" if clear_border else "")
 
 
 def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     """Find the decision of a model; return the result's folder and content."""
-    detector, record = load_category(model, options.folder)
+    detector, record, kept = load_kept(model, options.folder, options.results)
     kind = choose_maps(detector.method, options.kind, options.legacy)
     clear_border = options.clear_border or options.legacy
     seed = detector.method.seed
-    validation, finetuning = _image_sets(detector, record, options)
+    what = curves_of(kind, options.dtype, clear_border)
+    validation, finetuning = _image_sets(detector, record, options, kept, what)
 
     start = time.perf_counter()
     height, width, _ = detector.image_shape
@@ -115,11 +137,11 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
             f"Received: {min_area}"
         )
     good = GoodImages.of(
-        area_curves(detector, validation, kind, options.dtype, clear_border),
+        area_curves(detector, validation, kind, options.dtype, clear_border, kept),
         max_area=max(min_area, height * width // LARGEST_AREA),
         min_area=min_area,
     )
-    curves = area_curves(detector, finetuning, kind, options.dtype, clear_border)
+    curves = area_curves(detector, finetuning, kind, options.dtype, clear_border, kept)
     search = _search(good, curves, finetuning, kind, options)
     log.info(
         "%d validation and %d finetuning images in %.1f s",
@@ -151,6 +173,8 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     folder = options.results / record.run / "finetuning" / name
     with working_in(folder):
         if search:
+            from processing.report import plots  # slow to import
+
             plots.thresholds(folder / "min_area_threshold_plot.png", search)
             plots.scores(folder / "scores_plot.png", search)
         # The last: it is in force.
@@ -159,7 +183,11 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
 
 
 def _image_sets(
-    detector: Detector, record: TrainingRecord, options: Options
+    detector: Detector,
+    record: TrainingRecord,
+    options: Options,
+    kept: Kept,
+    what: str,
 ) -> tuple[ImageSet, ImageSet]:
     """Return the validation images of the training run, and the finetuning images."""
     folder, splits = Path(record.folder), record.splits
@@ -171,10 +199,12 @@ def _image_sets(
         test.labels, test.classes, seed=seed, groups=test.groups
     )
     chosen = chosen[:0] if options.rule else chosen
-    return (
-        check_readable(validation, options.skip_unreadable),
-        check_readable(category.test.subset(chosen), options.skip_unreadable),
+    sets = validation, category.test.subset(chosen)
+    first, second = (
+        check_readable(images, options.skip_unreadable, known=kept.known(images, what))
+        for images in sets
     )
+    return first, second
 
 
 def _search(
