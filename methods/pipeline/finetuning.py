@@ -12,20 +12,17 @@ import numpy as np
 from methods.base import Method
 from methods.detector.categories import load_kept
 from methods.detector.decisions import write_decision
-from methods.detector.detector import Detector
-from methods.detector.judge import decision_maps
-from methods.detector.kept import Arrays, Kept
 from methods.detector.records import TrainingRecord
 from methods.detector.results import Calibration, FinetuningResult
 from methods.detector.versions import versions
-from processing.data.dataset import check_readable
 from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
 from processing.data.splits import split_finetuning
 from processing.data.survey import report
 from processing.decision.calibration import GoodImages, Rule, smallest_defect
 from processing.decision.decision import Decision, bootstrap_interval
-from processing.decision.regions import AreaCurve, area_curve
+from processing.decision.regions import AreaCurve
 from processing.decision.search import (
+    LEGACY_AREAS,
     SearchResult,
     find_decision,
     find_decision_legacy,
@@ -34,6 +31,7 @@ from processing.decision.search import (
 from processing.errors import UsageError
 from processing.files import working_in
 
+from .curves import Curves
 from .run_folder import comparable
 from .splitting import named
 
@@ -89,46 +87,12 @@ def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
     return kind
 
 
-def area_curves(
-    detector: Detector,
-    images: ImageSet,
-    kind: str,
-    dtype: str,
-    clear_border: bool,
-    kept: Kept,
-) -> Iterator[AreaCurve]:
-    """Yield the area curve of each image, one batch of maps in memory at a time.
-
-    No image is judged whose curve is kept.
-    """
-
-    def fresh(images: ImageSet) -> Iterator[Arrays]:
-        for judged in detector.judge(images, kind):
-            for anomaly_map in decision_maps(detector.method, kind, judged.maps, dtype):
-                curve = area_curve(anomaly_map, clear_border=clear_border)
-                levels = curve.levels.astype(anomaly_map.dtype)  # which are exact
-                yield {"levels": levels, "areas": curve.areas.astype(np.int32)}
-
-    for arrays in kept.each(images, curves_of(kind, dtype, clear_border), fresh):
-        levels = arrays["levels"].astype(np.float64)
-        yield AreaCurve(levels, arrays["areas"].astype(np.int64))
-
-
-def curves_of(kind: str, dtype: str, clear_border: bool) -> str:
-    """Return what `area_curves` keeps of an image."""
-    return f"curves_{kind}_{dtype}" + ("_clear-border" if clear_border else "")
-
-
 def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     """Find the decision of a model; return the result's folder and content."""
     detector, record, kept = load_kept(model, options.folder, options.results)
     kind = choose_maps(detector.method, options.kind, options.legacy)
     clear_border = options.clear_border or options.legacy
     seed = detector.method.seed
-    what = curves_of(kind, options.dtype, clear_border)
-    validation, finetuning = _image_sets(detector, record, options, kept, what)
-
-    start = time.perf_counter()
     height, width, _ = detector.image_shape
     min_area = options.min_area or smallest_defect(detector.image_shape)
     if min_area > height * width:
@@ -136,13 +100,14 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
             f"--min-area must be at most the {height * width} pixels of the maps. "
             f"Received: {min_area}"
         )
-    good = GoodImages.of(
-        area_curves(detector, validation, kind, options.dtype, clear_border, kept),
-        max_area=max(min_area, height * width // LARGEST_AREA),
-        min_area=min_area,
-    )
-    curves = area_curves(detector, finetuning, kind, options.dtype, clear_border, kept)
-    search = _search(good, curves, finetuning, kind, options)
+    max_area = max(min_area, height * width // LARGEST_AREA)
+    told_apart = max(max_area, LEGACY_AREAS[-1]) if options.legacy else max_area
+    curves = Curves(detector, kind, options.dtype, clear_border, told_apart, kept)
+    validation, finetuning = _image_sets(curves, record, options)
+
+    start = time.perf_counter()
+    good = GoodImages.of(curves.of(validation), max_area, min_area)
+    search = _search(good, curves.of(finetuning), finetuning, kind, options)
     log.info(
         "%d validation and %d finetuning images in %.1f s",
         len(validation),
@@ -183,14 +148,11 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
 
 
 def _image_sets(
-    detector: Detector,
-    record: TrainingRecord,
-    options: Options,
-    kept: Kept,
-    what: str,
+    curves: Curves, record: TrainingRecord, options: Options
 ) -> tuple[ImageSet, ImageSet]:
     """Return the validation images of the training run, and the finetuning images."""
     folder, splits = Path(record.folder), record.splits
+    detector = curves.detector
     category = detector.category(folder, CACHE_BYTES, splits.test)
     report(category.scan, options.skip_unreadable)
     validation = named(category.train, splits.validation)
@@ -201,8 +163,7 @@ def _image_sets(
     chosen = chosen[:0] if options.rule else chosen
     sets = validation, category.test.subset(chosen)
     first, second = (
-        check_readable(images, options.skip_unreadable, known=kept.known(images, what))
-        for images in sets
+        curves.readable(images, options.skip_unreadable) for images in sets
     )
     return first, second
 
