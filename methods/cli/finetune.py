@@ -100,9 +100,6 @@ def finetune(
     from processing.decision.calibration import Rule
 
     decided_by = Rule(rule, number) if rule else None
-    from methods.engine.backend import load_backend
-
-    load_backend()
     from methods.detector.categories import categories_in
     from methods.pipeline import finetuning
 

@@ -73,9 +73,10 @@ def build_parser() -> argparse.ArgumentParser:
 def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Judge the images and print a table."""
     check_testing(options)
-    from methods.engine.backend import load_backend
+    if options.input_dir or options.shots_from:  # else what is kept may be enough
+        from methods.engine.backend import load_backend
 
-    load_backend()
+        load_backend()
     from methods.pipeline import testing
 
     from . import tables

@@ -5,10 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from methods.base import Method
+from methods.engine.backend import load_backend
 from processing.data.dataset import category_names
+from processing.errors import UserError
 
 from .detector import Detector
-from .model_file import load_model, read_record
+from .kept import Kept
+from .later import Later
+from .model_file import load_model, read_record, read_unfitted
 from .records import TrainingRecord
 
 log = logging.getLogger(__name__)
@@ -35,11 +40,43 @@ def load_category(
         UsageError: a folder whose name is none of several categories.
     """
     detector, record = load_model(model)
+    chosen = _chosen(record, folder)
+    if record.categories:
+        detector.method.choose(chosen.category)
+    return detector, chosen
+
+
+def load_kept(
+    model: Path, folder: Path | None, results: Path
+) -> tuple[Detector, TrainingRecord, Kept]:
+    """As `load_category`, but what is kept in `results` need not be loaded.
+
+    Keras is imported, and networks are loaded, once something is to be judged that is
+    not among what is kept, which is the last that is returned.
+    """
+    record = _chosen(read_record(model), folder)
+    kept = Kept.of(record, results)
+
+    def load() -> Method:
+        load_backend()
+        detector, now = load_model(model)
+        if now.categories:
+            now = now.of_category(record.category)
+            detector.method.choose(record.category)
+        if now.id != record.id:
+            raise UserError(f"{model} became another model meanwhile: start again")
+        return detector.method
+
+    method = Later.of(kept, load)
+    return read_unfitted(model, method)[0], record, kept
+
+
+def _chosen(record: TrainingRecord, folder: Path | None) -> TrainingRecord:
+    """Return a record as of a single category, with the folder where that is."""
     if record.categories:
         only = next(iter(record.categories)) if len(record.categories) == 1 else ""
         name = category_names(folder)[1] if folder else only
         record = record.of_category(name)
-        detector.method.choose(name)
         log.info("category: %s", name)
         folder = folder if folder and folder.exists() else None
-    return detector, replace(record, folder=str(folder or record.folder))
+    return replace(record, folder=str(folder or record.folder))

@@ -16,6 +16,7 @@ from processing.errors import UserError
 from processing.maps.residuals import quantise
 
 from .detector import Detector, Judged
+from .kept import Arrays, Kept
 from .results import FinetuningResult
 
 
@@ -114,6 +115,25 @@ class Judge:
         self._check_process()
         return self._verdicts(self.detector.judge_arrays(images, self.kind, batch_size))
 
+    def judge_kept(self, images: ImageSet, kept: Kept) -> Iterator[Verdict]:
+        """As `judge`, with the maps that are kept, and keeping the others."""
+        self._check_process()
+        for arrays in kept.each(images, self.maps, self._arrays):
+            registered = {-1: None, 0: False, 1: True}[int(arrays["registered"])]
+            yield self._verdict(arrays["map"], arrays["score"], registered)
+
+    @property
+    def maps(self) -> str:
+        """What `judge_kept` keeps of an image."""
+        return f"maps_{self.kind}"
+
+    def _arrays(self, images: ImageSet) -> Iterator[Arrays]:
+        for judged in self.detector.judge(images, self.kind):
+            for view, anomaly_map, score in zip(*judged, strict=True):
+                known = view.geometry.registered
+                registered = np.array(-1 if known is None else known, np.int8)
+                yield {"map": anomaly_map, "score": score, "registered": registered}
+
     def _check_process(self) -> None:
         """Raise `UserError` in a fork, which lacks the threads of the networks."""
         if os.getpid() != self._process:
@@ -125,20 +145,23 @@ class Judge:
 
     def _verdicts(self, batches: Iterable[Judged]) -> Iterator[Verdict]:
         for judged in batches:
-            maps = decision_maps(
-                self.detector.method, self.kind, judged.maps, self.dtype
-            )
-            for view, anomaly_map, score, decided_map in zip(
-                judged.views, judged.maps, judged.scores, maps, strict=True
-            ):
-                yield Verdict(
-                    float(score),
-                    anomaly_map,
-                    decided_map,
-                    self.decision.mask(decided_map),
-                    self._p_value(decided_map),
-                    view.geometry.registered,
-                )
+            for view, anomaly_map, score in zip(*judged, strict=True):
+                yield self._verdict(anomaly_map, score, view.geometry.registered)
+
+    def _verdict(
+        self, anomaly_map: np.ndarray, score: np.ndarray, registered: bool | None
+    ) -> Verdict:
+        [decided_map] = decision_maps(
+            self.detector.method, self.kind, anomaly_map[None], self.dtype
+        )
+        return Verdict(
+            float(score),
+            anomaly_map,
+            decided_map,
+            self.decision.mask(decided_map),
+            self._p_value(decided_map),
+            registered,
+        )
 
     def _p_value(self, decided_map: np.ndarray) -> float | None:
         """Return how unusual a map is among those of good images, if known."""

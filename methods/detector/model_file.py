@@ -198,21 +198,29 @@ def _record(file: h5py.File, path: Path) -> TrainingRecord:
     return replace(record, id=EARLIER + hashlib.sha256(text.encode()).hexdigest()[:32])
 
 
-def read_unfitted(path: Path) -> tuple[Detector, TrainingRecord]:
-    """Return the detector in a model file before training, and the record."""
+def read_unfitted(path: Path, method: Any = None) -> tuple[Detector, TrainingRecord]:
+    """Return the detector in a model file before training, and the record.
+
+    `method` is to stand for its own, see `methods.detector.later`.
+    """
     with opened(path) as file:
-        return _unfitted(file, path)
+        return _unfitted(file, path, method)
 
 
-def _unfitted(file: h5py.File, path: Path) -> tuple[Detector, TrainingRecord]:
+def _unfitted(
+    file: h5py.File, path: Path, method: Any = None
+) -> tuple[Detector, TrainingRecord]:
     record = _record(file, path)
     learned = file.get("preparation", {})
     arrays = {name: _read(learned[name]) for name in learned}
-    return unfitted(record, arrays, path), record
+    return unfitted(record, arrays, path, method), record
 
 
 def unfitted(
-    record: TrainingRecord, arrays: Mapping[str, np.ndarray], path: Path
+    record: TrainingRecord,
+    arrays: Mapping[str, np.ndarray],
+    path: Path,
+    method: Any = None,
 ) -> Detector:
     """Return the detector that a record describes, before training.
 
@@ -220,15 +228,13 @@ def unfitted(
         record: of the training run.
         arrays: what its preparation learned.
         path: where the record was read.
+        method: to take instead of one of the record's configuration.
 
     Raises:
         UserError: a configuration that the method or the preparation does not take.
     """
     try:
-        kind = methods.recorded(record.method, path)
-        if record.method in methods.METHODS:  # others check their arguments themselves
-            check_settings(kind, record.config, "config")
-        method = kind(**record.config)
+        method = method or _method(record, path)
         if record.preparation is None:  # format version 1
             return Detector(method)
         check_settings(Preparation, record.preparation, "preparation")
@@ -241,6 +247,13 @@ def unfitted(
         return Detector(method, preparation)
     except DAMAGED as error:
         raise UserError(f"{path} is damaged: config or preparation: {error}") from error
+
+
+def _method(record: TrainingRecord, path: Path) -> Any:
+    kind = methods.recorded(record.method, path)
+    if record.method in methods.METHODS:  # others check their arguments themselves
+        check_settings(kind, record.config, "config")
+    return kind(**record.config)
 
 
 def load_model(path: Path) -> tuple[Detector, TrainingRecord]:

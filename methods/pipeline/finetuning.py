@@ -10,21 +10,19 @@ from typing import Any
 import numpy as np
 
 from methods.base import Method
-from methods.detector.categories import load_category
+from methods.detector.categories import load_kept
 from methods.detector.decisions import write_decision
-from methods.detector.detector import Detector
-from methods.detector.judge import decision_maps
 from methods.detector.records import TrainingRecord
 from methods.detector.results import Calibration, FinetuningResult
 from methods.detector.versions import versions
-from processing.data.dataset import check_readable
 from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
 from processing.data.splits import split_finetuning
 from processing.data.survey import report
 from processing.decision.calibration import GoodImages, Rule, smallest_defect
 from processing.decision.decision import Decision, bootstrap_interval
-from processing.decision.regions import AreaCurve, area_curve
+from processing.decision.regions import AreaCurve
 from processing.decision.search import (
+    LEGACY_AREAS,
     SearchResult,
     find_decision,
     find_decision_legacy,
@@ -32,8 +30,8 @@ from processing.decision.search import (
 )
 from processing.errors import UsageError
 from processing.files import working_in
-from processing.report import plots
 
+from .curves import Curves
 from .run_folder import comparable
 from .splitting import named
 
@@ -76,37 +74,25 @@ def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
     """Return the kind of maps to decide on."""
     if legacy and not any(name.startswith("legacy-") for name in method.map_kinds):
         raise UsageError(
-            f"--legacy is for autoencoders. Received: a {type(method).__name__} model"
+            f"--legacy is for autoencoders. Received: a {method.name} model"
         )
     if legacy:
         kind = f"legacy-{kind or method.default_kind}"
     kind = kind or method.default_kind
     if kind not in method.map_kinds:
         raise UsageError(
-            f"{type(method).__name__} has no {kind} maps, expected one of "
+            f"{method.name} has no {kind} maps, expected one of "
             f"{', '.join(method.map_kinds)}"
         )
     return kind
 
 
-def area_curves(
-    detector: Detector, images: ImageSet, kind: str, dtype: str, clear_border: bool
-) -> Iterator[AreaCurve]:
-    """Yield the area curve of each image, one batch of maps in memory at a time."""
-    for judged in detector.judge(images, kind):
-        for anomaly_map in decision_maps(detector.method, kind, judged.maps, dtype):
-            yield area_curve(anomaly_map, clear_border=clear_border)
-
-
 def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     """Find the decision of a model; return the result's folder and content."""
-    detector, record = load_category(model, options.folder)
+    detector, record, kept = load_kept(model, options.folder, options.results)
     kind = choose_maps(detector.method, options.kind, options.legacy)
     clear_border = options.clear_border or options.legacy
     seed = detector.method.seed
-    validation, finetuning = _image_sets(detector, record, options)
-
-    start = time.perf_counter()
     height, width, _ = detector.image_shape
     min_area = options.min_area or smallest_defect(detector.image_shape)
     if min_area > height * width:
@@ -114,13 +100,14 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
             f"--min-area must be at most the {height * width} pixels of the maps. "
             f"Received: {min_area}"
         )
-    good = GoodImages.of(
-        area_curves(detector, validation, kind, options.dtype, clear_border),
-        max_area=max(min_area, height * width // LARGEST_AREA),
-        min_area=min_area,
-    )
-    curves = area_curves(detector, finetuning, kind, options.dtype, clear_border)
-    search = _search(good, curves, finetuning, kind, options)
+    max_area = max(min_area, height * width // LARGEST_AREA)
+    told_apart = max(max_area, LEGACY_AREAS[-1]) if options.legacy else max_area
+    curves = Curves(detector, kind, options.dtype, clear_border, told_apart, kept)
+    validation, finetuning = _image_sets(curves, record, options)
+
+    start = time.perf_counter()
+    good = GoodImages.of(curves.of(validation), max_area, min_area)
+    search = _search(good, curves.of(finetuning), finetuning, kind, options)
     log.info(
         "%d validation and %d finetuning images in %.1f s",
         len(validation),
@@ -151,6 +138,8 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     folder = options.results / record.run / "finetuning" / name
     with working_in(folder):
         if search:
+            from processing.report import plots  # slow to import
+
             plots.thresholds(folder / "min_area_threshold_plot.png", search)
             plots.scores(folder / "scores_plot.png", search)
         # The last: it is in force.
@@ -159,10 +148,11 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
 
 
 def _image_sets(
-    detector: Detector, record: TrainingRecord, options: Options
+    curves: Curves, record: TrainingRecord, options: Options
 ) -> tuple[ImageSet, ImageSet]:
     """Return the validation images of the training run, and the finetuning images."""
     folder, splits = Path(record.folder), record.splits
+    detector = curves.detector
     category = detector.category(folder, CACHE_BYTES, splits.test)
     report(category.scan, options.skip_unreadable)
     validation = named(category.train, splits.validation)
@@ -171,10 +161,11 @@ def _image_sets(
         test.labels, test.classes, seed=seed, groups=test.groups
     )
     chosen = chosen[:0] if options.rule else chosen
-    return (
-        check_readable(validation, options.skip_unreadable),
-        check_readable(category.test.subset(chosen), options.skip_unreadable),
+    sets = validation, category.test.subset(chosen)
+    first, second = (
+        curves.readable(images, options.skip_unreadable) for images in sets
     )
+    return first, second
 
 
 def _search(

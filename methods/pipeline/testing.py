@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from methods.detector.categories import categories_in, load_category
+from methods.detector.categories import categories_in, load_kept
 from methods.detector.decisions import Decided, load_decided, read_results
 from methods.detector.judge import Judge
+from methods.detector.kept import Kept
 from methods.detector.records import STAMP
 from methods.detector.results import FinetuningResult, TestResult
 from methods.detector.versions import versions
@@ -95,19 +96,21 @@ def test(model: Path, options: Options) -> list[JudgedSet]:
 
 def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSet]:
     """Yield a judged set for every finetuning result of one category."""
-    detector, record = load_category(model, part)
+    detector, record, kept = load_kept(model, part, options.results)
     results = read_results(record, options.results, options.kind, options.dtype)
     source = Path(record.folder)
     category = detector.category(source, CACHE_BYTES, record.splits.test)
     report(category.scan, options.skip_unreadable)
     for path, finetuned in results:
         images = unused(category.test, record, finetuned, options.include_finetuning)
-        readable = check_readable(images, options.skip_unreadable)
+        judge = Judge.of(detector, finetuned)
+        known = kept.known(images, judge.maps)
+        readable = check_readable(images, options.skip_unreadable, known=known)
         log.info("decision: %s", finetuned.describe())
         folder = options.results / record.run / "test" / path.name
         write_left_out(folder, images, readable)
-        decided = Decided(Judge.of(detector, finetuned), record, finetuned)
-        yield _judge(folder, decided, readable, model, options)
+        decided = Decided(judge, record, finetuned)
+        yield _judge(folder, decided, readable, model, options, kept)
 
 
 def predict(model: Path, options: Options) -> JudgedSet:
@@ -123,19 +126,29 @@ def predict(model: Path, options: Options) -> JudgedSet:
     source = options.images
     not_taken = list_images(source).left_out if source.is_dir() else ()
     write_left_out(folder, images, readable, not_taken)
-    return _judge(folder, decided, readable, model, options)
+    return _judge(folder, decided, readable, model, options, Kept())
 
 
 def _judge(
-    folder: Path, decided: Decided, images: ImageSet, model: Path, options: Options
+    folder: Path,
+    decided: Decided,
+    images: ImageSet,
+    model: Path,
+    options: Options,
+    kept: Kept,
 ) -> JudgedSet:
     """Judge `images` and write all files of a judged set, one process at a time."""
     with working_in(folder):
-        return _judge_alone(folder, decided, images, model, options)
+        return _judge_alone(folder, decided, images, model, options, kept)
 
 
 def _judge_alone(
-    folder: Path, decided: Decided, images: ImageSet, model: Path, options: Options
+    folder: Path,
+    decided: Decided,
+    images: ImageSet,
+    model: Path,
+    options: Options,
+    kept: Kept,
 ) -> JudgedSet:
     judge, _, finetuned = decided
     pixels = pixel_metrics(images, options.exact)
@@ -146,7 +159,7 @@ def _judge_alone(
     regions: list[Row] = []
     unknown: list[int] = []
     with gallery or nullcontext():
-        for index, verdict in enumerate(judge.judge(images)):
+        for index, verdict in enumerate(judge.judge_kept(images, kept)):
             truth = known_mask(images, index)
             unknown += [index] if truth is None else []
             count_pixels(pixels, verdict, truth, images.classes[index])

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,7 +178,11 @@ def unlabelled(
 
 
 def check_readable(
-    images: ImageSet, skip_unreadable: bool = False, *, none_left: bool = False
+    images: ImageSet,
+    skip_unreadable: bool = False,
+    *,
+    none_left: bool = False,
+    known: Container[int] = (),
 ) -> ImageSet:
     """Decode every image once, before work starts, keeping small sets in memory.
 
@@ -187,11 +191,12 @@ def check_readable(
         skip_unreadable: leave out what cannot be read, with a warning, instead of
             raising one error that names the files.
         none_left: take it that all are left out.
+        known: indices of images that need no check.
 
     Returns:
         The images that can be read.
     """
-    faults = images.unreadable()
+    faults = images.unreadable(known)
     if not faults:
         return images
     named = some(map(str, faults.values()), separator="; ")

@@ -5,7 +5,7 @@ import itertools
 import math
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -173,17 +173,18 @@ class ImageSet:
             raise UserError(f"{self.names[index]} has no ground truth mask")
         return np.logical_or.reduce(masks)
 
-    def unreadable(self) -> dict[int, UserError]:
+    def unreadable(self, known: Container[int] = ()) -> dict[int, UserError]:
         """Return the error, by index, of each file that cannot be decoded.
 
         Images that the cache keeps are prepared; those of a larger set are decoded
-        alone.
+        alone. The indices `known` are left out.
         """
         read = self._read if self._cache.limit else fault
-        decoded = self._decoded(range(len(self)), ahead=2 * _WORKERS, read=read)
+        indices = [index for index in range(len(self)) if index not in known]
+        decoded = self._decoded(indices, ahead=2 * _WORKERS, read=read)
         return {
             index: error
-            for index, error in enumerate(decoded)
+            for index, error in zip(indices, decoded, strict=True)
             if isinstance(error, UserError)
         }
 

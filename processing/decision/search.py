@@ -17,6 +17,7 @@ LEGACY_GRIDS = {
     ("ssim", "float64"): (0.10, 0.002),
     ("ssim", "uint8"): (20, 1),
 }
+LEGACY_AREAS = range(5, 1005, 5)  # of the original, in pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ def find_decision_legacy(
     finetuning: Iterable[AreaCurve],
     labels: npt.ArrayLike,
     thresholds_grid: npt.ArrayLike,
-    min_areas: Sequence[int] = range(5, 1005, 5),
+    min_areas: Sequence[int] = LEGACY_AREAS,
     *,
     clear_border: bool = True,
 ) -> SearchResult:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import digamma
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -63,6 +62,8 @@ def average_precision_of_bins(
         anomalous: (k,) anomalous ones.
         several: (k,) nonzero where not all in a bin have one score.
     """
+    from scipy.special import digamma  # slow to import, and decisions need no metrics
+
     tps, predicted = np.cumsum(anomalous), np.cumsum(good + anomalous)
     precision = tps / predicted
     mixed = (several > 0) & (anomalous > 0) & (good > 0)

@@ -6,6 +6,7 @@ from methods.pipeline import finetuning
 from methods.pipeline.finetuning import choose_maps
 from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
+from processing.report import plots
 
 
 def test_choice_of_maps():
@@ -25,12 +26,12 @@ def test_a_result_is_in_force_once_all_is_written(model, tmp_path, monkeypatch):
     decided = Decision(1.0, 1, False), {"score": 0.5, "source": "a test"}
     monkeypatch.setattr(finetuning, "_search", lambda *_: "found")
     monkeypatch.setattr(finetuning, "_from_search", lambda *_: decided)
-    monkeypatch.setattr(finetuning.plots, "thresholds", lambda *_: None)
+    monkeypatch.setattr(plots, "thresholds", lambda *_: None)
 
     def full(*_):
         raise UserError("disk full")
 
-    monkeypatch.setattr(finetuning.plots, "scores", full)
+    monkeypatch.setattr(plots, "scores", full)
     with pytest.raises(UserError, match="disk full"):
         finetuning.finetune(model[0], finetuning.Options(results=tmp_path))
     assert not list(tmp_path.rglob("*.json"))

@@ -1,0 +1,64 @@
+"""The area curves of images, which hold all that a decision needs of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from methods.detector.detector import Detector
+from methods.detector.judge import decision_maps
+from methods.detector.kept import Arrays, Kept
+from processing.data.dataset import check_readable
+from processing.data.image_set import ImageSet
+from processing.decision.regions import AreaCurve, area_curve
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Makes area curves, and keeps them: no image is judged twice for one kind of maps.
+
+    Args:
+        detector: that judges.
+        kind: of the maps.
+        dtype: of the maps that are decided on, "float64" or "uint8".
+        clear_border: leave out regions that touch the border.
+        max_area: pixels up to which the curves tell areas apart.
+        kept: where they are kept.
+    """
+
+    detector: Detector
+    kind: str
+    dtype: str
+    clear_border: bool
+    max_area: int
+    kept: Kept
+
+    def of(self, images: ImageSet) -> Iterator[AreaCurve]:
+        """Yield the curve of each image, one batch of maps in memory at a time."""
+        for arrays in self.kept.each(images, self._what, self._arrays):
+            levels = arrays["levels"].astype(np.float64)
+            yield AreaCurve(levels, arrays["areas"].astype(np.int64))
+
+    def readable(self, images: ImageSet, skip_unreadable: bool) -> ImageSet:
+        """Return the images that can be read, as those can of which a curve is kept.
+
+        See `check_readable`.
+        """
+        known = self.kept.known(images, self._what)
+        return check_readable(images, skip_unreadable, known=known)
+
+    @property
+    def _what(self) -> str:
+        """What is kept of an image."""
+        border = "_clear-border" if self.clear_border else ""
+        return f"curves_{self.kind}_{self.dtype}_{self.max_area}{border}"
+
+    def _arrays(self, images: ImageSet) -> Iterator[Arrays]:
+        for judged in self.detector.judge(images, self.kind):
+            method = self.detector.method
+            for decided in decision_maps(method, self.kind, judged.maps, self.dtype):
+                curve = area_curve(decided, clear_border=self.clear_border)
+                curve = curve.capped(self.max_area)
+                # The levels are values of the map.
+                levels = curve.levels.astype(decided.dtype)
+                yield {"levels": levels, "areas": curve.areas.astype(np.int32)}
