@@ -1,11 +1,14 @@
 """Find the minimum defect area and the threshold of a trained model."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from processing.errors import shortened
 
 from .parser import (
     add_model,
@@ -25,6 +28,7 @@ from .terminal import prepare_output, say
 
 if TYPE_CHECKING:
     from methods.pipeline.finetuning import Options
+    from processing.decision.goals import Goal
 
 DTYPES = ("float64", "uint8")
 NUMBERS = {  # rule: flag, what stands for its number, default, and its meaning
@@ -33,6 +37,15 @@ NUMBERS = {  # rule: flag, what stands for its number, default, and its meaning
     "conformal": ("--false-alarm", "RATE", 0.01, "share of good images to refuse"),
 }
 RULES = ("max", *NUMBERS)
+BALANCED, VALIDATION_MAX = "balanced", "validation-max"
+GOALS = {  # and where the parser puts them
+    "--goal": "goal",
+    "--max-false-alarms": "max_false_alarms",
+    "--min-recall": "min_recall",
+    "--cost": "cost",
+    "--threshold": "threshold",
+    "--calibrate": "calibrate",
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -55,9 +68,96 @@ def build_parser() -> argparse.ArgumentParser:
     add("--clear-border", action="store_true", help=help_)
     help_ = "the original's raw maps, grid of thresholds and areas, and border rule"
     add("--legacy", action="store_true", help=help_)
+    _add_goals(parser)
     _add_calibration(parser)
+    _add_good_images(parser)
     add_results(parser)
     return parser
+
+
+def _add_goals(parser: argparse.ArgumentParser) -> None:
+    """Add what a search is to reach."""
+    group = parser.add_argument_group("goal of the decision, one of")
+    add, rate = group.add_argument, between_0_and_1
+    help_ = "balanced: as many defects found as good images called good; "
+    help_ += "validation-max: the same, but no validation image is called defective; "
+    help_ += "default: balanced"
+    add("--goal", type=one_of((BALANCED, VALIDATION_MAX)), metavar="NAME", help=help_)
+    help_ = "most defects at a rate of false alarms of at most that, with 95 %% "
+    help_ += "confidence"
+    add("--max-false-alarms", type=rate, metavar="RATE", help=help_)
+    help_ = "fewest false alarms at a share of defects found of at least that, with "
+    help_ += "95 %% confidence"
+    add("--min-recall", type=rate, metavar="RATE", help=help_)
+    help_ = "lowest cost: what a missed defect and a false alarm cost, such as 20:1"
+    add("--cost", type=costs, metavar="MISS:FALSE_ALARM", help=help_)
+    help_ = "of --cost: share of defective parts in production; default: 0.5"
+    add("--defect-rate", type=rate, metavar="RATE", help=help_)
+    help_ = "set by hand, with --min-area"
+    add("--threshold", type=float, metavar="X", help=help_)
+
+
+def _add_good_images(parser: argparse.ArgumentParser) -> None:
+    """Add which good images decide."""
+    add = parser.add_argument_group("good images to decide from").add_argument
+    help_ = "judge all good training images, too, in that many parts, each by the "
+    help_ += "model as if it had not seen them: PaDiM, PatchCore and fewshot"
+    add("--folds", type=at_least(2), default=0, metavar="K", help=help_)
+    help_ = "good images to decide without, for they are no good photos"
+    add("--exclude", nargs="+", default=[], metavar="FILE", help=help_)
+
+
+def between_0_and_1(text: str) -> float:
+    """Return a rate, an argparse type."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected a number between 0 and 1. Received: {shortened(text)}"
+        )
+    return rate
+
+
+def costs(text: str) -> tuple[float, float]:
+    """Return two costs, an argparse type."""
+    try:
+        miss, false_alarm = (float(part) for part in text.split(":"))
+    except ValueError:
+        miss = false_alarm = math.nan
+    if not (0 < miss < math.inf and 0 < false_alarm < math.inf):
+        raise argparse.ArgumentTypeError(
+            f"expected MISS:FALSE_ALARM, such as 20:1. Received: {shortened(text)}"
+        )
+    return miss, false_alarm
+
+
+def check_goal(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Raise a usage error unless there is one goal at most."""
+    given = [flag for flag, name in GOALS.items() if getattr(options, name) is not None]
+    given += ["--legacy"] * options.legacy
+    if len(given) > 1:
+        parser.error(f"expected one of {', '.join(given)}")
+    if options.defect_rate is not None and not options.cost:
+        parser.error("--defect-rate goes with --cost")
+    if options.threshold is not None and not options.min_area:
+        parser.error("--threshold goes with --min-area")
+
+
+def goal_of(options: argparse.Namespace) -> "Goal | None":
+    """Return the goal of the options, if one is given."""
+    from processing.decision.goals import Goal
+
+    if options.max_false_alarms is not None:
+        return Goal("max-false-alarms", options.max_false_alarms)
+    if options.min_recall is not None:
+        return Goal("min-recall", options.min_recall)
+    if options.cost:
+        miss, false_alarm = options.cost
+        rate = options.defect_rate or 0.5
+        return Goal("cost", miss=miss, false_alarm=false_alarm, defect_rate=rate)
+    return Goal(options.goal) if options.goal else None
 
 
 def _add_calibration(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +169,8 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
     for rule, (flag, metavar, default, help_) in NUMBERS.items():
         help_ = f"of {rule}: {help_}; default: {default}"
         add(flag, dest=rule, type=number, metavar=metavar, help=help_)
-    help_ = "smallest defect; default: 0.05 %% of the image"
+    help_ = "smallest defect, of a rule or with --threshold; default: 0.05 %% of the "
+    help_ += "image"
     add("--min-area", type=at_least(1), metavar="PIXELS", help=help_)
 
 
@@ -81,8 +182,10 @@ def rule_and_number(
     for other, (flag, *_) in NUMBERS.items():
         if getattr(options, other) is not None and other != rule:
             parser.error(f"{flag} goes with --calibrate {other}")
-    if options.min_area and not rule:
-        parser.error("--min-area goes with --calibrate: the search finds the area")
+    if options.min_area and not rule and options.threshold is None:
+        parser.error(
+            "--min-area goes with --calibrate or --threshold: the search finds the area"
+        )
     if rule not in NUMBERS:
         return rule, None
     given = getattr(options, rule)
@@ -111,6 +214,10 @@ def finetune(
         clear_border=options.clear_border,
         legacy=options.legacy,
         rule=decided_by,
+        goal=goal_of(options),
+        threshold=options.threshold,
+        folds=options.folds,
+        exclude=tuple(options.exclude),
         min_area=options.min_area,
         results=options.results,
         skip_unreadable=options.skip_unreadable,
@@ -152,6 +259,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = all_arguments(parser, argv)
     options = parser.parse_args(arguments)
+    check_goal(parser, options)
     rule = rule_and_number(parser, options)
     again = command_line("finetune.py", *(sys.argv[1:] if argv is None else argv))
     return run_command(

@@ -108,7 +108,9 @@ def print_verdicts(judged: "JudgedSet") -> None:
 
 
 def print_decision(result: "FinetuningResult") -> None:
-    """Print what was decided, and how well it does."""
+    """Print what was decided, how well it does, and what it promises."""
+    if result.goal:
+        print(f"goal:         {result.goal}")
     print(f"minimum area: {result.min_area} pixels")
     print(f"threshold:    {result.threshold:.4g}  ({result.kind} map)")
     if result.score_interval:
@@ -120,3 +122,29 @@ def print_decision(result: "FinetuningResult") -> None:
         )
     else:
         print(f"decided by:   {result.source}")
+    for line in promise_lines(result):
+        print(line)
+
+
+def promise_lines(result: "FinetuningResult") -> list[str]:
+    """Return what a decision keeps, and what binds it, in words."""
+    promise = result.promise
+    if not promise:
+        return []
+    lines = [
+        f"false alarms: {promise.false_alarms} of {promise.good_images} good images; "
+        f"at most {promise.false_alarm_bound:.3g} of all, with 95 % confidence"
+    ]
+    if promise.defective_images:
+        lines.append(
+            f"misses:       {promise.misses} of {promise.defective_images} defective "
+            f"images; at most {promise.miss_bound:.3g} of all, with 95 % confidence"
+        )
+    if promise.kept is False and promise.asked:
+        lines.append(
+            f"not kept:     {promise.asked:g} takes {promise.needed} images without one"
+        )
+    highest = [f"{name} ({score:.4g})" for name, score in result.binding.items()]
+    if highest:
+        lines.append(f"highest good: {', '.join(map(printable, highest))}")
+    return lines

@@ -47,6 +47,40 @@ class Calibration(JsonRecord):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Promise(JsonRecord):
+    """What a decision keeps, by the images that it was made from.
+
+    Bounds are one-sided, of 95 % confidence, see `processing.decision.promise`.
+
+    Attributes:
+        good_images: that were judged, none of which the model has learned from.
+        false_alarms: among them.
+        false_alarm_bound: of the rate of false alarms.
+        defective_images, misses, miss_bound: the same of defects; 1 without any.
+        asked: the rate that was asked for, of false alarms or of misses.
+        kept: whether its bound keeps it.
+        needed: how many images without an event keep it.
+    """
+
+    good_images: int
+    false_alarms: int
+    false_alarm_bound: float
+    defective_images: int
+    misses: int
+    miss_bound: float
+    asked: float | None = None
+    kept: bool | None = None
+    needed: int | None = None
+
+    def check(self) -> None:
+        """Raise a `ValueError` unless counts and rates go together."""
+        check_range("promise.false_alarms", self.false_alarms, 0, self.good_images)
+        check_range("promise.misses", self.misses, 0, self.defective_images)
+        for name in ("false_alarm_bound", "miss_bound", "asked"):
+            check_range(f"promise.{name}", getattr(self, name), 0, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class FinetuningResult(JsonRecord):
     """finetuning_result.json: a decision, and what it was made from.
 
@@ -63,6 +97,10 @@ class FinetuningResult(JsonRecord):
         margin: see `SearchResult`.
         score_interval: 95 % confidence interval of `score`.
         calibration: where good images alone decided.
+        goal: what the decision was to reach, in words; "" of an earlier version's.
+        promise: what it keeps.
+        binding: the good images with the highest critical thresholds, and these.
+        excluded: names of images that the user left out.
         validation_files, finetuning_files: names of the images.
         model: path of the model file.
         options: of finetune.py.
@@ -97,6 +135,10 @@ class FinetuningResult(JsonRecord):
     margin: float | None = None
     score_interval: tuple[float, float] | None = None
     calibration: Calibration | None = None
+    goal: str = ""
+    promise: Promise | None = None
+    binding: dict[str, float] = field(default_factory=dict)
+    excluded: list[str] = field(default_factory=list)
     validation_files: list[str]
     finetuning_files: list[str]
     model: str

@@ -12,6 +12,8 @@ from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
 from processing.decision.regions import AreaCurve, area_curve
 
+from .folds import Folds
+
 
 @dataclass(frozen=True, eq=False)
 class Curves:
@@ -24,6 +26,7 @@ class Curves:
         clear_border: leave out regions that touch the border.
         max_area: pixels up to which the curves tell areas apart.
         kept: where they are kept.
+        folds: in which good images are judged; None for the detector as it is.
     """
 
     detector: Detector
@@ -32,6 +35,7 @@ class Curves:
     clear_border: bool
     max_area: int
     kept: Kept
+    folds: Folds | None = None
 
     def of(self, images: ImageSet) -> Iterator[AreaCurve]:
         """Yield the curve of each image, one batch of maps in memory at a time."""
@@ -51,10 +55,15 @@ class Curves:
     def _what(self) -> str:
         """What is kept of an image."""
         border = "_clear-border" if self.clear_border else ""
-        return f"curves_{self.kind}_{self.dtype}_{self.max_area}{border}"
+        folds = f"_folds-{self.folds.count}" if self.folds else ""
+        return f"curves_{self.kind}_{self.dtype}_{self.max_area}{border}{folds}"
 
     def _arrays(self, images: ImageSet) -> Iterator[Arrays]:
-        for judged in self.detector.judge(images, self.kind):
+        if self.folds:
+            batches = self.folds.judge(self.detector, images, self.kind)
+        else:
+            batches = self.detector.judge(images, self.kind)
+        for judged in batches:
             method = self.detector.method
             for decided in decision_maps(method, self.kind, judged.maps, self.dtype):
                 curve = area_curve(decided, clear_border=self.clear_border)

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from methods.base import Method
 from methods.detector.categories import load_kept
 from methods.detector.decisions import write_decision
+from methods.detector.detector import Detector
 from methods.detector.records import TrainingRecord
 from methods.detector.results import Calibration, FinetuningResult
 from methods.detector.versions import versions
@@ -20,6 +22,7 @@ from processing.data.splits import split_finetuning
 from processing.data.survey import report
 from processing.decision.calibration import GoodImages, Rule, smallest_defect
 from processing.decision.decision import Decision, bootstrap_interval
+from processing.decision.goals import BALANCED, VALIDATION_MAX, Goal, find_pair
 from processing.decision.regions import AreaCurve
 from processing.decision.search import (
     LEGACY_AREAS,
@@ -28,10 +31,13 @@ from processing.decision.search import (
     find_decision_legacy,
     legacy_thresholds,
 )
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 from processing.files import working_in
 
 from .curves import Curves
+from .evidence import Evidence
+from .folds import Folds
+from .judging import without
 from .run_folder import comparable
 from .splitting import named
 
@@ -54,7 +60,14 @@ class Options:
         clear_border: leave out regions that touch the border.
         legacy: the original's maps, grid and border rule.
         rule: to decide from good validation images alone; None to search.
-        min_area: smallest defect of a rule, in pixels; None for a share of the image.
+        goal: of the search; None for `goals.BALANCED`, or `goals.VALIDATION_MAX` with
+            cleared borders, where areas do not fall with the threshold.
+        threshold: set by hand, in the place of a search or a rule.
+        min_area: smallest defect of a rule, or by hand, in pixels; None for a share of
+            the image.
+        folds: in which all good training images are judged, to decide from; 0 for the
+            validation images alone.
+        exclude: names of good images to decide without.
         folder: the category, or its table, if not where it was at training.
         results: root of the results.
     """
@@ -64,7 +77,11 @@ class Options:
     clear_border: bool = False
     legacy: bool = False
     rule: Rule | None = None
+    goal: Goal | None = None
+    threshold: float | None = None
     min_area: int | None = None
+    folds: int = 0
+    exclude: tuple[str, ...] = ()
     folder: Path | None = None
     results: Path = Path("results")
     skip_unreadable: bool = False
@@ -102,22 +119,33 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         )
     max_area = max(min_area, height * width // LARGEST_AREA)
     told_apart = max(max_area, LEGACY_AREAS[-1]) if options.legacy else max_area
-    curves = Curves(detector, kind, options.dtype, clear_border, told_apart, kept)
-    validation, finetuning = _image_sets(curves, record, options)
+    settings = detector, kind, options.dtype, clear_border, told_apart, kept
+    good_images, finetuning, folds = _image_sets(detector, record, options)
+    of_good, curves = Curves(*settings, folds), Curves(*settings)
+    good_images = of_good.readable(good_images, options.skip_unreadable)
+    finetuning = curves.readable(finetuning, options.skip_unreadable)
 
     start = time.perf_counter()
-    good = GoodImages.of(curves.of(validation), max_area, min_area)
-    search = _search(good, curves.of(finetuning), finetuning, kind, options)
+    evidence = Evidence(good_images, finetuning, max_area)
+    good = GoodImages.of(
+        of_good.of(good_images), max_area, min_area, evidence.validation
+    )
+    goal = _goal(options, clear_border)
+    found = _search(good, curves.of(finetuning), evidence, kind, goal, options)
+    search = found[0] if found else None
     log.info(
         "%d validation and %d finetuning images in %.1f s",
-        len(validation),
+        len(good_images),
         len(finetuning) if search else 0,
         time.perf_counter() - start,
     )
-    if search:
-        decision, origin = _from_search(search, finetuning.labels, seed)
+    if options.threshold is not None:
+        decision = Decision(options.threshold, min_area, clear_border)
+        origin: dict[str, Any] = {"score": None, "source": "the user"}
+    elif found:
+        decision, origin = _from_search(*found, seed)
     else:
-        decision, origin = _from_good(good, options.rule or Rule(), clear_border)
+        decision, origin = _from_good(good, options.rule or _rule(goal), clear_border)
     result = FinetuningResult(
         min_area=decision.min_area,
         threshold=decision.threshold,
@@ -128,13 +156,17 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         clear_border=decision.clear_border,
         good_level=float(good.typical[-1]),
         **origin,
-        validation_files=list(validation.names),
+        goal=str(goal) if search else "",
+        promise=evidence.promise(decision, goal, options.rule),
+        binding=evidence.binding(decision),
+        excluded=list(options.exclude),
+        validation_files=list(good_images.names),
         finetuning_files=list(finetuning.names) if search else [],
         model=str(model),
         options=comparable(options),
         versions=versions(),
     )
-    name = f"{kind}_{options.dtype}" + (f"_{options.rule.name}" if options.rule else "")
+    name = f"{kind}_{options.dtype}{_suffix(options)}"
     folder = options.results / record.run / "finetuning" / name
     with working_in(folder):
         if search:
@@ -148,45 +180,81 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
 
 
 def _image_sets(
-    curves: Curves, record: TrainingRecord, options: Options
-) -> tuple[ImageSet, ImageSet]:
-    """Return the validation images of the training run, and the finetuning images."""
-    folder, splits = Path(record.folder), record.splits
-    detector = curves.detector
+    detector: Detector, record: TrainingRecord, options: Options
+) -> tuple[ImageSet, ImageSet, Folds | None]:
+    """Return good images of the training run, the finetuning images, and any folds."""
+    folder, splits, seed = Path(record.folder), record.splits, detector.method.seed
     category = detector.category(folder, CACHE_BYTES, splits.test)
     report(category.scan, options.skip_unreadable)
-    validation = named(category.train, splits.validation)
-    test, seed = category.test, detector.method.seed
+    test, folds = category.test, None
     chosen, _ = split_finetuning(
         test.labels, test.classes, seed=seed, groups=test.groups
     )
-    chosen = chosen[:0] if options.rule else chosen
-    sets = validation, category.test.subset(chosen)
-    first, second = (
-        curves.readable(images, options.skip_unreadable) for images in sets
-    )
-    return first, second
+    finetuning = test.subset(chosen[:0] if options.rule else chosen)
+    if options.folds:
+        folds = Folds.of(category.train, splits, options.folds, seed)
+    good = folds.images if folds else named(category.train, splits.validation)
+    return (*_excluded(good, finetuning, options.exclude, folder), folds)
+
+
+def _excluded(
+    good: ImageSet, finetuning: ImageSet, names: Sequence[str], folder: Path
+) -> tuple[ImageSet, ImageSet]:
+    """Return the images without those of some names, which must be good ones."""
+    known = {*good.names, *finetuning.subset(finetuning.labels == GOOD).names}
+    given = {str(folder / name): name for name in known}
+    out = {given.get(str(Path(name).absolute()), name) for name in names}
+    for name in out - known:
+        raise UsageError(
+            "--exclude: expected good images to decide from, such as "
+            f"{next(iter(good.names))}. Received: {name}"
+        )
+    if not {*good.names} - out:
+        raise UsageError("--exclude: expected some good images to be left")
+    return without(good, out), without(finetuning, out)
+
+
+def _goal(options: Options, clear_border: bool) -> Goal:
+    if options.goal and clear_border and options.goal.name != VALIDATION_MAX:
+        raise UsageError(
+            f"--clear-border: expected --goal {VALIDATION_MAX}, for with cleared "
+            f"borders areas do not fall with the threshold. Received: {options.goal}"
+        )
+    return options.goal or Goal(VALIDATION_MAX if clear_border else BALANCED)
 
 
 def _search(
     good: GoodImages,
     curves: Iterator[AreaCurve],
-    finetuning: ImageSet,
+    evidence: Evidence,
     kind: str,
+    goal: Goal,
     options: Options,
-) -> SearchResult | None:
-    """Return the best pair, or None where good images alone are to decide."""
-    if options.rule:
+) -> tuple[SearchResult, np.ndarray] | None:
+    """Return the best pair, and the labels of its verdicts.
+
+    None where nothing is to be searched, for good images alone, or the user, decide.
+    `curves` are of the finetuning images, which `evidence` takes in.
+    """
+    by_validation = options.legacy or goal.name == VALIDATION_MAX
+    curves, labels = evidence.fill(curves), evidence.finetuning.labels
+    if options.rule or options.threshold is not None:
+        deque(curves, maxlen=0)
         return None
-    labels = finetuning.labels
     counts = [int((labels == label).sum()) for label in (GOOD, ANOMALOUS)]
-    if min(counts) < FEWEST:
+    if min(counts if by_validation else counts[1:]) < FEWEST:
+        if goal.name in ("min-recall", "cost"):
+            raise UserError(
+                f"{goal} takes at least {FEWEST} defective images to finetune on. "
+                f"Received: {counts[ANOMALOUS]}"
+            )
         log.info(
-            "%d good and %d defective images to finetune on, at least %d of each are "
-            "needed: choosing from the good validation images alone",
+            "%d good and %d defective images to finetune on, at least %s are needed: "
+            "choosing from the good validation images alone",
             *counts,
-            FEWEST,
+            f"{FEWEST} of each" if by_validation else f"{FEWEST} defective ones",
         )
+        deque(curves, maxlen=0)
         return None
     if options.legacy:
         grid = legacy_thresholds(
@@ -194,8 +262,12 @@ def _search(
             options.dtype,
             float(good.envelope.levels.max()),
         )
-        return find_decision_legacy(good, curves, labels, grid)
-    return find_decision(good, curves, labels, clear_border=options.clear_border)
+        return find_decision_legacy(good, curves, labels, grid), labels
+    if by_validation:
+        border = options.clear_border
+        return find_decision(good, curves, labels, clear_border=border), labels
+    deque(curves, maxlen=0)
+    return find_pair(evidence.good, evidence.defective, goal), evidence.labels
 
 
 def _from_good(
@@ -212,6 +284,25 @@ def _from_good(
             **asdict(rule), good_scores=sorted(good.scores.tolist())
         ),
     }
+
+
+def _suffix(options: Options) -> str:
+    """Return what tells the folders of decisions of one kind of maps apart."""
+    if options.threshold is not None:
+        return "_by-hand"
+    if options.rule:
+        return f"_{options.rule.name}"
+    if options.goal and options.goal.name != BALANCED:
+        rate = f"-{options.goal.rate:g}" if options.goal.rate else ""
+        return f"_{options.goal.name}{rate}"
+    return ""
+
+
+def _rule(goal: Goal) -> Rule:
+    """Return the rule on good images alone that a goal becomes without defects."""
+    if goal.name == "max-false-alarms" and goal.rate:
+        return Rule("bound", goal.rate)
+    return Rule()
 
 
 def _from_search(

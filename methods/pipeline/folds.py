@@ -1,60 +1,84 @@
 """Maps of good images by a model that has not seen them, fold by fold."""
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
-
-import numpy as np
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, groupby
 
 from methods.detector.detector import Detector, Judged
-from methods.detector.records import TrainingRecord
+from methods.detector.records import Splits
 from processing.data.image_set import ImageSet
-from processing.data.splits import Indices, split_folds
+from processing.data.splits import split_folds
 
 from .splitting import named
 
+UNSEEN = -1  # the fold of images that the model did not learn from
 
-def held_out(
-    detector: Detector, record: TrainingRecord, good: ImageSet, folds: int, kind: str
-) -> tuple[ImageSet, Iterator[Judged]]:
-    """Return all good images of a model, and what it says of them as of unseen ones.
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """The good images of a model, each with the fold that is judged without it.
 
     Each fold of those that it learned from is judged by `Method.without` them, the
-    others by the model itself (cross-conformal prediction, Vovk 2015). Of a method
-    that remembers shots, these alone were learned from.
+    others by the model itself (cross-conformal prediction, Vovk 2015). Of a method that
+    remembers shots, these alone were learned from.
 
-    Args:
-        detector: fitted.
-        record: of the model, for one category.
-        good: all good training images of the category.
-        folds: how many, at least 2; there are fewer of fewer images.
-        kind: of the maps.
-
-    Raises:
-        UsageError: a method that would have to be trained anew.
+    Attributes:
+        count: of folds, as it was asked for.
+        images: to judge, fold by fold, the others last.
+        learned: those that the model learned from.
+        fold: of each of `images`, by name.
     """
-    splits, method = record.splits, detector.method
-    names = splits.shots if "shots" in method.needs else splits.fit
-    learned = named(good, names)
-    unseen = [name for name in splits.fit if name not in {*names}] + splits.validation
-    groups, seed = learned.groups, method.seed
-    parts = split_folds(len(learned), folds, seed=seed, groups=groups)
-    parts = parts if len(parts) > 1 else []  # nothing would be left to judge by
-    order = [names[i] for i in chain(*parts)] + unseen
-    judged = chain(
-        _judge_folds(detector, learned, parts, kind),
-        detector.judge(named(good, unseen), kind) if unseen else (),
-    )
-    return named(good, order), judged
 
+    count: int
+    images: ImageSet
+    learned: ImageSet
+    fold: dict[str, int]
 
-def _judge_folds(
-    detector: Detector, learned: ImageSet, folds: Sequence[Indices], kind: str
-) -> Iterator[Judged]:
-    """Yield what is said of each fold by the method as if it had not seen it."""
-    seen, tiles = detector.seen(learned), len(detector.preparation.tiling)
-    for fold in folds:
-        left_out = (fold[:, None] * tiles + np.arange(tiles)).ravel()
-        method = detector.method.without(seen, left_out.tolist())
-        yield from Detector(method, detector.preparation).judge(
-            learned.subset(fold), kind
-        )
+    @classmethod
+    def of(cls, good: ImageSet, splits: Splits, count: int, seed: int) -> "Folds":
+        """Deal the images out.
+
+        Args:
+            good: all good training images of the category.
+            splits: of the model.
+            count: of folds, at least 2; there are fewer of fewer images.
+            seed: of the model.
+        """
+        names = splits.shots or splits.fit
+        learned = named(good, names)
+        parts = split_folds(len(learned), count, seed=seed, groups=learned.groups)
+        if len(parts) == 1:  # nothing would be left to judge it by
+            parts = []
+        fold = {names[i]: k for k, part in enumerate(parts) for i in part}
+        others = [x for x in splits.fit if x not in {*names}] + splits.validation
+        images = named(good, [*fold, *others])
+        return cls(count, images, learned, fold | dict.fromkeys(others, UNSEEN))
+
+    def judge(
+        self, detector: Detector, images: ImageSet, kind: str
+    ) -> Iterator[Judged]:
+        """Yield what is said of some of `images`, in their order.
+
+        Raises:
+            UsageError: a method that would have to be trained anew.
+        """
+        start = 0
+        for fold, members in groupby(self.fold[name] for name in images.names):
+            stop = start + len(list(members))
+            judging = self._without(detector, fold)
+            yield from judging.judge(images.subset(range(start, stop)), kind)
+            start = stop
+
+    def _without(self, detector: Detector, fold: int) -> Detector:
+        """Return the detector as if it had not seen a fold."""
+        if fold == UNSEEN:
+            return detector
+        tiles = len(detector.preparation.tiling)
+        left_out = [
+            range(i * tiles, (i + 1) * tiles)
+            for i, name in enumerate(self.learned.names)
+            if self.fold.get(name) == fold
+        ]
+        seen = detector.seen(self.learned)
+        method = detector.method.without(seen, [*chain(*left_out)])
+        return Detector(method, detector.preparation)

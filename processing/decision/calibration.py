@@ -9,11 +9,12 @@ import numpy.typing as npt
 
 from processing.errors import UsageError
 
+from .promise import allowed
 from .regions import AreaCurve, FloatArray, envelope
 
 # Smallest defect without examples: 0.05 % of the image, 33 pixels of 256 x 256.
 AREA_SHARE = 0.0005
-RULES = ("max", "quantile", "ksigma", "conformal")
+RULES = ("max", "quantile", "ksigma", "conformal", "bound")
 
 
 def smallest_defect(image_shape: tuple[int, ...]) -> int:
@@ -40,7 +41,11 @@ class GoodImages:
 
     @classmethod
     def of(
-        cls, curves: Iterable[AreaCurve], max_area: int, min_area: int = 1
+        cls,
+        curves: Iterable[AreaCurve],
+        max_area: int,
+        min_area: int = 1,
+        table: FloatArray | None = None,
     ) -> "GoodImages":
         """Collect from the images' area curves, one in memory at a time.
 
@@ -48,13 +53,16 @@ class GoodImages:
             curves: at least one.
             max_area: largest area to know the critical thresholds of, in pixels.
             min_area: at most `max_area`.
+            table: (n or more, max_area) to be filled with their critical thresholds.
         """
         highest: AreaCurve | None = None
         total, scores = np.zeros(max_area), []
-        for curve in curves:
+        for row, curve in enumerate(curves):
             highest = envelope([highest, curve] if highest else [curve])
             critical = curve.critical_thresholds(max_area)
             total += critical
+            if table is not None:
+                table[row] = critical
             scores.append(critical[min_area - 1])
         if highest is None:
             raise ValueError("`curves` must hold at least one curve. Received: none")
@@ -70,7 +78,8 @@ class Rule:
             `number` of the images does not exceed; "ksigma", mean + `number` standard
             deviations; "conformal", the smallest score that keeps the rate of false
             alarms at or below `number` for images exchangeable with these (Vovk et
-            al. 2005; Bates et al. 2023, arXiv 2104.08279).
+            al. 2005; Bates et al. 2023, arXiv 2104.08279); "bound", that which does so
+            with 95 % confidence.
         number: of the rule; "max" has none.
     """
 
@@ -81,7 +90,7 @@ class Rule:
         number = math.nan if self.number is None else self.number
         if self.name == "ksigma" and not math.isfinite(number):
             raise UsageError(f"ksigma takes a number of deviations. Received: {number}")
-        if self.name in ("quantile", "conformal") and not 0 < number < 1:
+        if self.name in ("quantile", "conformal", "bound") and not 0 < number < 1:
             raise UsageError(
                 f"{self.name} takes a number between 0 and 1. Received: {number}"
             )
@@ -92,6 +101,7 @@ class Rule:
             "quantile": f"the {self.number} quantile of their scores",
             "ksigma": f"mean + {self.number} standard deviations of their scores",
             "conformal": f"conformal at a false-alarm rate of {self.number}",
+            "bound": f"at most {self.number} false alarms, with 95 % confidence",
         }[self.name]
 
     def threshold(self, scores: npt.ArrayLike) -> float:
@@ -106,6 +116,7 @@ class Rule:
             deviation = scores.std(ddof=1) if n > 1 else 0.0
             return float(scores.mean() + number * deviation)
         ranks = {"max": n, "quantile": number * n, "conformal": (n + 1) * (1 - number)}
+        ranks["bound"] = n - max(0, allowed(number, n))
         rank = math.ceil(ranks[self.name] - 1e-9)  # 2.0000000001 by rounding is 2
         return float(scores[min(max(rank, 1), n) - 1])
 

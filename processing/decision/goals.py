@@ -6,7 +6,6 @@ and a threshold in a gap between two images' scores has the same counts anywhere
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 
@@ -16,7 +15,7 @@ from processing.errors import UsageError
 
 from .decision import Decision
 from .promise import allowed
-from .regions import AreaCurve, FloatArray, IntArray
+from .regions import FloatArray, IntArray
 from .search import SearchResult
 
 BALANCED = "balanced"
@@ -103,16 +102,10 @@ class Goal:
         return misses, alarms
 
 
-def critical_table(
-    curves: Iterable[AreaCurve], count: int, max_area: int
-) -> FloatArray:
-    """Return (count, max_area) critical thresholds, in a file that takes no memory."""
-    shape = (max(count, 1), max_area)
+def critical_table(count: int, max_area: int) -> FloatArray:
+    """Return (count, max_area) zeros in a file, so that they take no memory."""
     with TemporaryFile() as file:
-        table: FloatArray = np.memmap(file, np.float64, "w+", shape=shape)
-    for row, curve in enumerate(curves):
-        table[row] = curve.critical_thresholds(max_area)
-    return table[:count]
+        return np.memmap(file, np.float64, "w+", shape=(max(count, 1), max_area))
 
 
 def find_pair(
