@@ -131,7 +131,7 @@ class Kept:
         file = self._file(path, what)
         assert file is not None
         try:
-            with np.load(file, allow_pickle=False) as stored:
+            with file.open("rb") as stream, np.load(stream) as stored:
                 return dict(_unpacked(name, stored[name]) for name in stored)
         except DAMAGED as error:
             log.info("%s is damaged, and judged anew: %s", file, error)

@@ -1,8 +1,13 @@
+import subprocess
+import sys
+from dataclasses import replace
+
 import pytest
 
 from methods.cae.cae import CAE
+from methods.detector.results import FinetuningResult
 from methods.padim.padim import PaDiM
-from methods.pipeline import finetuning
+from methods.pipeline import finetuning, testing
 from methods.pipeline.finetuning import choose_maps
 from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
@@ -34,4 +39,36 @@ def test_a_result_is_in_force_once_all_is_written(model, tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "scores", full)
     with pytest.raises(UserError, match="disk full"):
         finetuning.finetune(model[0], finetuning.Options(results=tmp_path))
-    assert not list(tmp_path.rglob("*.json"))
+    assert not list(tmp_path.rglob("finetuning_result.json"))
+
+
+AGAIN = """
+import sys
+from methods.pipeline import finetuning, testing
+from pathlib import Path
+model, results = map(Path, sys.argv[1:])
+finetuning.finetune(model, finetuning.Options(results=results))
+assert not {"numba", "skimage", "pandas", "scipy"} & set(sys.modules)
+testing.test(model, testing.Options(results=results, report=False))
+assert not {"keras", "tensorflow", "jax", "torch"} & set(sys.modules)
+"""
+
+
+def test_what_is_kept_gives_the_same_without_a_network(model, tmp_path):
+    finetuning.finetune(model[0], finetuning.Options(results=tmp_path))
+    testing.test(model[0], testing.Options(results=tmp_path, report=False))
+    [decision] = tmp_path.rglob("finetuning_result.json")
+    [table] = tmp_path.rglob("scores.csv")
+    first = FinetuningResult.read(decision)
+    names = ("scores.csv", "regions.csv", "test_result.json")
+    texts = [(table.parent / name).read_text() for name in names]
+    subprocess.run(
+        [sys.executable, "-c", AGAIN, model[0], tmp_path], check=True, timeout=100
+    )
+    again = FinetuningResult.read(decision)
+    own = {"id": first.id, "number": first.number, "created": first.created}
+    assert again.number == 2
+    assert replace(again, **own) == first
+    for name, text in zip(names, texts, strict=True):
+        now = (table.parent / name).read_text()
+        assert now.replace(again.name, first.name) == text

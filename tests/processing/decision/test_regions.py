@@ -151,6 +151,20 @@ def test_envelope_does_not_grow_with_the_number_of_maps(rng):
     assert len(running.levels) <= 8 * 8 + 1
 
 
+def test_a_capped_curve_tells_smaller_areas_apart(rng):
+    for clear_border in (False, True):
+        curve = area_curve(rng.random((16, 16)), clear_border=clear_border)
+        capped = curve.capped(20)
+        assert len(capped.levels) < len(curve.levels)
+        thresholds = np.concatenate([[-1, 2], curve.levels])
+        areas = np.minimum(curve.area_at(thresholds), 20)
+        np.testing.assert_array_equal(capped.area_at(thresholds), areas)
+        critical = [one.critical_thresholds(20) for one in (capped, curve)]
+        np.testing.assert_array_equal(*critical)
+        assert capped.levels[0] == curve.levels[0]
+        assert capped.levels[-1] == curve.levels[-1]
+
+
 def test_envelope_of_nothing_raises():
     with pytest.raises(ValueError, match="at least one curve"):
         envelope([])
