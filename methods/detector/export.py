@@ -2,16 +2,19 @@
 
 import importlib.util
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from processing.decoding.decode import to_float, to_uint8
 from processing.errors import UsageError, UserError
 from processing.files import temporary_folder
 from processing.maps.residuals import smooth
+from processing.preprocessing.preparation import Preparation
 
-from .recipe import describe, not_described
+from .recipe import describe
 
 if TYPE_CHECKING:
     from .detector import Detector
@@ -87,14 +90,15 @@ def export(
         )
     if importlib.util.find_spec(PACKAGES[graph]) is None:
         raise UserError(f"{graph} needs the package {PACKAGES[graph]}: {INSTALL}")
-    if missing := not_described(detector.preparation):
-        log.warning("not in the graph, nor described: %s", ", ".join(missing))
+    from .whole_images import whole_network
+
+    network = whole_network(network, detector.preparation)
     target.parent.mkdir(parents=True, exist_ok=True)
     with temporary_folder(target.parent, "export") as folder:
         written = folder / target.name
         threshold = judge.score_threshold if judge else float("inf")
         write_graph(network, written, graph, threshold)
-        difference = _difference(detector.method, kind, RUNNERS[graph](written))
+        difference = _difference(detector, kind, RUNNERS[graph](written))
         if not difference <= TOLERANCE:
             raise UserError(
                 f"the {graph} graph of {model} differs by {difference:.1e} of the "
@@ -121,20 +125,36 @@ def _judge(
         return None
 
 
-def _difference(method: Any, kind: str, run: "Run") -> float:
+def _difference(detector: "Detector", kind: str, run: "Run") -> float:
     """Return how far the graph's maps and scores are off, in parts of the largest.
 
-    The graph is given three images and one: it takes any number.
+    The graph is given three images and one: it takes any number. Of images that are not
+    merely resized, what the graph knows nothing of is left out, and what is beyond a
+    crop, too.
     """
-    worst = 0.0
-    images = trial_images(method.image_shape)
-    expected = method.judge(images, kind)
+    from .detector import Detector
+
+    inside = replace(detector.preparation, span=None)
+    if not inside.still:
+        inside = Preparation(
+            inside.size,
+            inside.channels,
+            crop=inside.crop,
+            tile=inside.tile,
+            stride=inside.stride,
+        )
+    images = to_uint8(trial_images((*inside.size, inside.channels)))
+    batches = Detector(detector.method, inside).judge_arrays(list(images), kind)
+    expected = [np.concatenate(parts) for parts in list(zip(*batches, strict=True))[1:]]
+    window, worst = (slice(None), *inside.window), 0.0
     for count in (3, 1):
-        for ours, theirs in zip(expected, run(images[:count]), strict=True):
+        results = run(to_float(images[:count]))
+        for ours, theirs in zip(expected, results, strict=True):
             if ours[:count].shape != theirs.shape:
                 return float("inf")
-            difference = float(np.abs(ours[:count] - theirs).max())
-            worst = max(worst, difference / float(np.abs(ours).max()))
+            off = np.abs(ours[:count] - theirs)
+            off = off[window] if off.ndim == 3 else off
+            worst = max(worst, float(off.max()) / float(np.abs(ours).max()))
     return worst
 
 
