@@ -10,7 +10,7 @@ import numpy as np
 
 from processing.decoding.decode import to_float, to_uint8
 from processing.errors import UsageError, UserError
-from processing.files import temporary_folder
+from processing.files import check_writable, temporary_folder
 from processing.maps.residuals import smooth
 from processing.preprocessing.preparation import Preparation
 
@@ -30,10 +30,10 @@ SUFFIXES = {
     "saved_model": "_saved_model",  # a folder
 }
 PACKAGES = {
-    "onnx": "tf2onnx",
-    "openvino": "openvino",
-    "litert": "ai_edge_litert",
-    "saved_model": "tensorflow",
+    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
+    "openvino": ("openvino",),
+    "litert": ("ai_edge_litert",),
+    "saved_model": ("tensorflow",),
 }
 INSTALL = "pip install 'keras-anomaly[export]'"
 
@@ -69,12 +69,7 @@ def export(
     Raises:
         UserError: the method has no such graph, or the graph differs from it.
     """
-    suffix = SUFFIXES[graph]
-    target = target or model.with_name(model.stem + suffix)
-    if not target.name.endswith(suffix):
-        raise UsageError(f"expected a name that ends in {suffix}. Received: {target}")
-    if target.is_dir():
-        raise UsageError(f"{target} exists: expected another --output")
+    target = check_target(model, graph, target)
     from .categories import load_category
     from .graph_files import RUNNERS, write_graph
 
@@ -83,13 +78,7 @@ def export(
     kind = judge.kind if judge else detector.method.default_kind
     network = detector.method.inference_model(kind)
     if network is None:
-        raise UserError(
-            f"{detector.method.name} cannot be exported: expected maps from one pass "
-            f"through a network, not from many, a search or a clustering. Received: "
-            f"its {kind} maps"
-        )
-    if importlib.util.find_spec(PACKAGES[graph]) is None:
-        raise UserError(f"{graph} needs the package {PACKAGES[graph]}: {INSTALL}")
+        raise no_graph(detector.method.name, kind)
     from .whole_images import whole_network
 
     network = whole_network(network, detector.preparation)
@@ -108,6 +97,34 @@ def export(
         for path in sorted(folder.iterdir()):  # the weights (.bin) first
             path.replace(target.parent / path.name)
     return target, difference
+
+
+def check_target(model: Path, graph: str, target: Path | None) -> Path:
+    """Return where `export` writes to; its arguments, but none of them is read.
+
+    Raises:
+        UserError: a package is missing, or nothing can be written there.
+        UsageError: a name that does not suit, or of a folder.
+    """
+    suffix = SUFFIXES[graph]
+    target = target or model.with_name(model.stem + suffix)
+    if not target.name.endswith(suffix):
+        raise UsageError(f"expected a name that ends in {suffix}. Received: {target}")
+    if target.is_dir():
+        raise UsageError(f"{target} exists: expected another --output")
+    for package in PACKAGES[graph]:
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"{graph} needs the package {package}: {INSTALL}")
+    check_writable(target.parent)
+    return target
+
+
+def no_graph(name: str, kind: str) -> UserError:
+    """Return the error for a method whose maps of a kind come from no one network."""
+    return UserError(
+        f"{name} cannot be exported: expected maps from one pass through a network, "
+        f"not from many, a search or a clustering. Received: its {kind} maps"
+    )
 
 
 def _judge(

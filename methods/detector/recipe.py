@@ -44,8 +44,8 @@ _BEFORE = [
     "their factors x, y",
     "score of a 3x3 matrix: correlation of cv2.warpPerspective(grey, matrix, "
     "flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) with the reference where "
-    "warped ones (cv2.INTER_NEAREST) are 1; -1 if these are less than {OVERLAP} of all, "
-    "0 without contrast",
+    "warped ones (cv2.INTER_NEAREST) are 1; -1 if these are less than {OVERLAP} of "
+    "all, 0 without contrast",
     "a matrix is better than the one before if its score is more than {GAIN} above; "
     "the first has to be above -1 by that",
 ]
