@@ -28,7 +28,7 @@ from tests.test_documents import check
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="converters of TensorFlow graphs"
 )
-SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
+SMALL = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage2,stage3"}
 
 
 @pytest.fixture(scope="module")
