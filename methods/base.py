@@ -183,10 +183,7 @@ class Method(ABC):
         Raises:
             UsageError: a method that would have to be trained anew.
         """
-        raise UsageError(
-            f"--folds: {self.name} would have to be trained anew without some images: "
-            "expected train.py --validation SHARE, which keeps more of them apart"
-        )
+        raise UsageError(trained_anew(self.name))
 
     def support(self, count: int) -> np.ndarray:
         """Draw which of `count` good images are remembered, sorted indices."""
@@ -291,6 +288,14 @@ def checked(judge: Callable) -> Callable:
         return judge(self, images, kind or self.default_kind)
 
     return wrapper
+
+
+def trained_anew(name: str) -> str:
+    """Return why a method has no `without`."""
+    return (
+        f"--folds: {name} would have to be trained anew without some images: expected "
+        "train.py --validation SHARE, which keeps more of them apart"
+    )
 
 
 def check_defective(name: str, count: int) -> None:

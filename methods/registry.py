@@ -126,14 +126,20 @@ def check_recorded(name: str, path: Path) -> None:
 def _is_local(name: str) -> bool:
     """Return whether a module below the current folder defines a class."""
     module, _, attribute = canonical_name(name).partition(":")
-    spec = _local_specs(module).get(module)
-    if not spec or not spec.origin:
+    file = local_file(module)
+    if not file:
         return False
     try:
-        source = ast.parse(Path(spec.origin).read_bytes())
+        source = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):
         return False
     return any(isinstance(x, ast.ClassDef) and x.name == attribute for x in source.body)
+
+
+def local_file(module: str) -> Path | None:
+    """Return the file below the current folder that a module would be loaded from."""
+    spec = _local_specs(module).get(module)
+    return Path(spec.origin) if spec and spec.origin else None
 
 
 def _imported(module: str) -> ModuleType:

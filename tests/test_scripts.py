@@ -252,7 +252,7 @@ def test_resumed_run_ends_like_an_uninterrupted_one(
     """Stop after two of four epochs, as a kill would, and go on."""
     from methods.pipeline.run_folder import TrainingRun
 
-    options = ["-d", samples / "washer", *QUICK, "--epochs", "4"]
+    options = ["-d", samples / "washer", *QUICK, "--size", "32", "--epochs", "4"]
     assert run(train.main, options, tmp_path, monkeypatch) == 0
     save = TrainingRun.save
 
@@ -470,6 +470,7 @@ def test_users_three_lines_with_awkward_paths(
         "mvtec/../mvtec/capsule/.",
     ):
         options = ["-d", folder, "-a", "mvtecCAE", "-l", "ssim", *QUICK]
+        options += ["--size", "32"]
         assert run(train.main, options, work, monkeypatch) == 0
     models = sorted(work.glob("saved_models/mvtec/capsule/mvtecCAE/ssim/*/*.hdf5"))
     assert len(models) == 3

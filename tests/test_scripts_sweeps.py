@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 CONFIG = """
 size: 64
 weights: random
+levels: stage2
 PaDiM:
   - features: 3
   - {features: 5, mask: "0,0,9,9"}
@@ -54,7 +55,7 @@ def test_a_sweep_from_training_to_summary(work, ran, capsys):
     assert train.main(TRAIN) == 0
     trained = [(x["category"], x["method"], x["options"]) for x in records()]
     assert len(trained) == 6
-    common = {"size": [64, 64], "weights": "random"}
+    common = {"size": [64, 64], "weights": "random", "levels": "stage2"}
     for category in ("nut", "ring"):
         for method, settings in (
             ("PaDiM", {"features": 3}),
@@ -149,6 +150,7 @@ def test_an_interrupted_run_goes_on(work, ran, monkeypatch, capsys):
 
 def test_a_model_of_a_kind_with_other_options_is_trained(work, ran):
     options = ["-d", "parts", "-a", "padim", "--size", "64", "--weights", "random"]
+    options += ["--levels", "stage2"]
     assert train.main([*options, "--features", "3"]) == 0
     assert train.main([*options, "--features", "4"]) == 0
     assert len(records()) == len(ran) == 4

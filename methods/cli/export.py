@@ -7,7 +7,7 @@ from pathlib import Path
 from methods.detector.export import SUFFIXES, export
 
 from .parser import add_model, add_own_methods, new_parser, parse, run_command
-from .paths import read_model
+from .paths import check_export
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse(build_parser(), argv)
 
     def work() -> None:
-        read_model(options.path)
+        check_export(options)
         from methods.engine.backend import load_backend
 
         load_backend()

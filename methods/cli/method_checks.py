@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from methods import METHODS
+from methods.base import trained_anew
 from processing.errors import UsageError, UserError
 
 from .defaults import DEFAULTS, Derived, defaults
 from .method_options import refuse_unknown
+from .own_methods import check_own
 
 if TYPE_CHECKING:
     from methods.detector.records import TrainingRecord
 
 CLUSTERED = ("PaDiM", "PatchCore")  # whose training a cluster can share
 UPDATABLE = ("PaDiM", "PatchCore")
+FOLDABLE = ("PaDiM", "PatchCore", "fewshot")  # that can leave images out again
 SHOTS = ("fewshot", "unified")
 STRIDES = {  # of the levels of a backbone that are taken by default
     "PaDiM": (4, 16),
@@ -39,6 +42,7 @@ FACTORS = {  # of the sides of images
     "skipCAE": 256,
     "AE": 16,
 }
+GRAPHLESS = ("Contrastive", "DDAD", "AnoDDPM")  # classes that are not exported
 CELLS = ("mvtecCAE", "baselineCAE", "inceptionCAE", "resnetCAE")  # share the latent
 LOSS_SIDES = {"ssim": 11, "mssim": 176, "l2": 1}  # smallest sides of images
 CNN_SIDE = 26
@@ -61,10 +65,11 @@ def check_options(name: str, options: Options) -> None:
     """Raise `UserError` for options that a method refuses.
 
     Args:
-        name: of the method; nothing is known of one that is not in `METHODS`.
+        name: of the method; of one that is not in `METHODS`, see `own_methods`.
         options: of `method_options.given`.
     """
     if name not in METHODS:
+        check_own(name, options)
         return
     refuse_unknown([name], options)
     values = _values(name, options)
@@ -77,6 +82,12 @@ def check_options(name: str, options: Options) -> None:
         _check_diffusion(name, shape, values)
     else:
         _check_sides(name, shape)
+
+
+def check_there(name: str) -> None:
+    """Raise `UsageError` if the source of a method of the user's own is not there."""
+    if name not in METHODS:
+        check_own(name, {})
 
 
 def _values(name: str, options: Options) -> dict[str, Any]:
@@ -232,11 +243,60 @@ def check_images(
         check_defective(name, len(known_defects(category, seed)))
     _, share = options.get("validation", ("", None))
     fit, _ = split_good(good, category, seed, share)
-    if name in SHOTS and values["shots"] > len(fit):
+    if name in SHOTS:
+        _check_shots(values["shots"], len(fit))
+
+
+def check_folds(record: "TrainingRecord", folds: int) -> None:
+    """Raise `UsageError` for folds of a method that would have to be trained anew."""
+    learned = record.config.get("train", False)
+    if folds and record.method in METHODS:
+        if record.method not in FOLDABLE or learned:
+            raise UsageError(trained_anew(record.method))
+
+
+def _check_shots(shots: int, good: int) -> None:
+    if shots > good:
         raise UserError(
-            f"--shots {values['shots']} needs as many good images to fit. "
-            f"Received: {len(fit)}"
+            f"--shots {shots} needs as many good images to fit. Received: {good}"
         )
+
+
+def check_shots_from(record: "TrainingRecord", folder: Path) -> None:
+    """Raise `UserError` if a category has too few good images for a model's shots."""
+    from methods.pipeline.splitting import check_others
+    from processing.data.dataset import SEED, scan_category
+
+    if record.method not in METHODS:
+        return
+    if record.method not in SHOTS:
+        raise UsageError(f"--shots-from: {record.method} remembers no shots")
+    shots = record.config.get("shots", defaults("shots")[record.method])
+    seed = record.config.get("seed", SEED)
+    shape = (1, 1, 1)
+    good = scan_category(folder, image_shape=shape, cache_bytes=0, seed=seed).train
+    _check_shots(shots, len(good))
+    if (record.preparation or {}).get("span"):
+        check_others(folder, len(good), shots)
+
+
+def check_graph(record: "TrainingRecord", kind: str | None) -> None:
+    """Raise `UserError` for maps that no graph gives.
+
+    Args:
+        record: of the model.
+        kind: of the maps; None for the method's default.
+    """
+    from methods.detector.export import no_graph
+
+    if record.method not in METHODS:
+        return
+    name = METHODS[record.method].rpartition(".")[2]
+    config = record.config
+    searches = name == "AnoGAN" and (not config.get("encoder") or config.get("steps"))
+    kind = kind or MAPS.get(name, ("distance",))[0]
+    if name in GRAPHLESS or searches or kind.startswith(("legacy-", "raw-")):
+        raise no_graph(record.method, kind)
 
 
 def check_kind(record: "TrainingRecord", kind: str | None, legacy: bool) -> None:

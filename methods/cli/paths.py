@@ -1,6 +1,7 @@
 """What a command line names, checked before Keras takes seconds to import."""
 
 import argparse
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +64,7 @@ def _check_resumed(options: argparse.Namespace) -> None:
     from methods.pipeline.run_folder import TrainingRun
 
     run, record = TrainingRun.resume(options.resume)
-    check_recorded(record.method, run.folder)
+    _check_method(record, run.folder)
     method_checks.check_cluster(record.method, options.ray)
     for view in views(record, None):
         _check_known(view, view.splits.fit + view.splits.validation)
@@ -145,6 +146,7 @@ def check_finetuning(options: argparse.Namespace) -> None:
     refuse_ray(options)
     record = read_model(options.path)
     method_checks.check_kind(record, options.method, options.legacy)
+    method_checks.check_folds(record, options.folds)
     preparation = record.preparation or {}
     size = preparation.get("crop") or preparation.get("size")
     if options.min_area and size and options.min_area > size[0] * size[1]:
@@ -173,10 +175,24 @@ def check_testing(options: argparse.Namespace) -> None:
     record = read_model(options.path)
     if options.shots_from:
         check_writable(options.models)
-        if record.method in METHODS and record.method not in method_checks.SHOTS:
-            raise UsageError(f"--shots-from: {record.method} remembers no shots")
+        method_checks.check_shots_from(record, options.shots_from)
         return
     _check_decided(record, options)
+
+
+def check_export(options: argparse.Namespace) -> None:
+    """Raise `UserError` for a model, a format or a file that `export` cannot do."""
+    from methods.detector.decisions import read_results
+    from methods.detector.export import check_target
+
+    check_target(options.path, options.format, options.output)
+    record = read_model(options.path)
+    if record.categories and (options.category or len(record.categories) > 1):
+        record = record.of_category(options.category or "")
+    kind = None
+    with contextlib.suppress(UserError):  # without a decision it is exported, too
+        kind = read_results(record, options.results, None, None)[-1][1].kind
+    method_checks.check_graph(record, kind)
 
 
 def _check_sources(options: argparse.Namespace) -> None:
@@ -252,8 +268,14 @@ def read_model(path: Path) -> "TrainingRecord":
     from methods.detector.model_file import read_record
 
     record = read_record(path)
-    check_recorded(record.method, path)
+    _check_method(record, path)
     return record
+
+
+def _check_method(record: "TrainingRecord", path: Path) -> None:
+    """Raise `UserError` for the method of a file that cannot, or must not, be used."""
+    check_recorded(record.method, path)
+    method_checks.check_there(record.method)
 
 
 def check_model(path: Path) -> None:

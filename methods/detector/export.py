@@ -2,16 +2,19 @@
 
 import importlib.util
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from processing.decoding.decode import to_float, to_uint8
 from processing.errors import UsageError, UserError
-from processing.files import temporary_folder
+from processing.files import check_writable, temporary_folder
 from processing.maps.residuals import smooth
+from processing.preprocessing.preparation import Preparation
 
-from .recipe import describe, not_described
+from .recipe import describe
 
 if TYPE_CHECKING:
     from .detector import Detector
@@ -27,10 +30,10 @@ SUFFIXES = {
     "saved_model": "_saved_model",  # a folder
 }
 PACKAGES = {
-    "onnx": "tf2onnx",
-    "openvino": "openvino",
-    "litert": "ai_edge_litert",
-    "saved_model": "tensorflow",
+    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
+    "openvino": ("openvino",),
+    "litert": ("ai_edge_litert",),
+    "saved_model": ("tensorflow",),
 }
 INSTALL = "pip install 'keras-anomaly[export]'"
 
@@ -66,12 +69,7 @@ def export(
     Raises:
         UserError: the method has no such graph, or the graph differs from it.
     """
-    suffix = SUFFIXES[graph]
-    target = target or model.with_name(model.stem + suffix)
-    if not target.name.endswith(suffix):
-        raise UsageError(f"expected a name that ends in {suffix}. Received: {target}")
-    if target.is_dir():
-        raise UsageError(f"{target} exists: expected another --output")
+    target = check_target(model, graph, target)
     from .categories import load_category
     from .graph_files import RUNNERS, write_graph
 
@@ -80,21 +78,16 @@ def export(
     kind = judge.kind if judge else detector.method.default_kind
     network = detector.method.inference_model(kind)
     if network is None:
-        raise UserError(
-            f"{detector.method.name} cannot be exported: expected maps from one pass "
-            f"through a network, not from many, a search or a clustering. Received: "
-            f"its {kind} maps"
-        )
-    if importlib.util.find_spec(PACKAGES[graph]) is None:
-        raise UserError(f"{graph} needs the package {PACKAGES[graph]}: {INSTALL}")
-    if missing := not_described(detector.preparation):
-        log.warning("not in the graph, nor described: %s", ", ".join(missing))
+        raise no_graph(detector.method.name, kind)
+    from .whole_images import whole_network
+
+    network = whole_network(network, detector.preparation)
     target.parent.mkdir(parents=True, exist_ok=True)
     with temporary_folder(target.parent, "export") as folder:
         written = folder / target.name
         threshold = judge.score_threshold if judge else float("inf")
         write_graph(network, written, graph, threshold)
-        difference = _difference(detector.method, kind, RUNNERS[graph](written))
+        difference = _difference(detector, kind, RUNNERS[graph](written))
         if not difference <= TOLERANCE:
             raise UserError(
                 f"the {graph} graph of {model} differs by {difference:.1e} of the "
@@ -104,6 +97,34 @@ def export(
         for path in sorted(folder.iterdir()):  # the weights (.bin) first
             path.replace(target.parent / path.name)
     return target, difference
+
+
+def check_target(model: Path, graph: str, target: Path | None) -> Path:
+    """Return where `export` writes to; its arguments, but none of them is read.
+
+    Raises:
+        UserError: a package is missing, or nothing can be written there.
+        UsageError: a name that does not suit, or of a folder.
+    """
+    suffix = SUFFIXES[graph]
+    target = target or model.with_name(model.stem + suffix)
+    if not target.name.endswith(suffix):
+        raise UsageError(f"expected a name that ends in {suffix}. Received: {target}")
+    if target.is_dir():
+        raise UsageError(f"{target} exists: expected another --output")
+    for package in PACKAGES[graph]:
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"{graph} needs the package {package}: {INSTALL}")
+    check_writable(target.parent)
+    return target
+
+
+def no_graph(name: str, kind: str) -> UserError:
+    """Return the error for a method whose maps of a kind come from no one network."""
+    return UserError(
+        f"{name} cannot be exported: expected maps from one pass through a network, "
+        f"not from many, a search or a clustering. Received: its {kind} maps"
+    )
 
 
 def _judge(
@@ -121,20 +142,36 @@ def _judge(
         return None
 
 
-def _difference(method: Any, kind: str, run: "Run") -> float:
+def _difference(detector: "Detector", kind: str, run: "Run") -> float:
     """Return how far the graph's maps and scores are off, in parts of the largest.
 
-    The graph is given three images and one: it takes any number.
+    The graph is given three images and one: it takes any number. Of images that are not
+    merely resized, what the graph knows nothing of is left out, and what is beyond a
+    crop, too.
     """
-    worst = 0.0
-    images = trial_images(method.image_shape)
-    expected = method.judge(images, kind)
+    from .detector import Detector
+
+    inside = replace(detector.preparation, span=None)
+    if not inside.still:
+        inside = Preparation(
+            inside.size,
+            inside.channels,
+            crop=inside.crop,
+            tile=inside.tile,
+            stride=inside.stride,
+        )
+    images = to_uint8(trial_images((*inside.size, inside.channels)))
+    batches = Detector(detector.method, inside).judge_arrays(list(images), kind)
+    expected = [np.concatenate(parts) for parts in list(zip(*batches, strict=True))[1:]]
+    window, worst = (slice(None), *inside.window), 0.0
     for count in (3, 1):
-        for ours, theirs in zip(expected, run(images[:count]), strict=True):
+        results = run(to_float(images[:count]))
+        for ours, theirs in zip(expected, results, strict=True):
             if ours[:count].shape != theirs.shape:
                 return float("inf")
-            difference = float(np.abs(ours[:count] - theirs).max())
-            worst = max(worst, difference / float(np.abs(ours).max()))
+            off = np.abs(ours[:count] - theirs)
+            off = off[window] if off.ndim == 3 else off
+            worst = max(worst, float(off.max()) / float(np.abs(ours).max()))
     return worst
 
 

@@ -17,11 +17,12 @@ from processing.data.image_set import ImageSet
 from processing.data.survey import report
 from processing.decision.calibration import Rule
 from processing.decoding.decode import to_float, to_uint8
-from processing.errors import UsageError, UserError
+from processing.errors import UsageError
 from processing.report.overlays import write_png
 
 from .finetuning import Options, finetune
 from .run_folder import TrainingRun
+from .splitting import check_others
 
 VALIDATION = 32  # good images that the decision is made from, at most
 VIEWS = 8  # of each shot, where there are no other images
@@ -56,11 +57,8 @@ def transfer(model: Path, folder: Path, models: Path, options: Options) -> Path:
     test = list(category.test.names) if category.drawn else []
     drawn = set(method.support(len(good)).tolist())
     others = [i for i in range(len(good)) if i not in drawn][:VALIDATION]
-    if detector.preparation.span and not others:
-        raise UserError(
-            f"{folder}/train/good: a model with --range needs other images than the "
-            f"{len(drawn)} shots, to decide from. Received: {len(good)}"
-        )
+    if detector.preparation.span:
+        check_others(folder, len(good), len(drawn))
     shots, validation = good.subset(sorted(drawn)), good.subset(others)
     names = list(shots.names)
     valid = list(validation.names)

@@ -61,6 +61,18 @@ def split_good(
     return split_validation(len(good), share, seed=seed, groups=good.groups)
 
 
+def check_others(folder: Path, good: int, shots: int) -> None:
+    """Raise `UserError` unless there are more good images than shots, to decide from.
+
+    A model with a span needs them: views of its shots cannot be made.
+    """
+    if good <= shots:
+        raise UserError(
+            f"{folder}/train/good: a model with --range needs other images than the "
+            f"{shots} shots, to decide from. Received: {good}"
+        )
+
+
 def check_count(good: ImageSet, folder: Path) -> None:
     """Raise `UserError` for too few good images to split."""
     if len(good) < 2:

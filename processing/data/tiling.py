@@ -27,13 +27,13 @@ class Tiling:
     stride: int
 
     def __len__(self) -> int:
-        return len(self._starts(0)) * len(self._starts(1))
+        return len(self.starts(0)) * len(self.starts(1))
 
     def window(self, index: int) -> Window:
         """Return the rows and columns of a tile."""
-        columns = self._starts(1)
+        columns = self.starts(1)
         row, column = (
-            self._starts(0)[index // len(columns)],
+            self.starts(0)[index // len(columns)],
             columns[index % len(columns)],
         )
         return slice(row, row + self.tile[0]), slice(column, column + self.tile[1])
@@ -47,7 +47,7 @@ class Tiling:
             return tiles[0]  # as it is, to the last bit
         rest = tiles[0].shape[2:]
         ones = (1,) * len(rest)
-        weights = np.outer(self._ramp(0), self._ramp(1)).reshape(*self.tile, *ones)
+        weights = np.outer(self.ramp(0), self.ramp(1)).reshape(*self.tile, *ones)
         result: NDArray[np.float32] = np.zeros((*self.shape, *rest), np.float32)
         total: NDArray[np.float32] = np.zeros((*self.shape, *ones), np.float32)
         for index, values in enumerate(tiles):
@@ -55,11 +55,13 @@ class Tiling:
             total[self.window(index)] += weights
         return result / total
 
-    def _starts(self, axis: int) -> list[int]:
+    def starts(self, axis: int) -> list[int]:
+        """Return the first row (axis 0) or column (1) of the tiles."""
         last = self.shape[axis] - self.tile[axis]
         return [*range(0, last, self.stride), last]
 
-    def _ramp(self, axis: int) -> NDArray[np.float32]:
+    def ramp(self, axis: int) -> NDArray[np.float32]:
+        """Return the weights of the rows (axis 0) or columns (1) of a tile."""
         length = self.tile[axis]
         rising = np.arange(1, length + 1)
         return (np.minimum(rising, rising[::-1]) / length).astype(np.float32)

@@ -25,8 +25,8 @@ def foreground(image: NDArray[np.uint8]) -> tuple[Mask, float]:
     Returns:
         The mask (h, w), and Otsu's measure of separation, in [0, 1].
     """
-    side = max(image.shape[:2])
-    pixels = cv2.GaussianBlur(image, (0, 0), max(side / BLUR, 0.5)).astype(np.float32)
+    sigma, closing, margin = discs(max(image.shape[:2]))
+    pixels = cv2.GaussianBlur(image, (0, 0), sigma).astype(np.float32)
     pixels = pixels.reshape(image.shape)
     edge = np.concatenate(
         [pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]]  # each (n, c)
@@ -37,11 +37,11 @@ def foreground(image: NDArray[np.uint8]) -> tuple[Mask, float]:
     steps = np.rint(255 / distances.max() * distances).astype(np.uint8)
     level, mask = cv2.threshold(steps, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     separation = _separation(steps, steps > level)
-    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(side / CLOSING))
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(closing))
     from scipy.ndimage import binary_fill_holes  # slow to import
 
     filled = binary_fill_holes(_pieces(closed)).astype(np.uint8)
-    return cv2.dilate(filled, _disc(2 * side / MARGIN)) > 0, separation
+    return cv2.dilate(filled, _disc(margin)) > 0, separation
 
 
 def _separation(steps: NDArray[np.uint8], mask: Mask) -> float:
@@ -59,8 +59,13 @@ def _pieces(mask: NDArray[Any]) -> Mask:
     return np.asarray((areas >= SMALLEST * areas.max()) & (areas > 0))[labels]
 
 
-def _disc(diameter: float) -> NDArray[np.uint8]:
-    size = round(diameter) | 1
+def discs(side: int) -> tuple[float, int, int]:
+    """Return the blur's sigma and the diameters of closing and margin, in pixels."""
+    sigma = max(side / BLUR, 0.5)
+    return sigma, round(side / CLOSING) | 1, round(2 * side / MARGIN) | 1
+
+
+def _disc(size: int) -> NDArray[np.uint8]:
     return np.asarray(
         cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8
     )

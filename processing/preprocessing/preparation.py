@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from processing.data.prepared import Mask, Prepared, PreparedGeometry, pack
+from processing.data.prepared import Mask, Prepared, PreparedGeometry, Window, pack
 from processing.data.tiling import Tiling
 from processing.decoding.decode import (
     array_pixels,
@@ -98,6 +98,16 @@ class Preparation:
         return self.crop or self.size
 
     @property
+    def window(self) -> Window:
+        """The rows and columns of prepared images in whole ones."""
+        starts = ((a - b) // 2 for a, b in zip(self.size, self.shape, strict=True))
+        rows, columns = (
+            slice(start, start + length)
+            for start, length in zip(starts, self.shape, strict=True)
+        )
+        return rows, columns
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """The (h, w, c) of prepared images."""
         return (*self.shape, self.channels)
@@ -111,6 +121,18 @@ class Preparation:
     def partial(self) -> bool:
         """Whether a part of an image may be left out of the maps."""
         return bool(self.mask or self.register or self.pad)
+
+    @property
+    def still(self) -> bool:
+        """Whether all images are merely resized, and the same pixels of them judged."""
+        return not (self.register or self.pad or self.region.foreground)
+
+    @property
+    def judged(self) -> Mask:
+        """The pixels (h, w) of whole images that crop and mask leave to be judged."""
+        cropped = np.zeros(self.size, bool)
+        cropped[self.window] = True
+        return cropped & np.asarray(self.arrays.get("mask", True), bool)
 
     @cached_property
     def tiling(self) -> Tiling:
@@ -155,12 +177,7 @@ class Preparation:
         """Return the crop of a prepared image."""
         if self.shape == self.size:
             return whole
-        starts = ((a - b) // 2 for a, b in zip(self.size, self.shape, strict=True))
-        rows, columns = (
-            slice(start, start + length)
-            for start, length in zip(starts, self.shape, strict=True)
-        )
-        part = whole.part((rows, columns))  # copied, for the whole to be let go
+        part = whole.part(self.window)  # copied, for the whole to be let go
         return part._replace(pixels=np.ascontiguousarray(part.pixels))
 
     def fit(self, pixels: NDArray[Any]) -> tuple[NDArray[Any], Matrix]:

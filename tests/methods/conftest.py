@@ -11,7 +11,7 @@ def model(samples, tmp_path_factory):
     from processing.decision.calibration import Rule
 
     root = tmp_path_factory.mktemp("model")
-    values = {"weights": "random", "features": 3, "size": (64, 64)}
+    values = {"weights": "random", "levels": "stage2", "features": 3, "size": (64, 64)}
     options = {name: (f"--{name}", value) for name, value in values.items()}
     run = start_run(samples / "washer", "PaDiM", options, root=root / "models")
     path = train_run(*run)

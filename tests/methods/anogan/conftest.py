@@ -1,11 +1,12 @@
 """Tiny GANs and what they are trained on."""
 
+import numpy as np
 import pytest
 
 from methods.engine.settings import Settings
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def settings():
     """Return a function from changes to settings of a training of seconds."""
 
@@ -16,9 +17,9 @@ def settings():
     return make
 
 
-@pytest.fixture
-def images(rng):
+@pytest.fixture(scope="module")
+def images():
     """Return eight images of a bright square on dark ground."""
-    images = rng.integers(0, 40, (8, 32, 32, 1)).astype("uint8")
+    images = np.random.default_rng(0).integers(0, 40, (8, 32, 32, 1)).astype("uint8")
     images[:, 8:24, 8:24] += 200
     return images

@@ -20,7 +20,7 @@ def learned(samples):
     )
     category = scan_category(samples / "washer", image_shape=method.image_shape)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 256)
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 64)
         good = category.train
         images = TrainingImages(good.subset(range(10)), good.subset([10, 11]))
         method.fit(images)

@@ -12,6 +12,10 @@ def build():
     return ARCHITECTURES["mvtecCAE"]((32, 32, 1))
 
 
+def build_small():
+    return ARCHITECTURES["AE"]((32, 32, 1), latent=4)
+
+
 @pytest.fixture
 def images(rng):
     ramp = np.linspace(0, 255, 32)
@@ -41,7 +45,7 @@ def test_training_lowers_the_loss_and_keeps_the_best_weights(images, short_epoch
 def test_same_seed_same_training(images, short_epochs):
     settings = Settings(batch_size=2, epochs=2, learning_rate=1e-3, seed=3)
     data = parts(images, [0, 1], [4])
-    runs = [train(build, data, "l2", settings) for _ in range(2)]
+    runs = [train(build_small, data, "l2", settings) for _ in range(2)]
     losses = [[row["loss"] for row in state["history"]] for _, state in runs]
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
@@ -69,7 +73,8 @@ def test_sweep_is_reported(images, short_epochs, monkeypatch):
     monkeypatch.setattr("methods.engine.learning_rate.STEPS", 30)
     run = Run()
     settings = Settings(batch_size=2, epochs=1)
-    _, state = train(build, parts(images, [0, 1], [4]), "l2", settings, run)
+    data = parts(images, [0, 1], [4])
+    _, state = train(build_small, data, "l2", settings, run)
     assert len(run.found.rates) <= 30
     assert state["history"][0]["learning_rate"] == pytest.approx(run.found.chosen)
     assert run.state == state

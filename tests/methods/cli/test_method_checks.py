@@ -1,4 +1,5 @@
 import argparse
+from contextlib import nullcontext
 
 import pytest
 
@@ -7,11 +8,13 @@ from methods import backbones
 from methods.cli import method_checks
 from methods.cli.method_options import add_method_options, given
 from methods.components.feature_method import FeatureMethod
+from methods.components.reconstruction_method import ReconstructionMethod
 from methods.components.sharded_method import ShardedMethod
 from methods.diffusion.diffusion_method import Diffusion
 from methods.fewshot.few_shot_method import ShotMethod
 from methods.pipeline.training import configure
 from processing.errors import UserError
+from tests.records import training_record
 
 KINDS = {name: methods.get(name) for name in methods.METHODS}
 
@@ -115,8 +118,28 @@ def test_a_package_of_weights_that_is_not_installed(monkeypatch):
         method_checks.check_options("PaDiM", {})
 
 
-def test_own_methods_are_left_alone():
-    method_checks.check_options("mine:Own", parsed("--size 100"))
+def test_own_methods_have_to_be_there():
+    with pytest.raises(UserError, match="cannot import the method lost:Own: no module"):
+        method_checks.check_options("lost:Own", parsed("--size 100"))
+
+
+def test_methods_without_a_graph_are_known():
+    plain = ReconstructionMethod.graph
+    many = {x.__name__ for x in KINDS.values() if getattr(x, "graph", None) is plain}
+    assert {*method_checks.GRAPHLESS} == many | {"Contrastive"}
+    for name, kind in KINDS.items():
+        if kind.__name__ not in {*method_checks.GRAPHLESS, "AnoGAN"}:
+            method_checks.check_graph(training_record(name), None)
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"encoder": True}, {"encoder": True, "steps": 5}]
+)
+def test_a_gan_with_a_search_has_no_graph(config):
+    record = training_record("AnoGAN", config=config)
+    searches = KINDS["AnoGAN"](name="AnoGAN", **config).iterative
+    with pytest.raises(UserError, match="its l1") if searches else nullcontext():
+        method_checks.check_graph(record, None)
 
 
 def test_ray_that_is_not_installed(monkeypatch):

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from methods.cli import finetune, paths, train
+from methods.cli import export, finetune, paths, train
 from methods.cli import test as testing
 from methods.detector.model_file import FORMAT, FORMAT_VERSION
 from methods.detector.records import CategoryRecord, Splits
@@ -19,6 +19,7 @@ from tests.records import finetuning_result, training_record
 
 ROOT = Path(__file__).parents[3]
 MAINS = {"train": train.main, "finetune": finetune.main, "test": testing.main}
+MAINS["export"] = export.main
 SPLITS = Splits(
     fit=["train/good/0.png", "train/good/1.png"], validation=["train/good/2.png"]
 )
@@ -62,6 +63,19 @@ def folder(tmp_path, monkeypatch):
     write_record(
         Path("shown.hdf5"), "fewshot", folder=str(Path(".bad/bolt").absolute())
     )
+    write_record(Path("shots.hdf5"), "fewshot", config={"shots": 3})
+    ranged = {"size": [32, 32], "span": [0, 9]}
+    write_record(
+        Path("ranged.hdf5"), "fewshot", config={"shots": 3}, preparation=ranged
+    )
+    write_record(Path("gan.hdf5"), "AnoGAN")
+    write_record(Path("ddad.hdf5"), "DDAD")
+    write_record(Path("lost.hdf5"), "lost:Own")
+    Path("mine.py").write_text(
+        "import keras\nfrom methods.padim.padim import PaDiM\n\n\n"
+        "class Own(PaDiM):\n    pass\n"
+    )
+    Path("folder.onnx").mkdir()
     for method in ("PaDiM", "fewshot"):
         decided = Path(f"results/parts/nut/{method}/a/01-02-2026_00-00-00/finetuning/x")
         result = finetuning_result(kind="distance").to_json()
@@ -108,6 +122,11 @@ TRAINING = {
     "-d nut -a padimm": (2, "unknown name 'padimm': did you mean PaDiM"),
     "-d nut --devices 2": (2, "--devices: Keras shares batches with JAX alone"),
     "-a padim": (2, "the following arguments are required: -d"),
+    "-d nut -a mine:Own --shots 3": (2, "mine:Own has no option --shots"),
+    "-d nut -a mine:Other": (2, "mine:Other: expected a class in .*mine.py. Fo"),
+    "-d nut -a lost:Own": (2, "cannot import the method lost:Own: no module lost"),
+    "-d nut -a padim,mine:Own --shots 3": (2, "PaDiM has no option --shots"),
+    "-d . -a mine:Own,mine:Other": (2, "mine:Other: expected a class in"),
     "--resume empty": (2, "empty is not a run folder of train.py: no run"),
     "--update no -d nut": (1, "no such model file: no"),
     "--update text.hdf5 -d nut": (1, "cannot read the model file .*no"),
@@ -148,6 +167,21 @@ TESTING = {
     "-p padim.hdf5 --shots-from empty": (1, "no train/good"),
     "-p padim.hdf5 --shots-from nut": (2, "--shots-from: PaDiM remembers no shots"),
     "-p many.hdf5 -d nut --category bolt": (2, "knows several .*Received: bolt"),
+    "-p shown.hdf5 --shots-from nut": (1, "--shots 4 needs as many .*Received: 3"),
+    "-p ranged.hdf5 --shots-from nut": (1, "nut/train/good: .* --range .*Received: 3"),
+    "-p lost.hdf5 -a lost:Own": (2, "cannot import .* lost:Own: no module lost"),
+}
+EXPORTING = {
+    "-p no": (1, "no such model file: no"),
+    "-p padim.hdf5 -f xml": (2, "argument -f/--format: invalid choice: 'xml'"),
+    "-p padim.hdf5 -o x.pb": (2, "expected a name that ends in .onnx. Received: x.pb"),
+    "-p padim.hdf5 -f litert -o x.onnx": (2, "ends in .tflite. Received: x.onnx"),
+    "-p padim.hdf5 -o folder.onnx": (2, "folder.onnx exists: expected another --outp"),
+    "-p padim.hdf5 -o text.hdf5/x.onnx": (1, "cannot write to text.hdf5: Not a dir"),
+    "-p padim.hdf5 -o text.hdf5/a/x.onnx": (1, "cannot write to text.hdf5/a"),
+    "-p gan.hdf5": (1, "AnoGAN cannot be exported: .*Received: its l1 maps"),
+    "-p ddad.hdf5": (1, "DDAD cannot be exported: .*Received: its standard maps"),
+    "-p many.hdf5 --category bolt": (2, "knows several .*Received: bolt"),
 }
 
 
@@ -159,6 +193,7 @@ TESTING = {
             ("train", TRAINING),
             ("finetune", FINETUNING),
             ("test", TESTING),
+            ("export", EXPORTING),
         )
         for words, expected in cases.items()
     ],
@@ -176,6 +211,7 @@ def test_what_is_refused_before_keras_is_imported(capsys, words, code, message):
         "train -d nut -a padim",
         "train -d . -a padim,ae",
         "train -d . -a unified --shots 2",
+        "train -d nut -a mine:Own --features 3 --size 64 --color rgb",
         "train --update padim.hdf5 -d nut",
         "finetune -p padim.hdf5",
         "finetune -p many.hdf5 -d nut",
@@ -183,6 +219,9 @@ def test_what_is_refused_before_keras_is_imported(capsys, words, code, message):
         "test -p padim.hdf5 -d nut",
         "test -p padim.hdf5 -d s3://a/*.png --ray local",
         "test -p models",
+        "test -p shots.hdf5 --shots-from nut",
+        "export -p padim.hdf5 -o new/x.onnx",
+        "export -p many.hdf5 --category nut",
     ],
 )
 def test_what_is_not(capsys, words):
@@ -197,6 +236,23 @@ def test_a_backend_that_is_not_there(capsys, monkeypatch):
     code, line = refused(capsys, "train -d nut")
     assert code == 2
     assert line.endswith("that is installed. Received: theano")
+
+
+def test_a_package_that_an_export_needs(capsys, monkeypatch):
+    known = {"litert": ("no_such_package",)}
+    monkeypatch.setattr("methods.detector.export.PACKAGES", known)
+    code, line = refused(capsys, "export -p padim.hdf5 -f litert")
+    assert code == 1
+    assert "litert needs the package no_such_package: pip install" in line
+
+
+def test_an_export_of_legacy_maps(capsys):
+    run = Path("results/parts/nut/mvtecCAE/a/01-02-2026_00-00-00/finetuning/x")
+    result = finetuning_result(kind="legacy-ssim").to_json()
+    write_json(run / "finetuning_result.json", result)
+    code, line = refused(capsys, "export -p models/a/m.hdf5")
+    assert code == 1
+    assert line.endswith("Received: its legacy-ssim maps")
 
 
 def test_scripts():
@@ -218,6 +274,10 @@ def test_models_of_a_folder_without_what_is_half_written():
         (["finetune.py", "-p", "padim.hdf5", "-m", "ssim"], "PaDiM has no ssim maps"),
         (["test.py", "-p", "models/a/m.hdf5", "-d", "nut"], "no finetuning result"),
         (["-m", "methods.export", "-p", "no"], "no such model file"),
+        (["-m", "methods.export", "-p", "padim.hdf5", "-o", "x"], "expected a name"),
+        (["-m", "methods.export", "-p", "gan.hdf5"], "AnoGAN cannot be exported"),
+        (["test.py", "-p", "shown.hdf5", "--shots-from", "nut"], "--shots 4 needs"),
+        (["train.py", "-d", "nut", "-a", "mine:Own", "--shots", "3"], "mine:Own has"),
         (["-m", "methods.diffusion", "sample", "-p", "no"], "no such model file"),
     ],
 )

@@ -12,7 +12,7 @@ from processing.errors import UserError
 def learned(samples):
     """Return a CNN after some training on two defects of each kind, and the rest."""
     method = CNN(
-        image_shape=(64, 64, 1),
+        image_shape=(32, 32, 1),
         epochs=40,
         learning_rate=2e-3,
         precision="float32",

@@ -20,7 +20,7 @@ from processing.data.dataset import scan_category
 from processing.errors import UserError
 
 SHAPE = (32, 32, 3)
-OPTIONS = {"image_shape": SHAPE, "weights": "random"}
+OPTIONS = {"image_shape": SHAPE, "weights": "random", "levels": "stage2"}
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_patches_of_a_fit_and_of_an_update(good, run, here):
 
 
 def test_too_few_images_to_share(good, run, here):
-    for features, few in ((3, [0, 1]), (50, [0, 1, 3])):
+    for features, few in ((3, [0, 1]), (20, [0, 1, 3])):
         images = TrainingImages(good.subset(few), good.subset([2]))
         PaDiM(**OPTIONS, features=features).fit(images, run)
     assert here == []

@@ -10,6 +10,7 @@ SMALL = {
     "image_shape": (64, 64, 3),
     "backbone": "efficientnet_lite0",
     "weights": "random",
+    "levels": "stage3",
 }
 
 

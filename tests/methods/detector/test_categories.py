@@ -19,7 +19,7 @@ def chosen(monkeypatch):
     """Let every model be of several categories; return the list of those chosen."""
     names = []
     monkeypatch.setattr(Unified, "choose", lambda _, name: names.append(name))
-    method = Unified(image_shape=(64, 64, 3), weights="random")
+    method = Unified(image_shape=(64, 64, 3), weights="random", levels="stage2")
     loaded = Detector(method), SEVERAL
     monkeypatch.setattr(categories, "load_model", lambda _: loaded)
     monkeypatch.setattr(categories, "read_record", lambda _: SEVERAL)

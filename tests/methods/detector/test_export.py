@@ -28,7 +28,7 @@ from tests.test_documents import check
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="converters of TensorFlow graphs"
 )
-SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
+SMALL = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage2,stage3"}
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,11 @@ def no_converter(monkeypatch):
     monkeypatch.setitem(graph_files.RUNNERS, "onnx", lambda path: None)
 
 
+def skip_without(kind):
+    for package in module.PACKAGES[kind]:
+        pytest.importorskip(package)
+
+
 def save(path, method):
     """Write a model file of a run with the name of the file."""
     run = f"a/b/c/{path.stem}/01-02-2026_00-00-00"
@@ -88,7 +93,7 @@ def save(path, method):
     ],
 )
 def test_the_graph_judges_like_the_method(models, name, kind, tmp_path):
-    pytest.importorskip(module.PACKAGES[kind])
+    skip_without(kind)
     target = tmp_path / f"x{module.SUFFIXES[kind]}"
     path, difference = export(models / f"{name}.hdf5", kind, target)
     assert 0 <= difference < 1e-4
@@ -148,24 +153,24 @@ def test_methods_without_a_graph(models, tmp_path):
         export(models / "anogan.hdf5", "onnx", tmp_path / "x.onnx")
 
 
-@pytest.mark.usefixtures("no_converter")
-@pytest.mark.parametrize(
-    ("options", "named"), [({"tile": 64}, None), ({"pad": True}, "--pad")]
-)
-def test_what_a_program_cannot_follow_is_warned_of(
-    models, options, named, tmp_path, caplog
-):
-    method = load_model(models / "sums.hdf5")[0].method
-    preparation = Preparation((96, 64), 3, **{"tile": 64} | options)
-    run = {"run": "a/b/c/d/01-02-2026_00-00-00"}
-    detector = Detector(method, preparation)
-    save_model(tmp_path / "m.hdf5", detector, training_record(method.name, **run))
-    export(tmp_path / "m.hdf5", "onnx", tmp_path / "x.onnx")
-    about = json.loads((tmp_path / "x.onnx.json").read_text())
-    assert about["input"] == "float32 (n, 64, 64, 3) in [0, 1], prepared"
-    assert about["windows"] == [[0, 0], [32, 0]]
-    assert about["not_described"] == ([named] if named else [])
-    assert (f"nor described: {named}" in caplog.text) == bool(named)
+@pytest.mark.parametrize(("kind", "pad"), [("onnx", True), ("litert", False)])
+def test_graphs_of_tiles_are_of_whole_images(models, kind, pad, tmp_path):
+    skip_without(kind)
+    method = load_model(models / "cae.hdf5")[0].method
+    mask = np.ones((56, 40), bool)
+    mask[:9, :9] = False
+    masked = {"mask": "0,0,9,9", "arrays": {"mask": mask}}
+    prepared = Preparation((56, 40), 1, crop=(48, 32), tile=32, pad=pad, **masked)
+    record = training_record(method.name, run="a/b/c/d/01-02-2026_00-00-00")
+    save_model(tmp_path / "m.hdf5", Detector(method, prepared), record)
+    target = tmp_path / f"x{module.SUFFIXES[kind]}"
+    _, difference = export(tmp_path / "m.hdf5", kind, target)
+    assert 0 < difference < 1e-4
+    about = json.loads((tmp_path / f"{target.name}.json").read_text())
+    check("Exported graph", about)
+    assert about["windows"] == [[0, 0]]
+    maps, _ = graph_files.RUNNERS[kind](target)(trial_images((56, 40, 1)))
+    assert maps.shape == (3, 56, 40)
 
 
 @pytest.mark.usefixtures("no_converter")
@@ -187,7 +192,7 @@ def test_the_suffix_must_suit(models):
 
 
 def test_missing_packages_are_named(models, monkeypatch, tmp_path):
-    monkeypatch.setitem(module.PACKAGES, "onnx", "no_such_package")
+    monkeypatch.setitem(module.PACKAGES, "onnx", ("no_such_package",))
     with pytest.raises(UserError, match=r"no_such_package: pip install .*\[export\]"):
         export(models / "sums.hdf5", "onnx", tmp_path / "x.onnx")
 

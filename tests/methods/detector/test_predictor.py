@@ -21,7 +21,8 @@ from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
 from processing.preprocessing.preparation import Preparation
 
-OPTIONS = {"weights": "random", "features": 4, "size": (48, 64), "crop": (32, 64)}
+OPTIONS = {"weights": "random", "levels": "stage2", "features": 4}
+OPTIONS |= {"size": (48, 64), "crop": (32, 64)}
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,12 @@ from methods.base import Method
 from methods.detector.detector import Detector
 from methods.detector.judge import Judge
 from methods.detector.recipe import describe, recipe
+from methods.detector.whole_images import whole_network
+from processing.data.dataset import scan_images
 from processing.decision.decision import Decision
 from processing.preprocessing.preparation import Preparation
+from processing.preprocessing.reference import learn
+from tests.methods.detector import follow_recipe
 
 SEEN = (32, 32)
 PAGE = Path(__file__).parents[3] / "docs/exports.md"
@@ -27,8 +31,8 @@ LEFT_OUT = {"mask": "20,10,24,30", "arrays": {"mask": MASK}}
 class Tiny(Method):
     """A method of one convolution, whose score is not the maximum of its map."""
 
-    def __init__(self, channels):
-        super().__init__(name="tiny", image_shape=(*SEEN, channels), seed=0)
+    def __init__(self, channels, seen=SEEN):
+        super().__init__(name="tiny", image_shape=(*seen, channels), seed=0)
         self.arrays["good_maximum"] = np.array(1.0)
         keras.utils.set_random_seed(1)
         images = keras.Input(self.image_shape, name="images")
@@ -49,19 +53,24 @@ class Tiny(Method):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """Return, by number of channels, a method and the bytes of its ONNX graph."""
+    """Return a function that gives the bytes of a detector's ONNX graph."""
     pytest.importorskip("tf2onnx")
     if keras.backend.backend() != "tensorflow":
         pytest.skip("converters of TensorFlow graphs")
     from methods.detector.graph_files import write_graph
 
     made = {}
-    for channels in (1, 3):
-        path = tmp_path_factory.mktemp("graph") / "x.onnx"
-        method = Tiny(channels)
-        write_graph(method.graph, path, "onnx", 0.0)
-        made[channels] = method, path.read_bytes()
-    return made
+
+    def graph(detector):
+        key = repr(detector.preparation)
+        if key not in made:
+            path = tmp_path_factory.mktemp("graph") / "x.onnx"
+            network = whole_network(detector.method.graph, detector.preparation)
+            write_graph(network, path, "onnx", 0.0)
+            made[key] = path.read_bytes()
+        return made[key]
+
+    return graph
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +84,18 @@ def photos(tmp_path_factory):
     deep = 257 * cv2.imread(f"{folder}/0.png").astype(np.uint16)
     cv2.imwrite(f"{folder}/deep.png", deep)
     return folder
+
+
+def deciding(detector, images, dtype="float64", clear=False):
+    """Return a judge that finds some of the images defective."""
+    maps = np.concatenate([batch.maps for batch in detector.judge(images)])
+    threshold = float(np.quantile(maps, 0.9))
+    if dtype == "uint8":
+        threshold = round(threshold * 255 / detector.method.highest("distance"))
+    judge = Judge(detector, Decision(threshold, 1, clear), dtype=dtype)
+    largest = [max(x.regions["area"], default=0) for x in judge.judge(images)]
+    decision = Decision(threshold, int(max(largest)), clear)
+    return Judge(detector, decision, dtype=dtype)
 
 
 @pytest.mark.parametrize(
@@ -92,23 +113,17 @@ def photos(tmp_path_factory):
 def test_the_program_judges_as_the_toolkit_does(
     options, channels, dtype, clear, exported, photos, tmp_path, monkeypatch, capsys
 ):
-    method, graph = exported[channels]
+    method = Tiny(channels)
     detector = Detector(method, Preparation(channels=channels, **options))
     images = detector.images(photos)
-    maps = np.concatenate([batch.maps for batch in detector.judge(images)])
-    threshold = float(np.quantile(maps, 0.9))
-    if dtype == "uint8":
-        threshold = round(threshold * 255 / method.highest("distance"))
-    judge = Judge(detector, Decision(threshold, 1, clear), dtype=dtype)
-    largest = [max(x.regions["area"], default=0) for x in judge.judge(images)]
-    min_area = int(max(largest))
-    judge = Judge(detector, Decision(threshold, min_area, clear), dtype=dtype)
-    (tmp_path / "x.onnx").write_bytes(graph)
+    judge = deciding(detector, images, dtype, clear)
+    (tmp_path / "x.onnx").write_bytes(exported(detector))
     describe(tmp_path / "x.onnx", detector, "distance", judge, 0.0)
     monkeypatch.setattr(
         sys, "argv", ["judge.py", str(tmp_path / "x.onnx"), *map(str, images.paths)]
     )
     [program] = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert len(program.splitlines()) <= 30
     exec(program, {})
     rows = [line.split(",") for line in capsys.readouterr().out.splitlines()]
     verdicts = list(judge.judge(images))
@@ -119,42 +134,106 @@ def test_the_program_judges_as_the_toolkit_does(
     assert {x.defective for x in verdicts} == {True, False}
 
 
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Return a folder of photos of a part before an even background, some turned."""
+    folder, rng = tmp_path_factory.mktemp("parts"), np.random.default_rng(0)
+    texture = rng.integers(90, 256, (40, 24, 3), dtype=np.uint8)
+    part = cv2.GaussianBlur(texture, (0, 0), 1.2)
+    cv2.circle(part, (12, 12), 4, (20, 20, 20), -1)
+    for index, angle in enumerate((0, 3, -6, 100)):
+        image = np.full((72, 56, 3), 20, np.uint8)
+        image[16:56, 16:40] = part
+        if index == 2:
+            image[30:36, 20:28] = 255
+        turn = cv2.getRotationMatrix2D((27.5, 35.5), angle, 1)
+        image = cv2.warpAffine(image, turn, (56, 72), borderValue=(20, 20, 20))
+        cv2.imwrite(f"{folder}/{index}.png", image)
+    deep = 257 * cv2.imread(f"{folder}/1.png").astype(np.uint16)
+    cv2.imwrite(f"{folder}/deep.png", deep)
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:.*could not be registered")
 @pytest.mark.parametrize(
-    ("options", "size"),
-    [({"tile": 16}, "16, 16, 3"), ({"crop": (20, 24)}, "20, 24, 3")],
-)
-def test_the_input_is_what_the_graph_sees(options, size, tmp_path):
-    preparation = Preparation((48, 64), 3, **options)
-    method = Tiny(3)
-    method.image_shape = preparation.seen_shape
-    describe(tmp_path / "x", Detector(method, preparation), "distance", None, 0.0)
-    about = json.loads((tmp_path / "x.json").read_text())
-    assert about["input"] == f"float32 (n, {size}) in [0, 1], prepared"
-    assert about["outputs"][0] == f"maps float32 (n, {size[:6]})"
-    assert about["resize"]["size"] == [48, 64]
-
-
-def test_windows_are_corners_in_the_resized_image():
-    tiled = recipe(Preparation((48, 64), 3, crop=(32, 48), tile=32, stride=16))
-    assert tiled["windows"] == [[8, 8], [8, 24]]
-    assert recipe(Preparation((48, 64), 3))["windows"] == [[0, 0]]
-
-
-@pytest.mark.parametrize(
-    ("options", "named", "score_of"),
+    ("options", "channels"),
     [
-        ({}, [], "windows"),
-        ({"tile": 16}, [], "windows"),
-        ({"mask": "1,1,2,2"}, [], "map"),
-        ({"pad": True}, ["--pad"], "map"),
+        ({"pad": True}, 3),
+        ({"pad": True, "mask": "0,0,12,12", "blank": True}, 1),
+        ({"mask": "foreground"}, 3),
+        ({"mask": "foreground;0,0,30,30", "blank": True, "pad": True}, 3),
+        ({"mask": "foreground", "crop": (48, 32), "pad": True}, 1),
+        ({"register": "ecc", "tile": 32, "mask": "20,10,20,20"}, 3),
+        ({"register": "ecc", "span": (10, 240), "mask": "foreground"}, 1),
+        ({"register": "orb", "pad": True}, 3),
+    ],
+)
+def test_a_program_follows_the_steps_around_the_graph(
+    options, channels, parts, tmp_path
+):
+    preparation = Preparation((64, 48), channels, **options)
+    images = scan_images(parts, preparation.image_shape)
+    preparation = learn(preparation, images)
+    method = Tiny(channels, preparation.seen_shape[:2])
+    detector = Detector(method, preparation)
+    images = detector.images(parts)
+    judge = deciding(detector, images)
+    describe(tmp_path / "x", detector, "distance", judge, 0.0)
+    about = json.loads((tmp_path / "x.json").read_text())
+    network = whole_network(method.graph, preparation)
+
+    def run(pixels):
+        return np.asarray(network(pixels)[0])
+
+    found = [follow_recipe.judge(x, about, tmp_path, run) for x in images.paths]
+    verdicts = list(judge.judge(images))
+    scores = [score for score, _ in found]
+    np.testing.assert_allclose(scores, [x.score for x in verdicts], rtol=1e-4)
+    assert [x for _, x in found] == [x.defective for x in verdicts]
+    assert {x.defective for x in verdicts} == {True, False}
+
+
+def test_the_input_is_a_whole_resized_image(tmp_path):
+    preparation = Preparation((48, 64), 3, crop=(32, 48), tile=16)
+    detector = Detector(Tiny(3, (16, 16)), preparation)
+    describe(tmp_path / "x", detector, "distance", None, 0.0)
+    about = json.loads((tmp_path / "x.json").read_text())
+    assert about["input"] == "float32 (n, 48, 64, 3) in [0, 1], prepared"
+    assert about["outputs"][0] == "maps float32 (n, 48, 64)"
+    assert about["resize"]["size"] == [48, 64]
+    mask = cv2.imread(str(tmp_path / about["mask"]), cv2.IMREAD_GRAYSCALE) > 0
+    assert mask[8:40, 8:56].all()
+    assert mask.sum() == 32 * 48
+
+
+def test_numbers_of_the_foreground_follow_the_size():
+    [steps] = [
+        recipe(Preparation((512, 300), 3, mask="foreground"), "x")["foreground"][
+            "steps"
+        ]
+    ]
+    text = "\n".join(steps)
+    for call in ("(0, 0), 4.0)", "(17, 17)", "ellipse of (9, 9)"):
+        assert call in text
+
+
+@pytest.mark.parametrize(
+    ("options", "around", "score_of"),
+    [
+        ({}, set(), "windows"),
+        ({"tile": 16}, set(), "windows"),
+        ({"mask": "1,1,2,2"}, set(), "map"),
+        ({"pad": True}, {"pad", "restore"}, "map"),
         (
             {"register": "ecc", "mask": "foreground"},
-            ["--register", "--mask foreground"],
+            {"register", "foreground", "restore"},
             "map",
         ),
     ],
 )
-def test_what_is_not_described_is_named(options, named, score_of):
-    about = recipe(Preparation((48, 64), 1, **options))
-    assert about["not_described"] == named
+def test_what_is_around_the_graph(options, around, score_of):
+    about = recipe(Preparation((48, 64), 1, **options), "x")
+    names = {"pad", "register", "foreground", "restore"}
+    assert {name for name in names if about[name]} == around
     assert about["score_of"] == score_of
+    assert "{" not in json.dumps(about["register"])[1:]

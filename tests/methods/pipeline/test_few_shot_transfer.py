@@ -16,6 +16,7 @@ from processing.errors import UsageError, UserError
 OPTIONS = {
     "size": ("--size", (64, 64)),
     "weights": ("--weights", "random"),
+    "levels": ("--levels", "stage2"),
     "shots": ("--shots", 2),
 }
 
@@ -93,7 +94,7 @@ def test_too_few_images(trained, samples, tmp_path):
 
 
 def test_other_methods_have_no_shots(samples, tmp_path):
-    options = {k: OPTIONS[k] for k in ("size", "weights")}
+    options = {k: OPTIONS[k] for k in ("size", "weights", "levels")}
     run, record = start_run(samples / "washer", "PaDiM", options, root=tmp_path)
     path = train_run(run, record)
     with pytest.raises(UsageError, match="PaDiM remembers no shots"):

@@ -19,6 +19,7 @@ from processing.samples import write_samples
 
 NAMES = ("fabric", "washer")
 QUICK = ["--size", "64", "--weights", "random", "--epochs", "1", "--shots", "2"]
+QUICK += ["--levels", "stage2"]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from methods.detector.records import Splits
 from tests.records import training_record
 
 OPTIONS = ["--size", "64", "--weights", "random", "--features", "8"]
+OPTIONS += ["--levels", "stage2"]
 
 
 @pytest.fixture(scope="module")
