@@ -249,10 +249,9 @@ def check_images(
 
 def check_folds(record: "TrainingRecord", folds: int) -> None:
     """Raise `UsageError` for folds of a method that would have to be trained anew."""
-    learned = record.config.get("train", False)
-    if folds and record.method in METHODS:
-        if record.method not in FOLDABLE or learned:
-            raise UsageError(trained_anew(record.method))
+    learned = record.method not in FOLDABLE or record.config.get("train")
+    if folds and record.method in METHODS and learned:
+        raise UsageError(trained_anew(record.method))
 
 
 def _check_shots(shots: int, good: int) -> None:

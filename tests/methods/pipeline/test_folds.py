@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 
 import methods
-from methods.base import Method
+from methods.base import Method, TrainingImages
+from methods.cli import method_checks
 from methods.detector.detector import Detector
 from methods.detector.records import Splits
-from methods.pipeline.folds import held_out
+from methods.pipeline.folds import Folds
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
 from tests.folders import make
 from tests.records import training_record
 
-FOLDABLE = {"PaDiM", "PatchCore", "fewshot", "unified"}  # unified says it learned more
+FOLDABLE = {*method_checks.FOLDABLE, "unified"}  # unified says that it learned more
 
 
 @dataclass(kw_only=True, eq=False)
@@ -57,9 +58,10 @@ def judged(category, folds, **splits):
     learned = splits.get("shots", splits["fit"])
     method.arrays["known"] = np.array([means[name] for name in learned])
     method.needs = ("shots",) if "shots" in splits else ()
-    order, batches = held_out(detector, record, images, folds, "distance")
+    dealt = Folds.of(images, record.splits, folds, seed=42)
+    batches = dealt.judge(detector, dealt.images, "distance")
     scores = np.concatenate([batch.scores for batch in batches])
-    return dict(zip(order.names, scores, strict=True)), means
+    return dict(zip(dealt.images.names, scores, strict=True)), means
 
 
 def test_no_image_is_judged_by_a_model_that_saw_it(category):
@@ -88,6 +90,21 @@ def test_a_single_shot_is_not_judged(category):
     names = list(category.train.names)
     parts = {"fit": names[:9], "validation": names[9:], "shots": names[2:3]}
     assert judged(category, 5, **parts)[0].keys() == {*names} - {names[2]}
+
+
+def test_some_images_are_judged_as_all_are(category):
+    names = list(category.train.names)
+    splits = Splits(fit=names[:9], validation=names[9:])
+    detector = Detector(method := Nearest())
+    images = category.train.prepared(detector.preparation)
+    method.fit(TrainingImages(images.subset(range(9)), images.subset([9])))
+    dealt = Folds.of(images, splits, 4, seed=42)
+    [*whole] = dealt.judge(detector, dealt.images, "distance")
+    some = dealt.images.subset([0, 5, 11])
+    [*part] = dealt.judge(detector, some, "distance")
+    scores = np.concatenate([batch.scores for batch in whole])
+    expected = scores[[0, 5, 11]]
+    np.testing.assert_array_equal(np.concatenate([x.scores for x in part]), expected)
 
 
 @pytest.mark.parametrize("name", methods.METHODS)
