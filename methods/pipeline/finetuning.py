@@ -45,6 +45,7 @@ FEWEST = 2  # good and anomalous finetuning images to search with
 # The part of an image that a minimum area can be at most. Beyond it a region is no
 # defect but the whole part, and a few images can be told apart by accident.
 LARGEST_AREA = 4
+GOAL_AREA = 100  # the same of goals, for which the middle of what does well is taken
 CACHE_BYTES = 2**26  # images are read once: only few are worth keeping
 
 log = logging.getLogger(__name__)
@@ -126,11 +127,12 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     finetuning = curves.readable(finetuning, options.skip_unreadable)
 
     start = time.perf_counter()
-    evidence = Evidence(good_images, finetuning, max_area)
+    goal = _goal(options, clear_border)
+    tried = max_area if _by_validation(options, goal) else height * width // GOAL_AREA
+    evidence = Evidence(good_images, finetuning, max(tried, min_area))
     good = GoodImages.of(
         of_good.of(good_images), max_area, min_area, evidence.validation
     )
-    goal = _goal(options, clear_border)
     found = _search(good, curves.of(finetuning), evidence, kind, goal, options)
     search = found[0] if found else None
     log.info(
@@ -223,6 +225,11 @@ def _goal(options: Options, clear_border: bool) -> Goal:
     return options.goal or Goal(VALIDATION_MAX if clear_border else BALANCED)
 
 
+def _by_validation(options: Options, goal: Goal) -> bool:
+    """Return whether the pairs allowed are those that call no validation image bad."""
+    return options.legacy or goal.name == VALIDATION_MAX
+
+
 def _search(
     good: GoodImages,
     curves: Iterator[AreaCurve],
@@ -236,7 +243,7 @@ def _search(
     None where nothing is to be searched, for good images alone, or the user, decide.
     `curves` are of the finetuning images, which `evidence` takes in.
     """
-    by_validation = options.legacy or goal.name == VALIDATION_MAX
+    by_validation = _by_validation(options, goal)
     curves, labels = evidence.fill(curves), evidence.finetuning.labels
     if options.rule or options.threshold is not None:
         deque(curves, maxlen=0)

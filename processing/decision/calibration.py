@@ -53,7 +53,8 @@ class GoodImages:
             curves: at least one.
             max_area: largest area to know the critical thresholds of, in pixels.
             min_area: at most `max_area`.
-            table: (n or more, max_area) to be filled with their critical thresholds.
+            table: (n or more, k), k at most `max_area`, to be filled with their
+                critical thresholds.
         """
         highest: AreaCurve | None = None
         total, scores = np.zeros(max_area), []
@@ -62,7 +63,7 @@ class GoodImages:
             critical = curve.critical_thresholds(max_area)
             total += critical
             if table is not None:
-                table[row] = critical
+                table[row] = critical[: table.shape[1]]
             scores.append(critical[min_area - 1])
         if highest is None:
             raise ValueError("`curves` must hold at least one curve. Received: none")

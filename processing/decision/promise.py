@@ -2,8 +2,6 @@
 
 import math
 
-from scipy.special import betaincinv
-
 LEVEL = 0.95
 
 
@@ -23,6 +21,8 @@ def upper_bound(events: int, trials: int, level: float = LEVEL) -> float:
         raise ValueError(f"`events` must be in [0, {trials}]. Received: {events}")
     if events == trials:
         return 1.0
+    from scipy.special import betaincinv  # slow to import
+
     return float(betaincinv(events + 1, trials - events, level))
 
 
