@@ -134,12 +134,7 @@ class Detector:
                 if view.geometry.registered is False:
                     unregistered.append(names[start + row])
             start += len(views)
-        if unregistered:
-            warnings.warn(
-                f"{len(unregistered)} of {len(names)} images could not be registered "
-                f"and were judged as they are: {some(unregistered)}",
-                stacklevel=2,
-            )
+        warn_of_unregistered(unregistered, len(names))
 
     def reconstruct(self, view: Prepared) -> np.ndarray | None:
         """Return the good version of an image that the method has in mind, if any.
@@ -190,3 +185,13 @@ class Detector:
             spare = 0 if method.iterative else size - len(batch)
             maps, scores = method.judge(np.stack(tiles + tiles[-1:] * spare), kind)
             yield from zip(maps[: len(batch)], scores[: len(batch)], strict=True)
+
+
+def warn_of_unregistered(names: Sequence[str], count: int) -> None:
+    """Name those of `count` images that could not be registered, if there are any."""
+    if names:
+        warnings.warn(
+            f"{len(names)} of {count} images could not be registered and were judged "
+            f"as they are: {some(names)}",
+            stacklevel=3,
+        )

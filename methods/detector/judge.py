@@ -15,7 +15,7 @@ from processing.decision.regions import BoolArray, area_curve, regions_of
 from processing.errors import UserError
 from processing.maps.residuals import quantise
 
-from .detector import Detector, Judged
+from .detector import Detector, Judged, warn_of_unregistered
 from .kept import Arrays, Kept
 from .results import FinetuningResult
 
@@ -118,9 +118,13 @@ class Judge:
     def judge_kept(self, images: ImageSet, kept: Kept) -> Iterator[Verdict]:
         """As `judge`, with the maps that are kept, and keeping the others."""
         self._check_process()
-        for arrays in kept.each(images, self.maps, self._arrays):
+        known, unregistered = kept.known(images, self.maps), []
+        for index, arrays in enumerate(kept.each(images, self.maps, self._arrays)):
             registered = {-1: None, 0: False, 1: True}[int(arrays["registered"])]
+            if registered is False and index in known:
+                unregistered.append(images.names[index])
             yield self._verdict(arrays["map"], arrays["score"], registered)
+        warn_of_unregistered(unregistered, len(images))  # as judging does of the others
 
     @property
     def maps(self) -> str:

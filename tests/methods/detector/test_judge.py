@@ -1,7 +1,9 @@
 """Verdicts, from maps that are known."""
 
 import os
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,9 +11,11 @@ from methods.base import Method
 from methods.cae.cae import CAE
 from methods.detector.detector import Detector
 from methods.detector.judge import Judge, decision_maps
+from methods.detector.kept import Kept
 from methods.detector.results import Calibration
 from processing.decision.decision import Decision
 from processing.errors import UserError
+from processing.preprocessing.preparation import Preparation
 from tests.records import finetuning_result
 
 
@@ -131,3 +135,25 @@ def test_a_fork_does_not_judge(image):
     assert f"expected methods.load in process {child}" in said
     assert f"Received: a model of process {os.getpid()}" in said
     assert len(list(judge.judge_arrays([image]))) == 1
+
+
+def test_kept_verdicts_are_the_same_and_so_is_the_warning(image, tmp_path, monkeypatch):
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    detector = Detector(Grey(), Preparation((8, 8), 1))
+    read = Preparation.__call__
+
+    def unregistered(preparation, path):
+        view = read(preparation, path)
+        return view._replace(geometry=replace(view.geometry, registered=False))
+
+    monkeypatch.setattr(Preparation, "__call__", unregistered)
+    judge = Judge.of(detector, finetuning_result(kind="light"))
+    found = []
+    for _ in range(2):
+        kept = Kept(tmp_path / "kept", 2**20)
+        with pytest.warns(UserWarning, match="1 of 1 images could not be registered"):
+            found += judge.judge_kept(detector.images(tmp_path / "a.png"), kept)
+        monkeypatch.setattr(Preparation, "__call__", None)  # nothing is read again
+    for key, value in vars(found[0]).items():
+        np.testing.assert_array_equal(getattr(found[1], key), value)
+        assert type(getattr(found[1], key)) is type(value)

@@ -44,12 +44,11 @@ def test_a_result_is_in_force_once_all_is_written(model, tmp_path, monkeypatch):
 
 AGAIN = """
 import sys
-from methods.pipeline import finetuning, testing
-from pathlib import Path
-model, results = map(Path, sys.argv[1:])
-finetuning.finetune(model, finetuning.Options(results=results))
+from methods.cli import finetune, test
+model, results = sys.argv[1:]
+assert finetune.main(["-p", model, "--results", results]) == 0
 assert not {"numba", "skimage", "pandas", "scipy"} & set(sys.modules)
-testing.test(model, testing.Options(results=results, report=False))
+assert test.main(["-p", model, "--results", results, "--no-report"]) == 0
 assert not {"keras", "tensorflow", "jax", "torch"} & set(sys.modules)
 """
 

@@ -58,7 +58,7 @@ def test_categories_of_a_data_set(samples):
 
 def test_each_category_is_finetuned_and_tested(trained):
     for name in NAMES:
-        files = sorted(p.name for p in results(trained, name).glob("*/*/*.json"))
+        files = sorted(p.name for p in results(trained, name).glob("*/*/*_result.json"))
         assert files == ["finetuning_result.json", "test_result.json"]
 
 
