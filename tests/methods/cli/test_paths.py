@@ -81,10 +81,16 @@ def folder(tmp_path, monkeypatch):
         result = finetuning_result(kind="distance").to_json()
         write_json(decided / "finetuning_result.json", result)
 
-    def load_backend():
+    def late(*_):
         raise AssertionError("too late")
 
-    monkeypatch.setattr("methods.engine.backend.load_backend", load_backend)
+    for work in (
+        "engine.backend.load_backend",
+        "pipeline.finetuning.finetune",
+        "pipeline.testing.test",
+        "pipeline.sweeps.over_models",
+    ):
+        monkeypatch.setattr(f"methods.{work}", late)
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
 
 
