@@ -73,6 +73,9 @@ def check(path):
     elif path.suffix in (".hdf5", ".h5"):
         with h5py.File(path) as file:
             file.visititems(lambda _, x: x[()] if isinstance(x, h5py.Dataset) else None)
+    elif path.suffix == ".npz":
+        with np.load(path) as arrays:
+            assert all(arrays[name].size for name in arrays)
     elif path.suffix == ".html":
         assert path.read_text().rstrip().endswith("</html>"), path
     elif path.suffix == ".png":
