@@ -1,0 +1,189 @@
+"""Compare the goals of a decision over random splits: what is promised, what is kept.
+
+Run from the repository root: python -m benchmarks.decisions MODEL.hdf5 ...
+
+The validation images of each model and the images of its test set are judged once and
+kept below `--results`. Each split draws as many good images to decide from as
+`finetune.py` has, a tenth of the defective ones, and tests on all others.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import binom
+
+from methods.detector.categories import load_kept
+from methods.pipeline.curves import Curves
+from methods.pipeline.finetuning import CACHE_BYTES, GOAL_AREA, LARGEST_AREA
+from methods.pipeline.splitting import named
+from processing.data.image_set import ANOMALOUS
+from processing.decision.calibration import GoodImages
+from processing.decision.goals import VALIDATION_MAX, Goal, find_pair
+from processing.decision.promise import upper_bound
+from processing.decision.regions import AreaCurve, FloatArray
+from processing.decision.search import find_decision
+
+GOALS = (
+    Goal(VALIDATION_MAX),
+    Goal(),
+    Goal("max-false-alarms", 0.1),
+    Goal("max-false-alarms", 0.05),
+    Goal("min-recall", 0.8),
+    Goal("cost", miss=20, false_alarm=1, defect_rate=0.02),
+)
+SHARE = 0.1  # of the test set that decides
+
+
+class Images(NamedTuple):
+    """Curves of images, and their critical thresholds up to the area of goals."""
+
+    curves: list[AreaCurve]
+    table: FloatArray
+
+    def part(self, indices: np.ndarray) -> "Images":
+        """Return some of the images."""
+        return Images([self.curves[i] for i in indices], self.table[indices])
+
+
+class Outcome(NamedTuple):
+    """Of one split: rates in the test part, their bounds, and counts to compare."""
+
+    false_alarms: float
+    misses: float
+    alarm_bound: float
+    miss_bound: float
+    good: int
+    defective: int
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print a table for each model."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL")
+    parser.add_argument("--splits", type=int, default=100)
+    parser.add_argument("--images", type=int, default=150, help="of each kind, at most")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(argv)
+    for model in options.models:
+        validation, good, defective, max_area = judged(model, options)
+        print(
+            f"\n{model}: {len(validation.curves)} validation, {len(good.curves)} good "
+            f"and {len(defective.curves)} defective test images; "
+            f"{options.splits} splits"
+        )
+        print(HEAD)
+        for goal in GOALS:
+            rng = np.random.default_rng(options.seed)  # the same splits for each
+            outcomes = [
+                split(rng, validation, good, defective, goal, max_area)
+                for _ in range(options.splits)
+            ]
+            print(row(goal, outcomes))
+    return 0
+
+
+def judged(
+    model: Path, options: argparse.Namespace
+) -> tuple[Images, Images, Images, int]:
+    """Return validation images, good and defective test images, and largest area."""
+    detector, record, kept = load_kept(model, None, options.results)
+    category = detector.category(Path(record.folder), CACHE_BYTES, record.splits.test)
+    height, width, _ = detector.image_shape
+    max_area = height * width // LARGEST_AREA
+    kind = detector.method.default_kind
+    curves = Curves(detector, kind, "float64", False, max_area, kept)
+
+    def images(chosen) -> Images:
+        found = list(curves.of(chosen))
+        areas = height * width // GOAL_AREA
+        return Images(found, np.array([x.critical_thresholds(areas) for x in found]))
+
+    test, rng = category.test, np.random.default_rng(options.seed)
+    bad = test.labels == ANOMALOUS
+    parts = [
+        np.sort(rng.permutation(np.flatnonzero(part))[: options.images])
+        for part in (~bad, bad)
+    ]
+    validation = images(named(category.train, record.splits.validation))
+    return validation, *(images(test.subset(part)) for part in parts), max_area
+
+
+def split(
+    rng: np.random.Generator,
+    validation: Images,
+    good: Images,
+    defective: Images,
+    goal: Goal,
+    max_area: int,
+) -> Outcome:
+    """Decide on a part of the images, drawn at random, and test on all others."""
+    pool = Images(
+        validation.curves + good.curves,
+        np.concatenate([validation.table, good.table]),
+    )
+    known, chosen = len(validation.curves), max(2, round(SHARE * len(good.curves)))
+    order, others = (rng.permutation(len(x.curves)) for x in (pool, defective))
+    found = max(2, round(SHARE * len(others)))
+    seen, tuning = pool.part(order[:known]), pool.part(order[known : known + chosen])
+    defects = defective.part(others[:found])
+    if goal.name == VALIDATION_MAX:
+        labels = [0] * chosen + [1] * found
+        curves = tuning.curves + defects.curves
+        result = find_decision(GoodImages.of(seen.curves, max_area), curves, labels)
+    else:
+        together = np.concatenate([seen.table, tuning.table])
+        result = find_pair(together, defects.table, goal)
+    decision = result.decision
+
+    def called(curves: Sequence[AreaCurve]) -> int:
+        areas = [int(curve.area_at(decision.threshold)) for curve in curves]
+        return sum(area >= decision.min_area for area in areas)
+
+    tested = pool.part(order[known + chosen :]), defective.part(others[found:])
+    n, m = (len(part.curves) for part in tested)
+    alarms = called(seen.curves) + called(tuning.curves)
+    return Outcome(
+        called(tested[0].curves) / n,
+        1 - called(tested[1].curves) / m,
+        upper_bound(alarms, known + chosen),
+        upper_bound(found - called(defects.curves), found),
+        n,
+        m,
+    )
+
+
+HEAD = (
+    "| goal | false alarms | promised | kept | not contradicted | misses | promised | "
+    "kept | not contradicted | balanced score |\n" + "|---" * 10 + "|"
+)
+
+
+def row(goal: Goal, outcomes: Sequence[Outcome]) -> str:
+    """Return a line of the table: means over the splits, and shares of them.
+
+    A promise is kept if the rate in the test part is at most what was promised, and not
+    contradicted if it is no higher than it is in 95 % of all test parts of that size
+    at the rate that was promised.
+    """
+    table = np.array(outcomes)
+    alarms, misses, alarm_bound, miss_bound, good, defective = table.T
+    cells = []
+    for rate, bound, count in (
+        (alarms, alarm_bound, good),
+        (misses, miss_bound, defective),
+    ):
+        most = binom.ppf(0.95, count, bound)
+        kept, likely = (rate <= bound).mean(), (rate * count <= most + 1e-9).mean()
+        cells += [f"{rate.mean():.3f}", f"{bound.mean():.3f}"]
+        cells += [f"{kept:.0%}", f"{likely:.0%}"]
+    balanced = 1 - (alarms + misses) / 2
+    error = balanced.std() / len(balanced) ** 0.5
+    return f"| {goal} | {' | '.join(cells)} | {balanced.mean():.3f} ± {error:.3f} |"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
