@@ -229,6 +229,45 @@ def test_finetune_options_change_the_decision(trained, options, monkeypatch, tmp
     assert json.loads(path.read_text())["threshold"] == result["best_threshold"]
 
 
+def test_goals_and_what_they_promise(trained, monkeypatch, tmp_path, capsys):
+    folder, model = trained
+
+    def finetuned(*options):
+        options = ["-p", model, "--results", tmp_path, *options]
+        assert run(finetune.main, options, folder, monkeypatch) == 0
+        paths = tmp_path.glob("**/finetuning_result.json")
+        newest = max(paths, key=lambda path: path.stat().st_mtime_ns)
+        return newest.parent.name, json.loads(newest.read_text())
+
+    name, result = finetuned("--max-false-alarms", "0.05")
+    assert name == "ssim_float64_max-false-alarms-0.05"
+    assert result["goal"] == "at most 0.05 false alarms"
+    promise, printed = result["promise"], capsys.readouterr().out
+    assert (promise["asked"], promise["kept"], promise["needed"]) == (0.05, False, 59)
+    assert promise["good_images"] == len(result["binding"]) == 3
+    assert "not kept:     0.05 takes 59 images without one" in printed
+    assert f"at most {promise['false_alarm_bound']:.3g} of all" in printed
+
+    worst = next(name for name in result["binding"] if name.startswith("test/"))
+    _, without = finetuned("--max-false-alarms", "0.05", "--exclude", worst)
+    assert without["excluded"] == [worst]
+    assert worst not in without["binding"]
+    assert "judged before" in capsys.readouterr().out  # none of them again
+
+    name, result = finetuned("--threshold", "0.375", "--min-area", "30")
+    assert (name, result["source"]) == ("ssim_float64_by-hand", "the user")
+    assert (result["best_threshold"], result["best_min_area"]) == (0.375, 30)
+    assert (result["finetuning_files"], result["best_score"]) == ([], None)
+
+    for options, message in (
+        (["--exclude", "no.png"], "--exclude: expected good images to decide from"),
+        (["--folds", "5"], "mvtecCAE would have to be trained anew"),
+        (["--clear-border", "--min-recall", "0.9"], "expected --goal validation-max"),
+    ):
+        assert run(finetune.main, ["-p", model, *options], folder, monkeypatch) == 2
+        assert message in error_line(capsys)
+
+
 def test_without_defective_images(samples, trained, monkeypatch, tmp_path, capsys):
     folder, model = trained
     category = tmp_path / "only good"
@@ -310,6 +349,12 @@ def test_calibration_on_good_images_alone(trained, monkeypatch, tmp_path, capsys
         (["--min-area", "9"], "--min-area goes with --calibrate"),
         (["--calibrate", "maximum"], "did you mean max?"),
         (["--calibrate", "quantile", "--sigmas", "2"], "goes with --calibrate ksigma"),
+        (["--goal", "balanced", "--legacy"], "expected one of --goal, --legacy"),
+        (["--cost", "20:1", "--min-recall", "0.9"], "one of --min-recall, --cost"),
+        (["--cost", "20"], "expected MISS:FALSE_ALARM, such as 20:1. Received: 20"),
+        (["--defect-rate", "0.1"], "--defect-rate goes with --cost"),
+        (["--threshold", "1"], "--threshold goes with --min-area"),
+        (["--min-recall", "1"], "expected a number between 0 and 1. Received: 1"),
     ],
 )
 def test_numbers_without_their_rule(options, message, tmp_path, monkeypatch, capsys):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from methods import METHODS
-from methods.base import trained_anew
 from processing.errors import UsageError, UserError
 
 from .defaults import DEFAULTS, Derived, defaults
@@ -249,6 +248,8 @@ def check_images(
 
 def check_folds(record: "TrainingRecord", folds: int) -> None:
     """Raise `UsageError` for folds of a method that would have to be trained anew."""
+    from methods.base import trained_anew
+
     learned = record.method not in FOLDABLE or record.config.get("train")
     if folds and record.method in METHODS and learned:
         raise UsageError(trained_anew(record.method))

@@ -1,10 +1,11 @@
 """`finetune.py` behind its command line: the decision for a trained model."""
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,8 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         decision, origin = _from_search(*found, seed)
     else:
         decision, origin = _from_good(good, options.rule or _rule(goal), clear_border)
+    if options.dtype == "uint8":  # it has no values in between
+        decision = replace(decision, threshold=math.floor(decision.threshold))
     result = FinetuningResult(
         min_area=decision.min_area,
         threshold=decision.threshold,

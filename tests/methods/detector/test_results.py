@@ -23,7 +23,7 @@ from tests.records import finetuning_result, result_of_test
         ),
         (
             {"calibration": {"name": "x", "number": None, "good_scores": [1]}},
-            "calibration: expected one of max, quantile, ksigma, conformal, and scores",
+            "calibration: expected one of max, quantile, .* bound, and scores",
         ),
         (
             {"calibration": {"name": "max", "number": None, "good_scores": []}},
