@@ -88,10 +88,10 @@ def test_make_demo_in_small(tmp_path):
         "INSTALLED=",
         f"BIN={Path(sys.executable).parent}",
         f"SAMPLES={tmp_path}/samples",
-        "SAMPLE_OPTIONS=--train 6 --good 4 --defects 2 --size 64",
+        "SAMPLE_OPTIONS=--train 6 --good 4 --defects 2 --size 32",
         f"MODELS={tmp_path}/saved_models",
         f"RESULTS={tmp_path}/results",
-        "OPTIONS=--size 64 --epochs 1 --lr 0.002 --precision float32",
+        "OPTIONS=--size 32 --epochs 1 --lr 0.002 --precision float32",
     ]
     done = subprocess.run(
         ["make", "--no-print-directory", "demo", *arguments],
