@@ -50,10 +50,9 @@ def make(name):
 
 @pytest.fixture(scope="module", autouse=True)
 def small():
-    """Let the extractor of DDAD be shallow, and see the images at their own size."""
+    """Let the extractor of DDAD see the images at their own size."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.diffusion.feature_distance.SIDE", 32)
-        patch.setattr("methods.diffusion.feature_distance.SHALLOWEST", 2)
         yield
 
 
