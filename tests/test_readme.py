@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 MODULES = {"methods.backbones": "methods.cli.backbones"}
 MAINS = {"train.py": train.main, "finetune.py": finetune.main, "test.py": script.main}
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
+SHALLOW = ["--levels", "stage2,stage3"]
 
 
 def blocks(document, language):
@@ -62,9 +63,10 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
             continue
         if name == "train.py" and "--update" not in arguments:
             if "unified" in arguments:  # the options that methods have
-                arguments += QUICK[:6]
+                arguments += [*QUICK[:6], *SHALLOW]
             else:
-                arguments += QUICK if "mvtecCAE" in arguments else QUICK[:2]
+                trained = "mvtecCAE" in arguments
+                arguments += QUICK if trained else [*QUICK[:2], *SHALLOW]
         if "model.hdf5" in arguments:
             models = tmp_path.glob("saved_models/**/*.hdf5")
             newest = max(models, key=lambda path: path.stat().st_mtime_ns)
@@ -86,10 +88,10 @@ def test_make_demo_in_small(tmp_path):
         "INSTALLED=",
         f"BIN={Path(sys.executable).parent}",
         f"SAMPLES={tmp_path}/samples",
-        "SAMPLE_OPTIONS=--train 6 --good 4 --defects 2 --size 64",
+        "SAMPLE_OPTIONS=--train 6 --good 4 --defects 2 --size 32",
         f"MODELS={tmp_path}/saved_models",
         f"RESULTS={tmp_path}/results",
-        "OPTIONS=--size 64 --epochs 1 --lr 0.002 --precision float32",
+        "OPTIONS=--size 32 --epochs 1 --lr 0.002 --precision float32",
     ]
     done = subprocess.run(
         ["make", "--no-print-directory", "demo", *arguments],

@@ -326,6 +326,7 @@ def test_folders(drawn, sound, skip):
             path.write_bytes(CONTENTS["png"])
         extra = ["--skip-unreadable"] if skip else []
         quick = ["-a", "padim", "--features=2", "--size=32", "--weights=random"]
+        quick += ["--levels=stage2"]
         code, _ = called(train.main, "-d", "parts/nut", *quick, *extra)
         models = list(folder.rglob("*.hdf5"))
         assert models or code  # several of a data set, of which some may fail

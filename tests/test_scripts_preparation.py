@@ -15,6 +15,7 @@ import train
 from methods.pipeline.run_folder import TrainingRun
 
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
+SMALL = ["-a", "ae", "--latent", "4"]
 
 
 def run(main, arguments, folder, monkeypatch):
@@ -35,7 +36,7 @@ def read_rows(folder):
 def all_three(category, options, folder, monkeypatch):
     """Run the scripts and return the model file and the rows of the test."""
     for main, arguments in (
-        (train.main, ["-d", category, *QUICK, *options]),
+        (train.main, ["-d", category, *QUICK, *SMALL, *options]),
         (finetune.main, ["-p", "{model}"]),
         (script.main, ["-p", "{model}", "-s"]),
     ):
@@ -57,7 +58,7 @@ def test_prepared_images_from_training_to_report(
     expected = {"size": [96, 96], "crop": [80, 64], "register": "ecc", "tile": 32}
     assert expected.items() <= info["preparation"].items()
     assert info["preparation"]["reference"].startswith(str(samples))
-    assert info["config"]["image_shape"] == [32, 32, 1]
+    assert info["config"]["image_shape"] == [32, 32, 3]
     assert {row["registered"] for row in rows.values()} == {"True"}
     pictures = list(tmp_path.glob("results/**/segmentation/*_seg.png"))
     assert len(pictures) == len(rows)
@@ -95,7 +96,8 @@ def test_a_run_goes_on_with_the_preparation_it_learned(
         if state["epochs"] == 1:
             raise KeyboardInterrupt
 
-    options = ["-d", samples / "washer", *QUICK, "--epochs", "2", "--mask", "mask.png"]
+    options = ["-d", samples / "washer", *QUICK, *SMALL]
+    options += ["--epochs", "2", "--mask", "mask.png"]
     with monkeypatch.context() as patch:
         patch.setattr(TrainingRun, "save", save_and_stop)
         assert run(train.main, options, tmp_path, monkeypatch) == 130

@@ -15,7 +15,7 @@ from processing.preprocessing.preparation import Preparation
 from tests.records import training_record
 
 NAMES = sorted(methods.METHODS)
-FEATURES = {"image_shape": (64, 64, 3), "weights": "imagenet"}
+FEATURES = {"image_shape": (64, 64, 3), "weights": "imagenet", "levels": "stage3"}
 TRAINED = {
     "image_shape": (64, 64, 1),
     "epochs": 1,
@@ -30,7 +30,7 @@ CONFIGS = {  # of methods that are not as small as they go with `TRAINED`
     "AnoGAN": {**TRAINED, "image_shape": (32, 32, 3), **GAN},
     "DDAD": {**DIFFUSION, "weights": "imagenet", "adapt": 1},
     "PaDiM": FEATURES,
-    "PatchCore": {**FEATURES, "patches": 100},
+    "PatchCore": {**FEATURES, "levels": "stage2,stage3", "patches": 100},
     "fewshot": FEATURES,
     "unified": {**FEATURES, "batch_size": 4, "epochs": 1},
     "contrastive": {
@@ -46,6 +46,14 @@ CONFIGS = {  # of methods that are not as small as they go with `TRAINED`
 def make(name):
     """Return an unfitted method as small as it goes."""
     return methods.get(name)(name=name, **CONFIGS.get(name, TRAINED))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Let the extractor of DDAD see the images at their own size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("methods.diffusion.feature_distance.SIDE", 32)
+        yield
 
 
 @pytest.fixture(scope="module")

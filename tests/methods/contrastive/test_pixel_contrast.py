@@ -4,6 +4,7 @@ import pytest
 from keras import ops
 
 from methods.contrastive.pixel_contrast import PixelContrast
+from methods.engine.optimizer import compile_trainer
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -17,7 +18,7 @@ def test_training_parts_good_from_defective(rng, seed):
     pixels = rng.random((8, 8, 8, 3), np.float32) * 0.2 + 0.4
     masks = rng.random((8, 8, 8)) > 0.8
     pixels[masks] += (0.2, -0.1, -0.1)
-    trainer.compile(keras.optimizers.Adam(0.02))
+    compile_trainer(trainer, keras.optimizers.Adam(0.02))
     before = trainer.evaluate(pixels, masks, verbose=0)
     trainer.fit(pixels, masks, epochs=40, batch_size=4, verbose=0)
     assert trainer.evaluate(pixels, masks, verbose=0) < 0.3 * before

@@ -31,6 +31,14 @@ def good(samples):
     return scan_category(samples / "washer", image_shape=(32, 32, 3)).train
 
 
+@pytest.fixture(scope="module", autouse=True)
+def shallow():
+    """Let the extractor of DDAD begin a level earlier, and so end one earlier."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("methods.diffusion.feature_distance.SHALLOWEST", 2)
+        yield
+
+
 class SavedRun:
     """Keeps the last state, as a run folder does."""
 
@@ -80,7 +88,7 @@ def fitted(samples):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_scores_depend_on_neither_order_nor_batch_size(name, fitted, samples):
-    detector, images = Detector(fitted(name)), good(samples)
+    detector, images = Detector(fitted(name)), good(samples).subset(range(10))
     one, five = (scores(detector, images, size) for size in (1, 5))
     backwards = images.subset(range(len(images))[::-1])
     for other in (five, scores(detector, backwards, 5)[::-1]):

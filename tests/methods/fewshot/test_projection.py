@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from methods.engine.optimizer import compile_trainer
 from methods.fewshot.projection import EpisodeContrast, memory_nce, projection_head
 
 
@@ -71,7 +72,7 @@ def test_training_brings_good_pixels_to_the_memory(rng, trainer):
     masks = rng.random((8, 4, 4)) > 0.8
     masks[::4] = False
     images[masks, 1] += 0.15
-    trainer.compile(keras.optimizers.Adam(0.05))
+    compile_trainer(trainer, keras.optimizers.Adam(0.05))
     data = ops.convert_to_tensor(images), ops.convert_to_tensor(masks)
     before = trainer.evaluate(*data, batch_size=4, verbose=0)
     trainer.fit(*data, batch_size=4, epochs=30, shuffle=False, verbose=0)

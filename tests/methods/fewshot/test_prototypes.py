@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from methods.engine.optimizer import compile_trainer
 from methods.fewshot.prototypes import HeadTrainer, Prototypes, residual_head
 
 SHAPES = [(4, 6, 5), (2, 3, 7)]
@@ -44,7 +45,7 @@ def test_training_lowers_the_loss(rng):
     )
     pixels = rng.random((16, 8, 8, 1), np.float32)
     masks = (pixels[..., 0] > 0.3) & (pixels[..., 0] < 0.6)  # not the brightest
-    trainer.compile(keras.optimizers.Adam(0.01))
+    compile_trainer(trainer, keras.optimizers.Adam(0.01))
     before = trainer.evaluate(pixels, masks, verbose=0)
     trainer.fit(pixels, masks, epochs=60, batch_size=8, verbose=0)
     assert trainer.evaluate(pixels, masks, verbose=0) < 0.5 * before
