@@ -146,7 +146,7 @@ def print_decisions(record: "TrainingRecord", results: Path) -> None:
             f"{result.threshold:.4g}",
             str(result.min_area),
             _short_promise(result),
-            result.created.removesuffix("+00:00").replace("T", " "),
+            result.created[: len("2026-01-31T12:00")].replace("T", " "),
             "yes" if result.name == used.name else "",
         )
     _print_table(table)
@@ -157,10 +157,12 @@ def _short_promise(result: "FinetuningResult") -> str:
     promise = result.promise
     if not promise:
         return ""
-    words = f"false alarms <= {promise.false_alarm_bound:.3g}"
+    words = f"false alarms <= {promise.false_alarm_bound:.1%}"
     if promise.defective_images:
-        words += f", misses <= {promise.miss_bound:.3g}"
-    return words + (", not what was asked for" if promise.kept is False else "")
+        words += f", misses <= {promise.miss_bound:.1%}"
+    if promise.kept is False and promise.asked:
+        words += f"; {promise.asked:.3g} is not kept"
+    return words
 
 
 def promise_lines(result: "FinetuningResult") -> list[str]:
