@@ -162,7 +162,7 @@ def test_one_process_at_a_time_writes_a_folder(tmp_path, monkeypatch):
         events.append("out")
 
     monkeypatch.setattr(testing, "_judge_alone", judge_alone)
-    judge = partial(testing._judge, tmp_path, None, None, None, None)
+    judge = partial(testing._judge, tmp_path, *[None] * 5)
     threads = [threading.Thread(target=judge) for _ in range(2)]
     for thread in threads:
         thread.start()
