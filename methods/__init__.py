@@ -28,15 +28,17 @@ def load(
     kind: str | None = None,
     dtype: str | None = None,
     category: str | None = None,
+    decision: str | None = None,
 ) -> "Predictor":
     """Return a trained and finetuned model, to judge images with.
 
     Args:
         path: the model file that `train.py` wrote.
-        results: where `finetune.py` put its decision, of which the newest counts.
+        results: where `finetune.py` put its decisions.
         kind: only a decision on these maps, such as "ssim".
         dtype: only a decision on maps of this type, "float64" or "uint8".
         category: the name of the one to judge, for a model of several.
+        decision: its name, or its id; None for the one in force.
 
     Raises:
         UserError: no such file, or no such decision.
@@ -46,4 +48,5 @@ def load(
     load_backend()
     from methods.detector.predictor import Predictor
 
-    return Predictor.load(Path(path), Path(results), kind, dtype, category)
+    where = Path(path), Path(results)
+    return Predictor.load(*where, kind, dtype, category, decision)

@@ -58,7 +58,12 @@ def written(samples, tmp_path_factory):
             importlib.import_module("finetune").main([*where, "--calibrate", "max"])
             == 0
         )
-        assert importlib.import_module("test").main([*where, "--no-report"]) == 0
+        assert (
+            importlib.import_module("test").main(
+                [*where, "--no-report", "--decision", "all"]
+            )
+            == 0
+        )
     return model, results
 
 

@@ -89,9 +89,13 @@ def test_a_sweep_from_training_to_summary(work, ran, capsys):
     assert summary_rows() == rows
     one = ["-p", "saved_models/parts/nut/fewshot", "-t", "uint8"]
     assert finetune.main(one) == 0
-    assert script.main(["-p", "saved_models", "--no-report"]) == 0
+    both = ["--no-report", "--decision", "all"]
+    assert script.main(["-p", "saved_models", *both]) == 0
     assert len(ran) == 20
     assert len(summary_rows()) == 7
+    assert script.main(["-p", "saved_models", "--no-report"]) == 0
+    assert len(ran) == 20  # the ones in force are among them
+    assert len(summary_rows()) == 6
 
 
 @pytest.mark.usefixtures("short_epochs")

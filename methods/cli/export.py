@@ -6,7 +6,14 @@ from pathlib import Path
 
 from methods.detector.export import SUFFIXES, export
 
-from .parser import add_model, add_own_methods, new_parser, parse, run_command
+from .parser import (
+    add_decision,
+    add_model,
+    add_own_methods,
+    new_parser,
+    parse,
+    run_command,
+)
 from .paths import check_export
 
 
@@ -17,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     help_ = "of a model of several categories: the one to judge"
     model.add_argument("--category", metavar="NAME", help=help_)
     add_own_methods(model)
+    add_decision(model)
     add = parser.add_argument_group("outputs").add_argument
     add("-f", "--format", choices=sorted(SUFFIXES), default="onnx", help="kind of file")
     help_ = "file to write; default: beside the model"
@@ -41,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.output,
             results=options.results,
             category=options.category,
+            decision=options.decision,
         )
         print(f"graph: {path}\nmaps differ by {difference:.1e} of the largest value")
 

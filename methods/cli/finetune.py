@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from processing.errors import shortened
+from processing.errors import UsageError, shortened
 
 from .parser import (
     add_model,
@@ -23,7 +23,14 @@ from .parser import (
     one_of,
     run_command,
 )
-from .paths import SCRIPTS, check_finetuning, model_files
+from .paths import (
+    SCRIPTS,
+    check_finetuning,
+    check_models,
+    model_files,
+    read_model,
+    views,
+)
 from .terminal import prepare_output, say
 
 if TYPE_CHECKING:
@@ -71,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_goals(parser)
     _add_calibration(parser)
     _add_good_images(parser)
+    _add_names(parser)
     add_results(parser)
     return parser
 
@@ -107,6 +115,27 @@ def _add_good_images(parser: argparse.ArgumentParser) -> None:
     add("--exclude", nargs="+", default=[], metavar="FILE", help=help_)
 
 
+def _add_names(parser: argparse.ArgumentParser) -> None:
+    """Add what the decisions of a model are called, and which is in force."""
+    add = parser.add_argument_group("decisions of the model").add_argument
+    help_ = "name of the new decision, which replaces one of that name; default: maps "
+    help_ += "and goal"
+    add("--name", type=decision_name, metavar="NAME", help=help_)
+    add("--list", action="store_true", help="print those there are, and decide nothing")
+    help_ = "put that one in force until a new one is made, and decide nothing"
+    add("--use", metavar="NAME", help=help_)
+
+
+def decision_name(text: str) -> str:
+    """Return the name of a decision, an argparse type."""
+    from methods.detector.decisions import check_name
+
+    try:
+        return check_name(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def between_0_and_1(text: str) -> float:
     """Return a rate, an argparse type."""
     try:
@@ -134,15 +163,18 @@ def costs(text: str) -> tuple[float, float]:
 
 
 def check_goal(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Raise a usage error unless there is one goal at most."""
+    """Raise a usage error unless there is one goal at most, or something else to do."""
     given = [flag for flag, name in GOALS.items() if getattr(options, name) is not None]
     given += ["--legacy"] * options.legacy
+    given += ["--list"] * options.list + ["--use"] * (options.use is not None)
     if len(given) > 1:
         parser.error(f"expected one of {', '.join(given)}")
     if options.defect_rate is not None and not options.cost:
         parser.error("--defect-rate goes with --cost")
     if options.threshold is not None and not options.min_area:
         parser.error("--threshold goes with --min-area")
+    if options.name and (options.list or options.use is not None):
+        parser.error("--name is for a new decision: expected it without --list, --use")
 
 
 def goal_of(options: argparse.Namespace) -> "Goal | None":
@@ -199,6 +231,9 @@ def finetune(
     arguments: Sequence[str],
 ) -> None:
     """Find the decision, by a rule if one is given, and print it."""
+    if options.list or options.use is not None:
+        show_decisions(options)
+        return
     check_finetuning(options)
     from processing.decision.calibration import Rule
 
@@ -218,6 +253,7 @@ def finetune(
         threshold=options.threshold,
         folds=options.folds,
         exclude=tuple(options.exclude),
+        name=options.name,
         min_area=options.min_area,
         results=options.results,
         skip_unreadable=options.skip_unreadable,
@@ -231,6 +267,27 @@ def finetune(
         tables.print_decision(result)
         say(f"results: {folder}")
     say(f"next:    {command_line('test.py', '-p', str(options.path), '-s')}")
+
+
+def show_decisions(options: argparse.Namespace) -> None:
+    """Put a decision in force, if one is named, or print all there are."""
+    from methods.detector.decisions import choose_results, described, put_in_force
+
+    from . import tables
+
+    flag = "--list" if options.list else "--use"
+    check_models(options.path, flag)
+    record = read_model(options.path)
+    found = list(views(record, options.input_dir))
+    if options.use is not None:
+        for view in found:  # all of them first: none is put in force in vain
+            choose_results(view, options.results, None, None, options.use)
+        for view in found:
+            chosen = put_in_force(view, options.results, options.use)
+            print(f"in force: {described(chosen)}")
+        return
+    for view in found:
+        tables.print_decisions(view, options.results)
 
 
 def finetune_all(

@@ -80,6 +80,12 @@ def add_model(parser: argparse.ArgumentParser, help_: str) -> argparse._Argument
     return group
 
 
+def add_decision(group: argparse._ArgumentGroup, more: str = "") -> None:
+    """Add `--decision`; `more` says what else it takes."""
+    help_ = f"name or id of one that finetune.py --list shows{more}; default: the one "
+    group.add_argument("--decision", metavar="NAME", help=f"{help_}in force")
+
+
 def add_own_methods(group: argparse._ArgumentGroup) -> None:
     """Add `-a`, which allows model files to name methods of the user's own."""
     help_ = "package.module:Class of a model file's method that is none of the toolkit"

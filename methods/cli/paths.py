@@ -1,7 +1,6 @@
 """What a command line names, checked before Keras takes seconds to import."""
 
 import argparse
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -182,16 +181,22 @@ def check_testing(options: argparse.Namespace) -> None:
 
 def check_export(options: argparse.Namespace) -> None:
     """Raise `UserError` for a model, a format or a file that `export` cannot do."""
-    from methods.detector.decisions import read_results
+    from methods.detector.decisions import ALL, choose_results
     from methods.detector.export import check_target
 
     check_target(options.path, options.format, options.output)
     record = read_model(options.path)
     if record.categories and (options.category or len(record.categories) > 1):
         record = record.of_category(options.category or "")
-    kind = None
-    with contextlib.suppress(UserError):  # without a decision it is exported, too
-        kind = read_results(record, options.results, None, None)[-1][1].kind
+    kind, decision = None, options.decision
+    if decision == ALL:
+        raise UsageError("--decision all is for test.py: expected one")
+    try:
+        [(_, chosen)] = choose_results(record, options.results, None, None, decision)
+        kind = chosen.kind
+    except UserError:  # without a decision it is exported, too
+        if decision is not None:
+            raise
     method_checks.check_graph(record, kind)
 
 
@@ -213,13 +218,14 @@ def _check_sources(options: argparse.Namespace) -> None:
 
 def _check_decided(record: "TrainingRecord", options: argparse.Namespace) -> None:
     """Check that there are decisions, and where their results go."""
-    from methods.detector.decisions import read_results
+    from methods.detector.decisions import choose_results
     from methods.pipeline.splitting import unused
     from processing.files import check_writable
 
+    which = options.results, options.method, options.dtype, options.decision
     kind = "predict" if options.input_dir else "test"
     for view in _judged_views(record, options):
-        results = read_results(view, options.results, options.method, options.dtype)
+        results = choose_results(view, *which)
         check_writable(options.results / view.run / kind)
         if options.input_dir:
             continue

@@ -1,6 +1,7 @@
 """What finetune.py and test.py print, and classification.txt holds."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from processing.wording import printable
 from .terminal import say
 
 if TYPE_CHECKING:
+    from methods.detector.records import TrainingRecord
     from methods.detector.results import FinetuningResult, TestResult
     from methods.pipeline.reporting import JudgedSet
 
@@ -124,6 +126,43 @@ def print_decision(result: "FinetuningResult") -> None:
         print(f"decided by:   {result.source}")
     for line in promise_lines(result):
         print(line)
+
+
+def print_decisions(record: "TrainingRecord", results: Path) -> None:
+    """Print a row for each decision of a model, the newest last."""
+    from methods.detector.decisions import in_force, read_results
+
+    decisions = read_results(record, results, None, None)
+    _, used = in_force(record, results, decisions)
+    table = Table(title=printable(record.category), title_justify="left")
+    for name in ("name", "goal", "threshold", "min area", "promise", "created"):
+        right = name in ("threshold", "min area")
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    table.add_column("in force")
+    for folder, result in decisions:
+        table.add_row(
+            printable(folder.name),
+            printable(result.goal or result.source),
+            f"{result.threshold:.4g}",
+            str(result.min_area),
+            _short_promise(result),
+            result.created[: len("2026-01-31T12:00")].replace("T", " "),
+            "yes" if result.name == used.name else "",
+        )
+    _print_table(table)
+
+
+def _short_promise(result: "FinetuningResult") -> str:
+    """Return what a decision keeps, in a few words; "" of an earlier version's."""
+    promise = result.promise
+    if not promise:
+        return ""
+    words = f"false alarms <= {promise.false_alarm_bound:.1%}"
+    if promise.defective_images:
+        words += f", misses <= {promise.miss_bound:.1%}"
+    if promise.kept is False and promise.asked:
+        words += f"; {promise.asked:.3g} is not kept"
+    return words
 
 
 def promise_lines(result: "FinetuningResult") -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .finetune import DTYPES
 from .parser import (
+    add_decision,
     add_model,
     add_own_methods,
     add_ray,
@@ -56,7 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_skip_unreadable(images)
     add_ray(images)
 
-    add = parser.add_argument_group("decision").add_argument
+    decision = parser.add_argument_group("decision")
+    add_decision(decision, ", or all: judge the test images with each")
+    add = decision.add_argument
     add("-m", "--method", metavar="MAP", help="only decisions made on these maps")
     help_ = "only decisions made on maps of this type"
     add("-t", "--dtype", choices=DTYPES, help=help_)
@@ -86,6 +89,7 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         save=options.save,
         kind=options.method,
         dtype=options.dtype,
+        decision=options.decision,
         include_finetuning=options.include_finetuning,
         folder=options.category,
         results=options.results,
@@ -160,6 +164,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.watch and (options.save or not options.input_dir):
         parser.error("--watch needs -d FOLDER and writes no pictures (-s)")
+    if options.decision == "all" and options.input_dir:
+        parser.error("--decision all is for the test images: expected one with -d")
+    if options.decision is not None and options.shots_from:
+        parser.error("--shots-from makes a decision: expected no --decision")
     if options.ray and options.input_dir and (options.watch or options.save):
         parser.error("--ray with -d neither watches nor writes pictures (-s)")
     again = command_line("test.py", *(sys.argv[1:] if argv is None else argv))

@@ -1,21 +1,29 @@
 """The decisions that `finetune.py` wrote for a model."""
 
 import logging
+import re
 import uuid
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from processing.errors import UserError
+from processing.errors import UsageError, UserError, shortened
 from processing.files import locked, write_json
 
 from .categories import load_category
+from .json_record import JsonRecord
 from .judge import Judge
 from .records import EARLIER, TrainingRecord
 from .results import FinetuningResult
 
 RESULT = "finetuning_result.json"
+IN_FORCE = "in_force.json"
+ALL = "all"  # stands for all decisions
+NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,99}(?<!\.)", re.ASCII)
+
+Named = tuple[Path, FinetuningResult]  # a decision, with the folder it is named after
 
 log = logging.getLogger(__name__)
 
@@ -28,22 +36,130 @@ class Decided(NamedTuple):
     finetuned: FinetuningResult
 
 
-def load_decided(
-    model: Path, folder: Path | None, results: Path, kind: str | None, dtype: str | None
-) -> Decided:
-    """Return a model with its newest matching decision, and log which that is.
+@dataclass(frozen=True, kw_only=True)
+class InForce(JsonRecord):
+    """in_force.json: which of a model's decisions was put in force.
 
-    The arguments are those of `load_category` and `read_results`.
+    Attributes:
+        decision: its `FinetuningResult.name`.
     """
+
+    decision: str
+
+
+def load_decided(
+    model: Path,
+    folder: Path | None,
+    results: Path,
+    kind: str | None,
+    dtype: str | None,
+    decision: str | None = None,
+) -> Decided:
+    """Return a model with one of its decisions, and log which that is.
+
+    The arguments are those of `load_category` and `choose_results`.
+    """
+    if decision == ALL:
+        raise UsageError(f"expected the name of one decision. Received: {ALL}")
     detector, record = load_category(model, folder)
-    _, finetuned = read_results(record, results, kind, dtype)[-1]
-    log.info("decision: %s", finetuned.describe())
-    return Decided(Judge.of(detector, finetuned), record, finetuned)
+    [chosen] = choose_results(record, results, kind, dtype, decision)
+    log.info("decision: %s", described(chosen))
+    return Decided(Judge.of(detector, chosen[1]), record, chosen[1])
+
+
+def described(decision: Named) -> str:
+    """Return in words which decision it is."""
+    folder, finetuned = decision
+    return f"{folder.name}, {finetuned.describe()}"
+
+
+def choose_results(
+    record: TrainingRecord,
+    results: Path,
+    kind: str | None,
+    dtype: str | None,
+    decision: str | None,
+) -> list[Named]:
+    """Return the finetuning results of a model that are to judge.
+
+    They are chosen from those of `read_results` by a name, or an id; `ALL` are all of
+    them, and None is the one in force, or the newest if that is none of them.
+
+    Raises:
+        UserError: there is no such decision.
+    """
+    matching = read_results(record, results, kind, dtype)
+    if decision == ALL:
+        return matching
+    if decision is None:
+        return [in_force(record, results, matching)]
+    return [_named(matching, decision)]
+
+
+def _named(decisions: Sequence[Named], name: str) -> Named:
+    for found in (
+        [pair for pair in decisions if pair[0].name == name],
+        [pair for pair in decisions if pair[1].name == name],
+    ):
+        if found:
+            return found[-1]
+    names = ", ".join(folder.name for folder, _ in decisions)
+    raise UserError(
+        f"no such decision in {decisions[0][0].parent}: expected one of {names}. "
+        f"Received: {shortened(name)}"
+    )
+
+
+def in_force(
+    record: TrainingRecord, results: Path, decisions: Sequence[Named]
+) -> Named:
+    """Return which of some decisions of a model, the newest last, is in force.
+
+    It is the one that was put in force; the newest, if none was, or none of these.
+
+    Raises:
+        UserError: the file that says which is damaged, or names one that is not there.
+    """
+    path = _root(record, results) / IN_FORCE
+    if not path.is_file():
+        return decisions[-1]
+    name = InForce.read(path).decision
+    there = [FinetuningResult.read(x).name for x in path.parent.glob(f"*/{RESULT}")]
+    if name not in there:
+        raise UserError(
+            f"{path}: the decision {shortened(name)} is gone: put another one in force "
+            "with finetune.py --use"
+        )
+    chosen = [pair for pair in decisions if pair[1].name == name]
+    return chosen[-1] if chosen else decisions[-1]
+
+
+def put_in_force(record: TrainingRecord, results: Path, name: str) -> Named:
+    """Put a decision, by its name or id, in force until a new one is made; return it.
+
+    Raises:
+        UserError: there is no such decision.
+    """
+    root = _root(record, results)
+    chosen = _named(read_results(record, results, None, None), name)
+    with locked(root / ".lock"):
+        write_json(root / IN_FORCE, InForce(decision=chosen[1].name).to_json())
+    return chosen
+
+
+def check_name(name: str) -> str:
+    """Return the name of a decision; a `UsageError` if no folder is to have it."""
+    if name == ALL or not NAME.fullmatch(name):
+        raise UsageError(
+            "expected up to 100 letters, digits, - _ and ., with a letter or a digit "
+            f"first, and not {ALL}. Received: {shortened(name)}"
+        )
+    return name
 
 
 def read_results(
     record: TrainingRecord, results: Path, kind: str | None, dtype: str | None
-) -> list[tuple[Path, FinetuningResult]]:
+) -> list[Named]:
     """Return the finetuning results of a model that match, the newest last.
 
     The order is that of their numbers. Those of earlier versions have none: they come
@@ -73,8 +189,10 @@ def read_results(
 
 def write_decision(
     record: TrainingRecord, results: Path, name: str, finetuned: FinetuningResult
-) -> tuple[Path, FinetuningResult]:
+) -> Named:
     """Write a decision for a model; return its folder, and it with id and number.
+
+    It is in force.
 
     Args:
         record: of the model.
@@ -93,6 +211,7 @@ def write_decision(
             model_id=record.id,
         )
         write_json(root / name / RESULT, finetuned.to_json())
+        (root / IN_FORCE).unlink(missing_ok=True)
     return root / name, finetuned
 
 

@@ -47,11 +47,12 @@ def export(
     *,
     results: Path = Path("results"),
     category: str | None = None,
+    decision: str | None = None,
 ) -> tuple[Path, float]:
     """Write the graph of a model file; nothing is written that judges otherwise.
 
     Beside it, NAME.json says what surrounds it, and what `finetune.py` decided, if it
-    did: the newest decision, whose maps the graph then has. A mask, if the model has
+    did: one decision, whose maps the graph then has. A mask, if the model has
     one, is NAME.mask.png. Which regions of a map are large enough is for the reader to
     find, as `Decision.mask` does.
 
@@ -62,6 +63,7 @@ def export(
             SavedModel is a folder. LiteRT takes one image at a time.
         results: where `finetune.py` put its decisions.
         category: the name of the one to judge, for a model of several.
+        decision: its name, or its id; None for the one in force, if there is one.
 
     Returns:
         The file and the largest difference of its maps, in parts of the largest value.
@@ -74,7 +76,7 @@ def export(
     from .graph_files import RUNNERS, write_graph
 
     detector, record = load_category(model, Path(category) if category else None)
-    judge = _judge(detector, record, results)
+    judge = _judge(detector, record, results, decision)
     kind = judge.kind if judge else detector.method.default_kind
     network = detector.method.inference_model(kind)
     if network is None:
@@ -128,16 +130,19 @@ def no_graph(name: str, kind: str) -> UserError:
 
 
 def _judge(
-    detector: "Detector", record: "TrainingRecord", results: Path
+    detector: "Detector", record: "TrainingRecord", results: Path, decision: str | None
 ) -> "Judge | None":
-    """Return the newest decision with its detector, None if there is none."""
-    from .decisions import read_results
+    """Return a decision with its detector, None if none is asked for or there."""
+    from .decisions import choose_results, described
     from .judge import Judge
 
     try:
-        _, finetuned = read_results(record, results, None, None)[-1]
-        return Judge.of(detector, finetuned)
+        [chosen] = choose_results(record, results, None, None, decision)
+        log.info("decision: %s", described(chosen))
+        return Judge.of(detector, chosen[1])
     except UserError as error:
+        if decision is not None:
+            raise
         log.warning("without a decision: %s", error)
         return None
 

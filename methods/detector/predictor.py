@@ -49,10 +49,11 @@ class Predictor:
         kind: str | None,
         dtype: str | None,
         category: str | None,
+        decision: str | None,
     ) -> "Predictor":
-        """Load a model file and the newest matching decision; see `methods.load`."""
+        """Load a model file and one of its decisions; see `methods.load`."""
         folder = Path(category) if category else None
-        return cls(load_decided(path, folder, results, kind, dtype).judge)
+        return cls(load_decided(path, folder, results, kind, dtype, decision).judge)
 
     def predict(
         self, images: np.ndarray | Sequence[np.ndarray], batch_size: int = 16

@@ -107,7 +107,7 @@ class FinetuningResult(JsonRecord):
         versions: of Python and packages.
         id: of this decision alone.
         number: counts the decisions in a folder of results from 1; the highest is in
-            force. 0 of an earlier version's.
+            force, if the user has put no other one there. 0 of an earlier version's.
         created: when it was made, ISO 8601, UTC.
         model_id: `TrainingRecord.id` of the model; "" of an earlier version's.
     """

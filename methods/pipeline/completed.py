@@ -1,9 +1,10 @@
 """Completed results of a model, which a job queue leaves alone."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from methods.detector.decisions import read_results
+from methods.detector.decisions import Named, choose_results, read_results
 from methods.detector.records import TrainingRecord
 from methods.detector.results import FinetuningResult, TestResult
 from processing.errors import UserError
@@ -11,7 +12,6 @@ from processing.errors import UserError
 from . import finetuning, testing
 from .run_folder import comparable
 
-FinetuningResults = list[tuple[Path, FinetuningResult]]
 CompletedTest = tuple[Path, TestResult, FinetuningResult]
 
 
@@ -25,9 +25,9 @@ def is_finetuned(record: TrainingRecord, options: finetuning.Options) -> bool:
 
 
 def is_tested(record: TrainingRecord, options: testing.Options) -> bool:
-    """Return whether a model was tested with all its decisions, as `options` ask."""
+    """Return whether a model was tested with the decisions that `options` ask for."""
     return all(
-        0 < len(_finetuned(view, options)) == len(list(tests(view, options)))
+        0 < len(_chosen(view, options)) == len(list(tests(view, options)))
         for view in record.views
     )
 
@@ -37,7 +37,7 @@ def tests(record: TrainingRecord, options: testing.Options) -> Iterator[Complete
 
     `record` is of one category.
     """
-    for path, finetuned in _finetuned(record, options):
+    for path, finetuned in _chosen(record, options):
         folder = options.results / record.run / "test" / path.name
         if not (folder / testing.RESULT).exists():
             continue
@@ -48,11 +48,15 @@ def tests(record: TrainingRecord, options: testing.Options) -> Iterator[Complete
             yield folder, result, finetuned
 
 
-def _finetuned(
-    record: TrainingRecord, options: finetuning.Options | testing.Options
-) -> FinetuningResults:
+def _finetuned(record: TrainingRecord, options: finetuning.Options) -> list[Named]:
     """Return the finetuning results of one category; none if there are none."""
-    try:
+    with suppress(UserError):
         return read_results(record, options.results, options.kind, options.dtype)
-    except UserError:
-        return []
+    return []
+
+
+def _chosen(record: TrainingRecord, options: testing.Options) -> list[Named]:
+    """Return those that are to judge; none if there are none."""
+    with suppress(UserError):
+        return choose_results(record, *options.decided[1:])
+    return []

@@ -70,6 +70,7 @@ class Options:
         folds: in which all good training images are judged, to decide from; 0 for the
             validation images alone.
         exclude: names of good images to decide without.
+        name: of the decision; None for one that follows from maps and goal.
         folder: the category, or its table, if not where it was at training.
         results: root of the results.
     """
@@ -84,6 +85,7 @@ class Options:
     min_area: int | None = None
     folds: int = 0
     exclude: tuple[str, ...] = ()
+    name: str | None = None
     folder: Path | None = None
     results: Path = Path("results")
     skip_unreadable: bool = False
@@ -171,7 +173,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         options=comparable(options),
         versions=versions(),
     )
-    name = f"{kind}_{options.dtype}{_suffix(options)}"
+    name = options.name or f"{kind}_{options.dtype}{_suffix(options)}"
     folder = options.results / record.run / "finetuning" / name
     with working_in(folder):
         if search:

@@ -29,7 +29,7 @@ CHECKPOINT = "checkpoint.h5"
 PREPARATION = "preparation.h5"
 RUN = "run.json"
 INFO = "info.json"
-PLACES = ("images", "folder", "results")  # of options: where, not how
+PLACES = ("images", "folder", "results", "decision")  # of options: which, not how
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from methods.detector.categories import categories_in, load_kept
-from methods.detector.decisions import Decided, load_decided, read_results
+from methods.detector.decisions import Decided, choose_results, described, load_decided
 from methods.detector.judge import Judge
 from methods.detector.kept import Kept
 from methods.detector.records import STAMP
@@ -63,6 +63,7 @@ class Options:
         save: write decided masks and overlays.
         kind: only decisions made on these maps.
         dtype: only decisions made on maps of this type.
+        decision: which of these, see `decisions.choose_results`.
         include_finetuning: judge the images that finetuning used, too.
         folder: the category, or its table, if not where it was at training.
         results: root of the results.
@@ -75,6 +76,7 @@ class Options:
     save: bool = False
     kind: str | None = None
     dtype: str | None = None
+    decision: str | None = None
     include_finetuning: bool = False
     folder: Path | None = None
     results: Path = Path("results")
@@ -83,21 +85,21 @@ class Options:
     report: bool = True
 
     @property
-    def decided(self) -> tuple[Path | None, Path, str | None, str | None]:
+    def decided(self) -> tuple[Path | None, Path, str | None, str | None, str | None]:
         """Which decision, as `load_decided` takes it."""
-        return self.folder, self.results, self.kind, self.dtype
+        return self.folder, self.results, self.kind, self.dtype, self.decision
 
 
 def test(model: Path, options: Options) -> list[JudgedSet]:
-    """Judge the test images once for every category and finetuning result."""
+    """Judge the test images once for every category and decision chosen."""
     categories = categories_in(model, options.folder)
     return [judged for part in categories for judged in _test(model, part, options)]
 
 
 def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSet]:
-    """Yield a judged set for every finetuning result of one category."""
+    """Yield a judged set for every decision chosen of one category."""
     detector, record, kept = load_kept(model, part, options.results)
-    results = read_results(record, options.results, options.kind, options.dtype)
+    results = choose_results(record, *options.decided[1:])
     source = Path(record.folder)
     category = detector.category(source, CACHE_BYTES, record.splits.test)
     report(category.scan, options.skip_unreadable)
@@ -106,7 +108,7 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
         judge = Judge.of(detector, finetuned)
         known = kept.known(images, judge.maps)
         readable = check_readable(images, options.skip_unreadable, known=known)
-        log.info("decision: %s", finetuned.describe())
+        log.info("decision: %s", described((path, finetuned)))
         folder = options.results / record.run / "test" / path.name
         write_left_out(folder, images, readable)
         decided = Decided(judge, record, finetuned)
@@ -114,7 +116,7 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
 
 
 def predict(model: Path, options: Options) -> JudgedSet:
-    """Judge unlabelled images with the newest matching decision."""
+    """Judge unlabelled images with the decision chosen."""
     assert options.images is not None
     decided = load_decided(model, *options.decided)
     detector, skip = decided.judge.detector, options.skip_unreadable

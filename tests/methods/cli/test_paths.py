@@ -153,6 +153,15 @@ FINETUNING = {
     "-p padim.hdf5 --calibrate quantile --quantile 2": (2, "a number between 0 and 1"),
     "-p padim.hdf5 -d .bad/lone": (1, "1 of the images .* are gone"),
     "-p many.hdf5 -d bolt": (2, "the model knows several .*nut. Received: bolt"),
+    "-p padim.hdf5 --name a/b": (2, "--name: expected up to 100 letters.*Rec.*: a/b"),
+    "-p padim.hdf5 --name all": (2, "and not all. Received: all"),
+    "-p padim.hdf5 --use y": (1, "no such decision .*one of x. Received: y"),
+    "-p models --list": (2, "models is a folder of models.* with --list"),
+    "-p models --use x": (2, "models is a folder of models.* with --use"),
+    "-p models/a/m.hdf5 --list": (1, "no finetuning result in .*run finetune"),
+    "-p padim.hdf5 --list --use x": (2, "expected one of --list, --use"),
+    "-p padim.hdf5 --use x --goal balanced": (2, "expected one of --goal, --use"),
+    "-p padim.hdf5 --list --name y": (2, "--name is for a new decision"),
     "-p padim.hdf5 --sigmas 2": (2, "--sigmas goes with --calibrate ksigma"),
 }
 TESTING = {
@@ -170,6 +179,12 @@ TESTING = {
     "-p models/a/m.hdf5 -d nut": (1, "no finetuning result in .*run finetune"),
     "-p padim.hdf5 -d nut --results text.hdf5": (1, "no finetuning result in text"),
     "-p shown.hdf5": (1, "all 1 test images were used for finetuning: expected more"),
+    "-p shown.hdf5 --decision y": (1, "no such decision .*one of x. Received: y"),
+    "-p padim.hdf5 -d nut --decision y": (1, "no such decision .*x. Received: y"),
+    "-p padim.hdf5 -d nut --watch --decision y": (1, "no such decision"),
+    "-p padim.hdf5 -d s3://a/*.png --ray local --decision y": (1, "no such decision"),
+    "-p padim.hdf5 -d nut --decision all": (2, "--decision all is for the test images"),
+    "-p shots.hdf5 --shots-from nut --decision x": (2, "expected no --decision"),
     "-p padim.hdf5 --shots-from empty": (1, "no train/good"),
     "-p padim.hdf5 --shots-from nut": (2, "--shots-from: PaDiM remembers no shots"),
     "-p many.hdf5 -d nut --category bolt": (2, "knows several .*Received: bolt"),
@@ -188,6 +203,8 @@ EXPORTING = {
     "-p gan.hdf5": (1, "AnoGAN cannot be exported: .*Received: its l1 maps"),
     "-p ddad.hdf5": (1, "DDAD cannot be exported: .*Received: its standard maps"),
     "-p many.hdf5 --category bolt": (2, "knows several .*Received: bolt"),
+    "-p padim.hdf5 --decision y": (1, "no such decision .*one of x. Received: y"),
+    "-p padim.hdf5 --decision all": (2, "--decision all is for test.py"),
 }
 
 
@@ -222,6 +239,8 @@ def test_what_is_refused_before_keras_is_imported(capsys, words, code, message):
         "finetune -p padim.hdf5",
         "finetune -p many.hdf5 -d nut",
         "finetune -p models",
+        "finetune -p padim.hdf5 --name strict",
+        "test -p padim.hdf5 -d nut --decision x",
         "test -p padim.hdf5 -d nut",
         "test -p padim.hdf5 -d s3://a/*.png --ray local",
         "test -p models",
@@ -235,6 +254,22 @@ def test_what_is_not(capsys, words):
         1,
         "error: AssertionError: too late (--debug shows where)",
     )
+
+
+def test_decisions_are_listed_and_used_without_keras(capsys):
+    assert finetune.main(["-p", "padim.hdf5", "--use", "x"]) == 0
+    assert "in force: x, earlier-" in capsys.readouterr().out
+    command = [str(ROOT / "finetune.py"), "-p", "padim.hdf5", "--list"]
+    process = subprocess.run(
+        [sys.executable, "-X", "importtime", *command],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0
+    assert " x " in process.stdout
+    heavy = ("keras", "tensorflow", "pandas", "matplotlib", "scipy", "numba")
+    assert not [x for x in process.stderr.split("\n") if x.endswith(heavy)]
 
 
 def test_a_backend_that_is_not_there(capsys, monkeypatch):

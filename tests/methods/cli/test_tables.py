@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from methods.cli.tables import print_metrics, print_verdicts
+from methods.cli.tables import print_decisions, print_metrics, print_verdicts
+from methods.detector.decisions import put_in_force, write_decision
+from methods.detector.results import Promise
 from methods.pipeline.evaluation import all_metrics
 from methods.pipeline.reporting import JudgedSet, classification
-from tests.records import result_of_test
+from tests.records import finetuning_result, result_of_test, training_record
 
 
 def made_report(count=4):
@@ -87,3 +89,29 @@ def test_names_are_no_markup(capsys, monkeypatch):
     assert f"│ {shown} │" in printed
     assert f"IoU of {shown}" in printed
     assert classification(report.result, report.rows).count("\n") == 5
+
+
+def test_decisions_are_listed_with_the_one_in_force(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "200")
+    record = training_record("mvtecCAE")
+    promise = Promise(
+        **{"good_images": 30, "false_alarms": 0, "false_alarm_bound": 0.0951},
+        **{"defective_images": 9, "misses": 1, "miss_bound": 0.429},
+        **{"asked": 0.01, "kept": False, "needed": 299},
+    )
+    strict = finetuning_result(goal="at most 0.01", promise=promise)
+    write_decision(record, tmp_path, "strict", strict)
+    write_decision(record, tmp_path, "plain", finetuning_result(threshold=0.75))
+    for name in ("plain", "strict"):
+        print_decisions(record, tmp_path)
+        rows = capsys.readouterr().out.splitlines()
+        assert [row.split()[1] for row in rows if row.endswith("│ yes      │")] == [
+            name
+        ]
+        put_in_force(record, tmp_path, "strict")
+    [row] = [row for row in rows if " strict " in row]
+    cells = [cell.strip() for cell in row.split("│")]
+    kept = "false alarms <= 9.5%, misses <= 42.9%; 0.01 is not kept"
+    assert cells[1:6] == ["strict", "at most 0.01", "0.5", "2", kept]
+    [row] = [row for row in rows if " plain " in row]
+    assert " finetuning images " in row

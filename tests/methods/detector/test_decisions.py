@@ -6,9 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from methods.detector.decisions import RESULT, read_results, write_decision
+from methods.detector.decisions import (
+    ALL,
+    IN_FORCE,
+    RESULT,
+    check_name,
+    choose_results,
+    load_decided,
+    put_in_force,
+    read_results,
+    write_decision,
+)
 from methods.detector.records import EARLIER
-from processing.errors import UserError
+from processing.errors import UsageError, UserError
 from processing.files import write_json
 from tests.records import finetuning_result, training_record
 
@@ -127,3 +137,96 @@ def test_a_damaged_result(results, change, message):
     with pytest.raises(UserError) as error:
         read_results(RECORD, results, None, None)
     assert str(error.value) == f"{path} is damaged: {message}"
+
+
+def chosen(results, decision=None, kind=None):
+    """Return the thresholds of the decisions that judge."""
+    found = choose_results(NEW, results, kind, None, decision)
+    return [result.threshold for _, result in found]
+
+
+def test_the_user_puts_a_decision_in_force_until_a_new_one_is_made(tmp_path):
+    first, second, _ = decide(tmp_path, 1.0, 2.0, 3.0)
+    assert chosen(tmp_path) == [3.0]
+    folder, used = put_in_force(NEW, tmp_path, "rule0")
+    assert (folder.name, used) == ("rule0", first)
+    assert chosen(tmp_path) == [1.0]
+    put_in_force(NEW, tmp_path, second.id)
+    assert chosen(tmp_path) == [2.0]
+    assert thresholds(tmp_path) == [1.0, 2.0, 3.0]
+    decide(tmp_path, 4.0)
+    assert chosen(tmp_path) == [4.0]
+
+
+def test_a_decision_is_chosen_by_name_or_id(tmp_path):
+    first, _ = decide(tmp_path, 1.0, 2.0)
+    assert chosen(tmp_path, "rule0") == chosen(tmp_path, first.id) == [1.0]
+    assert chosen(tmp_path, ALL) == [1.0, 2.0]
+    write_decision(NEW, tmp_path, first.id, finetuning_result(threshold=3.0))
+    assert chosen(tmp_path, first.id) == [3.0]  # names come first
+
+
+@pytest.mark.parametrize("name", ["rule", "", "RULE0", "x" * 999])
+def test_an_unknown_name_is_answered_by_those_there_are(tmp_path, name):
+    decide(tmp_path, 1.0, 2.0)
+    for choose in (chosen, lambda results, name: put_in_force(NEW, results, name)):
+        with pytest.raises(UserError, match="expected one of rule0, rule1. Rec") as e:
+            choose(tmp_path, name)
+        assert len(str(e.value)) < 400
+    assert chosen(tmp_path) == [2.0]
+
+
+def test_one_that_does_not_match_is_not_in_force(tmp_path):
+    decide(tmp_path, 1.0)
+    write_decision(NEW, tmp_path, "l2", finetuning_result(kind="l2", threshold=2.0))
+    put_in_force(NEW, tmp_path, "rule0")
+    assert chosen(tmp_path, kind="l2") == [2.0]
+    with pytest.raises(UserError, match="expected one of l2. Received: rule0"):
+        chosen(tmp_path, "rule0", kind="l2")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "in_force.json is damaged"),
+        ("{}", "in_force.json is damaged: it lacks 'decision'"),
+        ('{"decision": 3}', "damaged: decision: expected a text. Received: 3"),
+        ('{"decision": "gone"}', "the decision gone is gone: .* finetune.py --use"),
+    ],
+)
+def test_a_damaged_choice_is_repaired_by_another(tmp_path, content, message):
+    decide(tmp_path, 1.0, 2.0)
+    path = tmp_path / NEW.run / "finetuning" / IN_FORCE
+    for repair in (
+        lambda: put_in_force(NEW, tmp_path, "rule1"),
+        lambda: write_decision(NEW, tmp_path, "rule1", finetuning_result(threshold=2)),
+    ):
+        path.write_text(content)
+        with pytest.raises(UserError, match=message) as error:
+            chosen(tmp_path)
+        assert "\n" not in str(error.value)
+        assert chosen(tmp_path, "rule0") == [1.0]
+        repair()
+        assert chosen(tmp_path) == [2.0]
+
+
+def test_earlier_decisions_are_put_in_force(results):
+    put_in_force(RECORD, results, "l2_float64")
+    [(folder, _)] = choose_results(RECORD, results, None, None, None)
+    assert folder.name == "l2_float64"
+
+
+@pytest.mark.parametrize("name", ["strict", "7", "a-b_c.d", "x" * 100])
+def test_names(name):
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-a", ".a", "a.", "é", "a\n", ALL])
+def test_names_that_no_folder_is_to_have(name):
+    with pytest.raises(UsageError, match="expected up to 100 letters"):
+        check_name(name)
+
+
+def test_one_decision_is_loaded(tmp_path):
+    with pytest.raises(UsageError, match="expected the name of one decision"):
+        load_decided(tmp_path / "model", None, tmp_path, None, None, ALL)

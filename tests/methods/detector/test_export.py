@@ -179,11 +179,16 @@ def test_a_decision_on_rounded_maps_is_in_units_of_the_maps(models, tmp_path):
     run = tmp_path / read_record(path).run / "finetuning/distance_uint8"
     result = finetuning_result(kind="distance", dtype="uint8", threshold=99)
     write_json(run / RESULT, result.to_json())
-    export(path, "onnx", tmp_path / "x.onnx", results=tmp_path)
+    newer = finetuning_result(kind="distance", threshold=1.0)
+    write_json(run.with_name("distance_float64") / RESULT, newer.to_json())
+    decided = {"results": tmp_path, "decision": "distance_uint8"}
+    export(path, "onnx", tmp_path / "x.onnx", **decided)
     about = json.loads((tmp_path / "x.onnx.json").read_text())
     highest = load_model(path)[0].method.highest("distance")
     expected = pytest.approx(99.5 / 255 * highest)
     assert about["decision"]["threshold"] == expected
+    with pytest.raises(UserError, match="expected one of .*distance_float64.* Rec"):
+        export(path, "onnx", tmp_path / "y.onnx", **decided | {"decision": "other"})
 
 
 def test_the_suffix_must_suit(models):

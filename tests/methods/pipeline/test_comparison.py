@@ -1,8 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from methods.pipeline import comparison, completed
+from methods.detector.decisions import put_in_force, write_decision
+from methods.pipeline import comparison, completed, finetuning
 from methods.pipeline.run_folder import comparable
 from methods.pipeline.testing import RESULT, Options
 from processing.errors import UserError
@@ -60,6 +62,29 @@ def test_what_was_tested_otherwise_is_tested_again(options, changes, tested):
     assert not completed.is_tested(RECORD, options)
     write(options, **changes)
     assert completed.is_tested(RECORD, options) == tested
+
+
+def test_the_decisions_asked_for_are_tested(options):
+    """Those in force, by default: which they are is no option of a test."""
+    write(options)
+    assert completed.is_tested(RECORD, options)
+    newer = finetuning_result(threshold=0.75)
+    write_decision(RECORD, options.results, "newer", newer)
+    for name, tested in ((None, 0), ("newer", 0), ("all", 1), ("ssim_float64", 1)):
+        asked = replace(options, decision=name)
+        assert not completed.is_tested(RECORD, asked) or name == "ssim_float64"
+        assert len(list(completed.tests(RECORD, asked))) == tested
+    put_in_force(RECORD, options.results, "ssim_float64")
+    assert completed.is_tested(RECORD, options)
+    assert not completed.is_tested(RECORD, replace(options, decision="unknown"))
+
+
+def test_a_decision_of_another_name_is_another(tmp_path):
+    asked = finetuning.Options(results=tmp_path)
+    made = finetuning_result(options=comparable(asked))
+    write_decision(RECORD, tmp_path, "x", made)
+    assert completed.is_finetuned(RECORD, asked)
+    assert not completed.is_finetuned(RECORD, replace(asked, name="strict"))
 
 
 def test_nothing_could_be_tested(options):

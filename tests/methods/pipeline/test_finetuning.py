@@ -49,6 +49,11 @@ model, results = sys.argv[1:]
 assert finetune.main(["-p", model, "--results", results]) == 0
 assert not {"numba", "skimage", "pandas"} & set(sys.modules)
 assert test.main(["-p", model, "--results", results, "--no-report"]) == 0
+named = ["--name", "mine", "--threshold", "1", "--min-area", "3"]
+assert finetune.main(["-p", model, "--results", results, *named]) == 0
+first = "distance_float64"
+assert finetune.main(["-p", model, "--results", results, "--use", first]) == 0
+assert test.main(["-p", model, "--results", results, "--no-report"]) == 0
 assert not {"keras", "tensorflow", "jax", "torch"} & set(sys.modules)
 """
 
@@ -57,6 +62,7 @@ def test_what_is_kept_gives_the_same_without_a_network(model, tmp_path):
     finetuning.finetune(model[0], finetuning.Options(results=tmp_path))
     testing.test(model[0], testing.Options(results=tmp_path, report=False))
     [decision] = tmp_path.rglob("finetuning_result.json")
+    assert decision.parent.name == "distance_float64"
     [table] = tmp_path.rglob("scores.csv")
     first = FinetuningResult.read(decision)
     names = ("scores.csv", "regions.csv", "test_result.json")
@@ -64,6 +70,7 @@ def test_what_is_kept_gives_the_same_without_a_network(model, tmp_path):
     subprocess.run(
         [sys.executable, "-c", AGAIN, model[0], tmp_path], check=True, timeout=100
     )
+    assert [path.parent.name for path in tmp_path.rglob("mine/*.json")] == ["mine"]
     again = FinetuningResult.read(decision)
     own = {"id": first.id, "number": first.number, "created": first.created}
     assert again.number == 2

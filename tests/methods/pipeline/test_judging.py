@@ -137,7 +137,7 @@ def test_the_tables_of_a_test(model, samples, caplog):
     caplog.set_level("INFO")
     path, results = model
     [judged] = testing.test(path, Options(results=results, report=False))
-    assert "decision: number 1 of 20" in caplog.text
+    assert "decision: distance_float64_max, number 1 of 20" in caplog.text
     assert {row["decision"] for row in judged.rows} == {judged.result.decision_id}
     scores = pd.read_csv(judged.folder / "scores.csv", float_precision="round_trip")
     assert scores.to_dict("records") == judged.rows
