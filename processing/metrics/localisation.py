@@ -52,9 +52,7 @@ def place(decided: BoolArray, truth: BoolArray) -> Place:
     return Place(true, found, regions - touching)
 
 
-def _touched(
-    mask: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]
-) -> tuple[int, int]:
+def _touched(mask: npt.NDArray[Any], other: npt.NDArray[Any]) -> tuple[int, int]:
     """Return the number of regions of `mask`, and of those that `other` touches."""
     regions, labels = cv2.connectedComponents(mask, connectivity=8)
     touched = np.unique(labels[(mask > 0) & (other > 0)])
