@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from processing.metrics.image_metrics import ROUNDS
+from processing.metrics.localisation import in_words
 from processing.metrics.names import METRICS as METRICS
 from processing.wording import printable
 
@@ -35,6 +36,8 @@ def print_metrics(judged: "JudgedSet") -> None:
         f"{counts['false_positives']} false alarms on "
         f"{counts['false_positives'] + counts['true_negatives']} good images"
     )
+    if where := in_words(result.localisation):
+        print(f"where: {where}")
     for line in metric_lines(result):
         say(line)
     say(f"results: {judged.folder}")

@@ -203,6 +203,8 @@ class TestResult(JsonRecord):
         classes: class -> images, called_defective, and the metrics but for TPR, TNR
             and score; "good" has the first two alone.
         images: number of images.
+        localisation: `Localisation.to_json` of the images whose ground truth is known;
+            empty of an earlier version's.
         finetuning_files: images that the decision was made from.
         model, options, versions, model_id: as of `FinetuningResult`.
         decision_id: `name` of the `FinetuningResult`; "" of an earlier version's.
@@ -246,6 +248,7 @@ class TestResult(JsonRecord):
     versions: dict[str, str] = field(default_factory=dict)
     decision_id: str = ""
     model_id: str = ""
+    localisation: dict[str, Any] = field(default_factory=dict)
 
     @property
     def decision(self) -> Decision:

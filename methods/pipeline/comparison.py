@@ -116,6 +116,7 @@ def _row(
         "maps": folder.name,
         "images": result.images,
         **{key: getattr(result, key) for key in METRICS},
+        "in_place": result.localisation.get("in_place_rate"),
         # With those images among the judged ones it would be a metric of the test.
         "finetuning_score": None if options.include_finetuning else finetuned.score,
         "training_seconds": record.training.get("seconds"),

@@ -20,6 +20,7 @@ from processing.metrics.image_metrics import (
     image_metrics,
     missing_label,
 )
+from processing.metrics.localisation import Localisation
 from processing.metrics.pixel_metrics import PIXEL_METRICS, PixelMetrics
 from processing.metrics.ranking import FloatArray
 
@@ -47,6 +48,15 @@ def count_pixels(
     """Count the pixels of an image of class `name`, if they can be counted."""
     if isinstance(pixels, PixelMetrics) and truth is not None:
         pixels.update(verdict.anomaly_map, truth, verdict.mask, name)
+
+
+def locate(counts: Localisation, verdict: Verdict, truth: BoolArray | None) -> Row:
+    """Count the regions of an image whose truth is known; return its columns."""
+    if truth is None:
+        return {"in_place": None, "false_regions": None}
+    found = counts.update(verdict.mask, truth)
+    in_place = int(found.found > 0) if found.true else None
+    return {"in_place": in_place, "false_regions": found.false}
 
 
 def native_mask(images: ImageSet, index: int) -> BoolArray:

@@ -27,12 +27,14 @@ from processing.files import (
     write_table,
     write_text,
 )
+from processing.metrics.localisation import Localisation
 
 from .evaluation import (
     Row,
     all_metrics,
     count_pixels,
     known_mask,
+    locate,
     metric_curves,
     pixel_metrics,
     warn_of_masks,
@@ -157,6 +159,7 @@ def _judge_alone(
     gallery = open_gallery(folder, finetuned) if options.report else None
     overlays = folder / "segmentation" if options.save else None
     pictures = Pictures(images, judge.detector.preparation, gallery, overlays)
+    places = Localisation()
     rows: list[Row] = []
     regions: list[Row] = []
     unknown: list[int] = []
@@ -166,10 +169,12 @@ def _judge_alone(
             unknown += [index] if truth is None else []
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
-            rows.append(score_row(images, index, verdict, judge.name))
+            row = score_row(images, index, verdict, judge.name)
+            rows.append(row | locate(places, verdict, truth))
             regions += region_rows(images.names[index], verdict)
     warn_of_masks(pixels, images, unknown)
     metrics = all_metrics(rows, pixels, finetuned.seed)
+    metrics["localisation"] = places.to_json()
     result = _result(finetuned, metrics, len(rows), model, options)
     write_table(folder / "scores.csv", rows)
     write_table(folder / "regions.csv", regions, REGIONS)

@@ -217,8 +217,9 @@ def write_summary(
         path: of the page.
         rows: one for each model and decision: dataset, category, method, variant,
             options (those that differ, as text), seed, trained (sortable), maps,
-            images, every key of `METRICS`, finetuning_score and training_seconds, both
-            perhaps None, model, and report, the report's path relative to the page.
+            images, every key of `METRICS`, in_place, finetuning_score and
+            training_seconds, all perhaps None, model, and report, the report's path
+            relative to the page.
         failures: model and error of each that could not be tested.
     """
     comparisons = {key: tables for key in COMPARED if (tables := compare(rows, key))}

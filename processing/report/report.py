@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from processing.files import write_text
+from processing.metrics.localisation import in_words
 from processing.metrics.names import METRICS
 from processing.wording import count, metric, number
 
@@ -60,6 +61,7 @@ def write_report(
         "about": about,
         "written": datetime.now().strftime("%d %b %Y, %H:%M"),
         "verdict": verdict(result, rows),
+        "where": in_words(result.get("localisation", {})),
         "groups": metric_groups(result),
         "charts": [*map(curve_chart, lines), histogram_chart(scores)],
         "classes": class_table(result, rows),

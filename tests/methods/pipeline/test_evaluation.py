@@ -2,15 +2,18 @@ import cv2
 import numpy as np
 import pytest
 
+from methods.detector.judge import Verdict
 from methods.pipeline.evaluation import (
     all_metrics,
     known_mask,
+    locate,
     metric_curves,
     native_mask,
     pixel_metrics,
     warn_of_masks,
 )
 from processing.data.image_set import ImageSet
+from processing.metrics.localisation import Localisation
 from processing.metrics.pixel_metrics import PIXEL_METRICS, PixelMetrics
 
 CLASSES = ["good", "good", "hole", "hole", "scratch"]
@@ -169,3 +172,16 @@ def test_pixels_are_counted_only_with_masks(make_set):
     assert pixel_metrics(images, exact=False) == "because no image has a label"
     images = make_set(["hole"], masked=("hole",))
     assert isinstance(pixel_metrics(images, exact=False), PixelMetrics)
+
+
+def test_places_are_columns_where_the_truth_is_known():
+    decided = np.eye(4, dtype=bool)
+    verdict = Verdict(1.0, decided * 1.0, decided * 1.0, decided, None, None)
+    counts = Localisation()
+    columns = [
+        locate(counts, verdict, truth)
+        for truth in (None, decided, decided & False, np.eye(4, k=3) > 0)
+    ]
+    assert [x["in_place"] for x in columns] == [None, 1, None, 0]
+    assert [x["false_regions"] for x in columns] == [None, 0, 1, 1]
+    assert (counts.images, counts.defects, counts.in_place) == (3, 2, 1)

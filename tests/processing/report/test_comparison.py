@@ -28,6 +28,7 @@ def row(
         **dict.fromkeys(METRICS),
         "image_auroc": auroc,
         "report": "mvtec/x/report.html",
+        "in_place": 0.75,
         "finetuning_score": None,
         "training_seconds": None,
         "model": "x.hdf5",
