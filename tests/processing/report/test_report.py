@@ -195,3 +195,11 @@ def test_images_that_were_not_registered_are_marked(judged):
         row["registered"] = registered
     images = Page(written(judged_set)).data["images"]
     assert [image["lost"] for image in images] == [False, True] * 3
+
+
+def test_places_of_defects_are_a_line_where_they_are_known(judged):
+    judged_set = judged(CASES)
+    assert 'id="where"' not in written(judged_set).read_text("utf-8")
+    judged_set.result["localisation"] = {"good_images": 2, "false_regions_on_good": 3}
+    page = written(judged_set).read_text("utf-8")
+    assert "Where: 3 false regions on 2 good images." in page
