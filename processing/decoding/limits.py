@@ -1,6 +1,7 @@
 """Limits of what is decoded: a small file can declare an image of any size."""
 
 import os
+import zlib
 from math import prod
 from pathlib import Path
 
@@ -13,6 +14,7 @@ MAX_PIXELS = 200_000_000  # the largest sensors have 150 million
 # A whole-body CT has a thousand slices of a quarter of a million voxels.
 VOLUME = 5
 _SLICES = 100_000
+_CHUNK = 1 << 20
 _DEFLATE = 1032  # no byte of deflate holds more
 
 
@@ -58,6 +60,24 @@ def check_volume(
         raise unreadable(path, f"{declared}, which {size} bytes cannot hold")
     if compressed:
         _check(path, declared, prod(shape), VOLUME * max_pixels())
+
+
+def check_deflated(path: Path, start: int) -> None:
+    """Raise `UserError` for a file whose deflated rest is too large to be inflated.
+
+    Args:
+        path: the file.
+        start: the first byte that is deflated, without a zlib header.
+    """
+    limit, inflated = VOLUME * max_pixels(), 0
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    with path.open("rb") as file:
+        file.seek(start)
+        while not inflate.eof and (
+            chunk := inflate.unconsumed_tail or file.read(_CHUNK)
+        ):
+            inflated += len(inflate.decompress(chunk, _CHUNK))
+            _check(path, f"{inflated} bytes or more once inflated", inflated, limit)
 
 
 def _check(path: Path, declared: str, pixels: int, limit: int) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from processing.errors import UserError
 
 from .integrity import naming_file, unreadable
-from .limits import check_volume
+from .limits import check_deflated, check_volume
 
 NIFTI = (".nii", ".nii.gz")
 SUFFIXES = (*NIFTI, ".dcm")
@@ -242,6 +242,11 @@ def _nifti_values(path: Path) -> tuple[NDArray[Any], list[View | None], bool]:
 def _dicom(path: Path, stop_before_pixels: bool) -> tuple[Any, tuple[int, int, int]]:
     """Return a file, and the (n, h, w) of its frames."""
     pydicom = _package(path)
+    meta = pydicom.filereader.read_file_meta_info(path)
+    if meta.get("TransferSyntaxUID") == pydicom.uid.DeflatedExplicitVRLittleEndian:
+        # pydicom inflates all of it at once, behind a preamble of 132 bytes and the
+        # meta information, whose first element, of 12 bytes, has the length of the rest
+        check_deflated(path, 132 + 12 + int(meta.FileMetaInformationGroupLength))
     data = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
     if int(data.get("SamplesPerPixel") or 0) != 1:
         raise unreadable(path, "expected grey pixels, one sample a pixel")

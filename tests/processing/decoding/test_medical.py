@@ -5,7 +5,11 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    generate_uid,
+)
 
 from processing.data.dataset import scan_category, scan_images
 from processing.decoding import medical
@@ -594,3 +598,18 @@ def test_labels_of_any_number_mark_a_pixel(tmp_path):
     assert mask.sum() == 2
     assert mask[6, 0]
     assert mask[5, 1]
+
+
+def test_a_deflated_file_is_measured_before_it_is_inflated(tmp_path, rng, monkeypatch):
+    path = tmp_path / "a.dcm"
+    write_dicom(path, rng.integers(0, 9, (8, 8)).astype(np.uint16))
+    data = pydicom.dcmread(path)
+    data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    data.add_new(0x00204000, "LT", "a" * 9000)
+    data.save_as(path)
+    monkeypatch.setenv("KERAS_ANOMALY_MAX_PIXELS", "8000")
+    assert read_size(path) == (8, 8)
+    monkeypatch.setattr(pydicom, "dcmread", None)
+    monkeypatch.setenv("KERAS_ANOMALY_MAX_PIXELS", "1000")
+    with pytest.raises(UserError, match="bytes or more once inflated"):
+        medical._dicom(path, True)
