@@ -78,7 +78,8 @@ def open_gallery(folder: Path, finetuned: FinetuningResult) -> Gallery:
     """Return the gallery of a report, its colours chosen by a finetuning result."""
     # Results of earlier versions have no level of good images.
     scale = ColourScale.around(finetuned.threshold, finetuned.good_level)
-    return Gallery(folder, scale)
+    min_area = None if finetuned.clear_border else finetuned.min_area
+    return Gallery(folder, scale, min_area=min_area)
 
 
 def finish_report(judged: JudgedSet, gallery: Gallery | None, decided: Decided) -> None:
@@ -94,6 +95,7 @@ def finish_report(judged: JudgedSet, gallery: Gallery | None, decided: Decided) 
         gallery.urls,
         gallery.scale,
         describe(decided),
+        (gallery.areas, gallery.critical),
     )
 
 

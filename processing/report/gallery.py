@@ -17,6 +17,8 @@ from processing.decoding.decode import resize
 from processing.errors import UserError
 from processing.files import temporary_path
 
+from .operating import areas_around, critical
+
 LARGEST = 768  # pixels, the longer side of a picture
 THUMBNAIL = 256  # pixels, the longer side of a thumbnail
 OWN_THUMBNAIL = 384  # up to this many pixels a picture is its own thumbnail
@@ -79,12 +81,22 @@ class Gallery:
         folder: where the report will be.
         scale: of the maps.
         embedded: bytes of pictures to hold in memory at most.
+        min_area: of the decision, to judge at other thresholds and areas, too; None
+            where that is not possible, as borders are cleared.
     """
 
-    def __init__(self, folder: Path, scale: ColourScale, embedded: int = EMBEDDED):
+    def __init__(
+        self,
+        folder: Path,
+        scale: ColourScale,
+        embedded: int = EMBEDDED,
+        min_area: int | None = None,
+    ):
         self.folder = folder
         self.scale = scale
         self.embedded = embedded
+        self.areas = areas_around(min_area) if min_area else []
+        self.critical: list[str] = []  # of each image, at `areas`
         self.urls: list[dict[str, str]] = []
         self._held: list[dict[str, bytes]] = []
         self._bytes = 0
@@ -105,6 +117,8 @@ class Gallery:
             mask: (h, w) decided.
             truth: ground truth mask, of any size, or None.
         """
+        if self.areas:
+            self.critical.append(critical(anomaly_map, self.areas))
         dropped = (anomaly_map > self.scale.threshold) & ~mask
         pictures = draw(image, self.scale.paint(anomaly_map), mask, dropped, truth)
         self._bytes += sum(map(len, pictures.values()))

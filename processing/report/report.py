@@ -1,5 +1,6 @@
 """The report page of a judged set: report.html and its plots as PNG files."""
 
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -31,6 +32,7 @@ OUTCOMES = {  # of (label, verdict)
 Result = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
 Curves = Mapping[str, np.ndarray]
+Critical = tuple[Sequence[int], Sequence[str]]
 
 
 def write_report(
@@ -41,6 +43,7 @@ def write_report(
     pictures: Sequence[Mapping[str, str]],
     scale: ColourScale,
     about: Mapping[str, Any],
+    critical: Critical = ((), ()),
 ) -> Path:
     """Write report.html and its plots as PNG; return the path of the report.
 
@@ -53,6 +56,7 @@ def write_report(
         scale: the colours of the maps.
         about: "title" such as "mvtec / bottle", "method" such as "mvtecCAE, ssim",
             "run", and "score_threshold", the threshold in units of the scores.
+        critical: `Gallery.areas` and `Gallery.critical`; empty: no sliders.
     """
     lines = curve_plots(result, curves)
     scores = score_plot(result, rows, about["score_threshold"])
@@ -68,7 +72,10 @@ def write_report(
         "certain": any(low == high for low, high in result["intervals_95"].values()),
         "scale": scale,
         "beside": any(url.startswith(FOLDER) for url in _urls(pictures)),
-        "data": gallery_data(result, rows, pictures, about["score_threshold"]),
+        "data": {
+            **gallery_data(result, rows, pictures, about["score_threshold"]),
+            "operating": operating_data(result, critical),
+        },
     }
     write_text(folder / REPORT, render("report.html", content))
     for plot in lines:
@@ -204,6 +211,20 @@ def class_table(result: Result, rows: Rows) -> dict[str, Any]:
         "rows": table,
         "undefined": result["undefined"],
         "kinds": METRICS,
+    }
+
+
+def operating_data(result: Result, critical: Critical) -> dict[str, Any] | None:
+    """Return what the sliders need, JSON-able; None where there are none."""
+    areas, thresholds = critical
+    if not areas:
+        return None
+    return {
+        "areas": areas,
+        "critical": thresholds,
+        "threshold": result["threshold"],
+        "min_area": result["min_area"],
+        "model": shlex.quote(str(result["model"])),
     }
 
 

@@ -37,7 +37,7 @@
   }
 
   function absence(it, kind) {
-    if (kind === "mask" && it.verdict === "good") {
+    if (kind === "mask" && it.decided === "good") {
       return it.pictures.mask ? data.dropped : "no defect";
     }
     if (kind === "truth" && !it.pictures.truth) {
@@ -157,7 +157,7 @@
       const count = data.images.filter(wanted).length.toLocaleString("en");
       find("#outcomes").append(make("label", {},
         make("input", { type: "radio", name: "outcome", value, checked: i === 0 }),
-        `${name} `, make("b", { textContent: count })));
+        `${name} `, make("b", { textContent: count, id: `number-${value}` })));
     });
     const classes = new Map();
     for (const it of data.images) classes.set(it.class, (classes.get(it.class) || 0) + 1);
@@ -228,9 +228,94 @@
     });
   }
 
+  // The one-sided 95 % Clopper-Pearson upper bound of a rate, k of n.
+  function upperBound(k, n) {
+    if (k >= n) return 1;
+    const atMost = (p) => {
+      let logTerm = n * Math.log1p(-p), sum = Math.exp(logTerm);
+      for (let i = 1; i <= k; i++) {
+        logTerm += Math.log((n - i + 1) / i) + Math.log(p) - Math.log1p(-p);
+        sum += Math.exp(logTerm);
+      }
+      return sum;
+    };
+    let low = k / n, high = 1;
+    for (let i = 0; i < 60; i++) {
+      const p = (low + high) / 2;
+      if (atMost(p) > 0.05) low = p; else high = p;
+    }
+    return high;
+  }
+
+  function operate({ areas, critical, threshold, min_area: minArea, model }) {
+    const levels = critical.map((text) => new Float64Array(
+      Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
+    const field = find("#threshold"), slider = find("#threshold-slider");
+    const area = find("#area"), areaSlider = find("#area-slider");
+    const finite = levels.flatMap((it) => [it[0], it[areas.indexOf(minArea)]])
+      .filter(Number.isFinite);
+    const among = (least, value) => (value < least ? value : least);
+    slider.min = finite.reduce(among, threshold);
+    slider.max = -finite.map((x) => -x).reduce(among, -threshold);
+    areaSlider.min = 0;
+    areaSlider.max = areas.length - 1;
+    let place = areas.indexOf(minArea), limit = threshold;
+
+    function judge() {
+      data.images.forEach((it, i) => {
+        it.verdict = limit < levels[i][place] ? "defective" : "good";
+        it.outcome = !it.label ? it.verdict : it.label === "good"
+          ? (it.verdict === "good" ? "passed" : "alarm")
+          : (it.verdict === "good" ? "miss" : "found");
+      });
+      const number = (wanted) => data.images.filter(wanted).length;
+      const good = number((it) => it.label === "good");
+      const bad = number((it) => it.label === "defective");
+      const alarms = number((it) => it.outcome === "alarm");
+      find("#counts").textContent = data.labelled
+        ? `Found ${number((it) => it.outcome === "found")} of ${bad} defective images, `
+          + `${alarms} of ${good} good images are false alarms`
+        : `${number((it) => it.verdict === "defective")} of ${data.images.length} images called defective`;
+      find("#promise").textContent = good ? "With 95 % confidence at most "
+        + `${(100 * upperBound(alarms, good)).toPrecision(3)} % false alarms on images like `
+        + "these; less sure if you choose by looking at them." : "";
+      find("#command").value = `python3 finetune.py -p ${model} --threshold ${limit} `
+        + `--min-area ${areas[place]}`;
+      for (const [value, [, wanted]] of Object.entries(FILTERS)) {
+        find(`#number-${value}`).textContent = number(wanted).toLocaleString("en");
+      }
+      update();
+    }
+
+    function set(newLimit, newPlace) {
+      limit = newLimit;
+      place = newPlace;
+      field.value = slider.value = limit;
+      area.value = areas[place];
+      areaSlider.value = place;
+      judge();
+    }
+
+    const nearest = (value) => areas.reduce((best, it, i) =>
+      (Math.abs(it - value) < Math.abs(areas[best] - value) ? i : best), 0);
+    slider.addEventListener("input", () => set(slider.valueAsNumber, place));
+    field.addEventListener("change", () => set(
+      Number.isFinite(field.valueAsNumber) ? field.valueAsNumber : limit, place));
+    areaSlider.addEventListener("input", () => set(limit, areaSlider.valueAsNumber));
+    area.addEventListener("change", () => set(limit, area.value ? nearest(area.valueAsNumber) : place));
+    find("#copy").addEventListener("click", () => {
+      find("#command").select();
+      document.execCommand("copy"); // pages of files have no clipboard API everywhere
+    });
+    find("#operating").hidden = false;
+    set(threshold, place);
+  }
+
+  for (const it of data.images) it.decided = it.verdict;
   fillTools();
   listen();
   document.querySelectorAll(".jump a").forEach(jump);
   document.querySelectorAll(".chart > svg").forEach(hover);
-  update();
+  if (data.operating) operate(data.operating);
+  else update();
 })();
