@@ -50,7 +50,8 @@ class Calibration(JsonRecord):
 class Promise(JsonRecord):
     """What a decision keeps, by the images that it was made from.
 
-    Bounds are one-sided, of 95 % confidence, see `processing.decision.promise`.
+    Bounds are one-sided, of 95 % confidence or, of a pair that was searched, of 99 %,
+    see `processing.decision.promise`.
 
     Attributes:
         good_images: that were judged, none of which the model has learned from.

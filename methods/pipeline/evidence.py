@@ -10,7 +10,12 @@ from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
 from processing.decision.calibration import Rule, images_needed
 from processing.decision.decision import Decision
 from processing.decision.goals import Goal, critical_table
-from processing.decision.promise import trials_needed, upper_bound
+from processing.decision.promise import (
+    LEVEL,
+    LEVEL_OF_CHOICE,
+    trials_needed,
+    upper_bound,
+)
 from processing.decision.regions import AreaCurve, FloatArray
 
 BINDING = 5  # good images that are named
@@ -54,12 +59,19 @@ class Evidence:
     def promise(
         self, decision: Decision, goal: Goal | None, rule: Rule | None
     ) -> Promise:
-        """Return what a decision keeps on these images, and whether that was asked."""
+        """Return what a decision keeps on these images, and whether that was asked.
+
+        Args:
+            decision: any.
+            goal: of the search on these images that it comes from; None for another.
+            rule: on good images alone that it comes from, at an area that was given.
+        """
+        level = LEVEL_OF_CHOICE if goal else LEVEL
         good, defective = len(self.good), len(self.defective)
         alarms = int((self._at(self.good, decision) > decision.threshold).sum())
         found = int((self._at(self.defective, decision) > decision.threshold).sum())
-        bound = upper_bound(alarms, good)
-        miss_bound = upper_bound(defective - found, defective)
+        bound = upper_bound(alarms, good, level)
+        miss_bound = upper_bound(defective - found, defective, level)
         promise = Promise(
             good_images=good,
             false_alarms=alarms,
@@ -71,11 +83,14 @@ class Evidence:
         if rule and rule.name == "conformal" and rule.number:
             needed = images_needed(rule.number)
             return _asked(promise, rule.number, good >= needed, needed)
+        if rule and rule.name == "bound" and rule.number:
+            needed = trials_needed(rule.number, level)
+            return _asked(promise, rule.number, bound <= rule.number, needed)
         if goal and goal.rate:
             alarms_asked = goal.name == "max-false-alarms"
             asked = goal.rate if alarms_asked else round(1 - goal.rate, 12)
             kept = (bound if alarms_asked else miss_bound) <= asked
-            return _asked(promise, asked, kept, trials_needed(asked))
+            return _asked(promise, asked, kept, trials_needed(asked, level))
         return promise
 
     def binding(self, decision: Decision) -> dict[str, float]:

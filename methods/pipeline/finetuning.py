@@ -144,13 +144,15 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         len(finetuning) if search else 0,
         time.perf_counter() - start,
     )
+    rule = options.rule
     if options.threshold is not None:
         decision = Decision(options.threshold, min_area, clear_border)
         origin: dict[str, Any] = {"score": None, "source": "the user"}
     elif found:
         decision, origin = _from_search(*found, seed)
     else:
-        decision, origin = _from_good(good, options.rule or _rule(goal), clear_border)
+        rule = rule or _rule(goal)
+        decision, origin = _from_good(good, rule, clear_border)
     if options.dtype == "uint8":  # it has no values in between
         decision = replace(decision, threshold=math.floor(decision.threshold))
     result = FinetuningResult(
@@ -164,7 +166,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         good_level=float(good.typical[-1]),
         **origin,
         goal=str(goal) if search else "",
-        promise=evidence.promise(decision, goal, options.rule),
+        promise=evidence.promise(decision, goal if search else None, rule),
         binding=evidence.binding(decision),
         excluded=list(options.exclude),
         validation_files=list(good_images.names),

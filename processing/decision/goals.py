@@ -14,7 +14,7 @@ import numpy as np
 from processing.errors import UsageError
 
 from .decision import Decision
-from .promise import allowed
+from .promise import LEVEL_OF_CHOICE, allowed
 from .regions import FloatArray, IntArray
 from .search import SearchResult
 
@@ -97,9 +97,9 @@ class Goal:
         """
         misses, alarms = defective, good
         if self.name == "max-false-alarms":
-            alarms = max(0, allowed(self.rate or 0, good))
+            alarms = max(0, allowed(self.rate or 0, good, LEVEL_OF_CHOICE))
         if self.name == "min-recall":
-            misses = max(0, allowed(1 - (self.rate or 0), defective))
+            misses = max(0, allowed(1 - (self.rate or 0), defective, LEVEL_OF_CHOICE))
         return misses, alarms
 
 

@@ -55,14 +55,17 @@ def test_what_a_decision_promises(evidence):
 
 def test_a_rate_that_was_asked_for(evidence):
     decision = Decision(6, 1)
-    promise = evidence.promise(decision, Goal("max-false-alarms", 0.5), None)
-    assert (promise.asked, promise.kept, promise.needed) == (0.5, True, 5)
+    promise = evidence.promise(decision, Goal("max-false-alarms", 0.6), None)
+    assert (promise.asked, promise.kept, promise.needed) == (0.6, True, 6)
+    assert promise.false_alarm_bound == pytest.approx(1 - 0.01 ** (1 / 6))
     promise = evidence.promise(decision, Goal("max-false-alarms", 0.01), None)
-    assert (promise.kept, promise.needed) == (False, 299)
+    assert (promise.kept, promise.needed) == (False, 459)
     promise = evidence.promise(decision, Goal("min-recall", 0.9), None)
-    assert (promise.asked, promise.kept, promise.needed) == (0.1, False, 29)
+    assert (promise.asked, promise.kept, promise.needed) == (0.1, False, 44)
     promise = evidence.promise(decision, None, Rule("conformal", 0.01))
     assert (promise.asked, promise.kept, promise.needed) == (0.01, False, 99)
+    promise = evidence.promise(decision, None, Rule("bound", 0.01))
+    assert (promise.asked, promise.kept, promise.needed) == (0.01, False, 299)
 
 
 def test_the_good_images_that_look_worst(evidence):

@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 
 from processing.decision.goals import Goal, critical_table, find_pair
-from processing.decision.promise import allowed, upper_bound
+from processing.decision.promise import LEVEL_OF_CHOICE, allowed, upper_bound
 from processing.decision.regions import area_curve
 from processing.errors import UsageError
 
 
-def falling(rng, count, areas, level=0.0):
+def falling(rng, count, areas, level=0.0, step=0.1):
     """Return critical thresholds (count, areas) that fall with the area."""
-    steps = rng.exponential(size=(count, areas)) * 0.1
+    steps = rng.exponential(size=(count, areas)) * step
     return np.round(level + rng.normal(size=(count, 1)) + 2 - steps.cumsum(axis=1), 2)
 
 
 def counts(pair, good, defective):
-    """Return misses and false alarms of a decision, one image at a time."""
-    area = pair.decision.min_area - 1
-    misses = sum(row[area] <= pair.decision.threshold for row in defective)
-    return misses, sum(row[area] > pair.decision.threshold for row in good)
+    """Return misses and false alarms of a decision."""
+    area, threshold = pair.decision.min_area - 1, pair.decision.threshold
+    misses = np.count_nonzero(defective[:, area] <= threshold)
+    return misses, np.count_nonzero(good[:, area] > threshold)
 
 
 def lowest(good, defective, cost):
@@ -59,14 +59,14 @@ def test_the_pair_is_the_best_of_all(seed):
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
 def test_rates_are_kept_with_confidence_or_nothing_is_allowed(rng, rate):
     good, defective = falling(rng, 40, 20), falling(rng, 30, 20, level=1)
-    most = max(0, allowed(rate, 40))
+    most = max(0, allowed(rate, 40, LEVEL_OF_CHOICE))
     goal = Goal("max-false-alarms", rate)
     misses, alarms = counts(find_pair(good, defective, goal), good, defective)
     assert alarms <= most
     best = lowest(good, defective, lambda m, a: m if a <= most else np.inf)
     assert misses == best
 
-    most = max(0, allowed(rate, 30))
+    most = max(0, allowed(rate, 30, LEVEL_OF_CHOICE))
     goal = Goal("min-recall", 1 - rate)
     misses, alarms = counts(find_pair(good, defective, goal), good, defective)
     assert misses <= most
@@ -98,16 +98,28 @@ def test_the_middle_of_equally_good_pairs():
         assert not (good[:, a] > t).any()
 
 
-def test_the_promise_is_kept_in_new_images(rng):
-    """Goals see 100 good images and 40 defects; the true rates are known."""
-    kept = []
-    for _ in range(200):
-        good, defective = rng.normal(size=(100, 1)), rng.normal(3, size=(40, 1))
-        pair = find_pair(good, defective, Goal("max-false-alarms", 0.1))
-        alarms = counts(pair, good, defective)[1]
-        assert upper_bound(int(alarms), 100) <= 0.1
-        kept.append((rng.normal(size=20_000) > pair.decision.threshold).mean() <= 0.1)
-    assert np.mean(kept) >= 0.95
+@pytest.mark.parametrize(
+    "goal", [Goal(), Goal("max-false-alarms", 0.2), Goal("min-recall", 0.7)], ids=str
+)
+def test_promises_hold_for_new_images_behind_the_choice(goal):
+    """Of 80 areas; the true rates are those of many fresh images."""
+    rng = np.random.default_rng(7)
+    held = []
+    for _ in range(100):
+        good, defective, *fresh = (
+            falling(rng, count, 80, level, step=0.02)
+            for count, level in ((48, 0), (15, 1.5), (1000, 0), (1000, 1.5))
+        )
+        pair = find_pair(good, defective, goal)
+        misses, alarms = counts(pair, good, defective)
+        new_misses, new_alarms = np.array(counts(pair, *fresh)) / 1000
+        held.append(
+            (
+                new_alarms <= upper_bound(int(alarms), 48, LEVEL_OF_CHOICE),
+                new_misses <= upper_bound(int(misses), 15, LEVEL_OF_CHOICE),
+            )
+        )
+    assert (np.mean(held, axis=0) >= 0.93).all()  # of 100; at 0.95 some 0.87
 
 
 def test_tables_come_from_area_curves(rng):
