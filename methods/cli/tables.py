@@ -138,9 +138,11 @@ def print_decisions(record: "TrainingRecord", results: Path) -> None:
     decisions = read_results(record, results, None, None)
     _, used = in_force(record, results, decisions)
     table = Table(title=printable(record.category), title_justify="left")
-    for name in ("name", "goal", "threshold", "min area", "promise", "created"):
-        right = name in ("threshold", "min area")
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    table.add_column("name", no_wrap=True)  # to be copied
+    for name in ("goal", "threshold", "min area", "promise", "created"):
+        number = name in ("threshold", "min area")
+        side = "right" if number else "left"
+        table.add_column(name, justify=side, overflow="fold", no_wrap=number)
     table.add_column("in force")
     for folder, result in decisions:
         table.add_row(
