@@ -141,8 +141,12 @@ def print_decisions(record: "TrainingRecord", results: Path) -> None:
     table.add_column("name", no_wrap=True)  # to be copied
     for name in ("goal", "threshold", "min area", "promise", "created"):
         number = name in ("threshold", "min area")
-        side = "right" if number else "left"
-        table.add_column(name, justify=side, overflow="fold", no_wrap=number)
+        table.add_column(
+            name,
+            justify="right" if number else "left",
+            overflow="fold",
+            no_wrap=number,
+        )
     table.add_column("in force")
     for folder, result in decisions:
         table.add_row(
