@@ -189,8 +189,10 @@ def promise_lines(result: "FinetuningResult") -> list[str]:
             f"images; at most {promise.miss_bound:.3g} of all, with 95 % confidence"
         )
     if promise.kept is False and promise.asked:
+        conformal = result.calibration and result.calibration.name == "conformal"
+        without = "" if conformal else " without one"
         lines.append(
-            f"not kept:     {promise.asked:g} takes {promise.needed} images without one"
+            f"not kept:     {promise.asked:g} takes {promise.needed} images{without}"
         )
     highest = [f"{name} ({score:.4g})" for name, score in result.binding.items()]
     if highest:
