@@ -75,7 +75,7 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
         main = MAINS.get(name) or importlib.import_module(MODULES.get(name, name)).main
         assert main(arguments) == 0
         ran += 1
-    assert ran == 18
+    assert ran == 21
     [program] = blocks("README.md", "python")
     scope = {"photos": np.zeros((2, 70, 90, 3), np.uint8)}
     exec(program.replace("model.hdf5", finetuned), scope)
