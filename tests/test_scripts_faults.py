@@ -107,15 +107,20 @@ def one(folder, pattern):
 def contents(folder):
     """Return the files below a folder, and what the tables in them hold.
 
-    Each start of finetune.py makes another decision, whose name is the last column.
+    Each start of finetune.py makes another decision, whose name is a column.
     """
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {
-        path.relative_to(folder): path.suffix == ".csv"
-        and [line.rpartition(",")[0] for line in path.read_text().split("\n")]
+        path.relative_to(folder): path.suffix == ".csv" and rows(path)
         for path in files
         if not path.name.startswith(".")
     }
+
+
+def rows(path):
+    """Return the rows of a table without the name of the decision."""
+    table = csv.DictReader(io.StringIO(path.read_text(), newline=""))
+    return [{key: row[key] for key in row if key != "decision"} for row in table]
 
 
 @pytest.mark.slow
