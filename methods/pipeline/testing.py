@@ -170,7 +170,9 @@ def _judge_alone(
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
             row = score_row(images, index, verdict, judge.name)
-            rows.append(row | locate(places, verdict, truth))
+            if images.labels[index] >= 0:
+                row |= locate(places, verdict, truth)
+            rows.append(row)
             regions += region_rows(images.names[index], verdict)
     warn_of_masks(pixels, images, unknown)
     metrics = all_metrics(rows, pixels, finetuned.seed)
