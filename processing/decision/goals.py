@@ -16,7 +16,7 @@ from processing.errors import UsageError
 from .decision import Decision
 from .promise import LEVEL_OF_CHOICE, allowed
 from .regions import FloatArray, IntArray
-from .search import SearchResult
+from .search import SearchResult, changing
 
 BALANCED = "balanced"
 VALIDATION_MAX = "validation-max"
@@ -109,9 +109,7 @@ def critical_table(count: int, max_area: int) -> FloatArray:
         return np.memmap(file, np.float64, "w+", shape=(max(count, 1), max_area))
 
 
-def find_pair(
-    good: FloatArray, defective: FloatArray, goal: Goal, clear_border: bool = False
-) -> SearchResult:
+def find_pair(good: FloatArray, defective: FloatArray, goal: Goal) -> SearchResult:
     """Return the pair that does best for a goal, of all thresholds and all areas.
 
     Of all pairs that do equally well it is one far from images that would change that:
@@ -123,7 +121,6 @@ def find_pair(
         good: (n, a) critical thresholds of good images, see `critical_table`.
         defective: (m, a) of defective ones, n and m at least 1.
         goal: any but "validation-max".
-        clear_border: what the decision is to say of it.
 
     Returns:
         A `SearchResult`, `verdicts` of the defective images behind the good ones.
@@ -145,11 +142,9 @@ def find_pair(
     called = np.concatenate([good[:, index], defective[:, index]]) > chosen
     tpr, tnr = called[len(good) :].mean(), 1 - called[: len(good)].mean()
     found = defective[called[len(good) :], index]
-    changing = np.stack([threshold, tprs, tnrs])
-    kept = (np.diff(changing, prepend=np.nan) != 0).any(0)
-    kept[-1] = True
+    kept = changing(threshold, tprs, tnrs)
     return SearchResult(
-        decision=Decision(chosen, index + 1, clear_border),
+        decision=Decision(chosen, index + 1),
         score=float((tpr + tnr) / 2),
         tpr=float(tpr),
         tnr=float(tnr),

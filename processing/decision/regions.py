@@ -61,10 +61,7 @@ class AreaCurve:
 
         It has far fewer steps, for the last regions of an image are the largest.
         """
-        areas = np.minimum(self.areas, area)
-        kept = np.diff(areas, prepend=0) != 0
-        kept[-1] = True  # the lowest pixel value
-        return AreaCurve(self.levels[kept], areas[kept])
+        return _stepwise(self.levels, np.minimum(self.areas, area))
 
 
 def area_curve(
@@ -175,7 +172,11 @@ def _maximum(one: AreaCurve, other: AreaCurve) -> AreaCurve:
     areas = np.maximum(_from_zero(one.areas)[ones], _from_zero(other.areas)[others])
     levels = levels[order]
     distinct = np.diff(levels, append=-np.inf) != 0  # the last of equal levels
-    levels, areas = levels[distinct], areas[distinct]
+    return _stepwise(levels[distinct], areas[distinct])
+
+
+def _stepwise(levels: FloatArray, areas: IntArray) -> AreaCurve:
+    """Return the curve of descending levels, those left out at which it is level."""
     kept = np.diff(areas, prepend=0) != 0
     kept[-1] = True  # the lowest pixel value
     return AreaCurve(levels[kept], areas[kept])

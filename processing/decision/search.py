@@ -198,9 +198,7 @@ def _result(tally: _Tally, best: int, clear_border: bool) -> SearchResult:
     tprs = tally.tps / tally.anomalous.sum()
     tnrs = tally.tns / (~tally.anomalous).sum()
     scores = (tprs + tnrs) / 2
-    changing = np.stack([tally.thresholds, tprs, tnrs])
-    kept = (np.diff(changing, prepend=np.nan) != 0).any(0)
-    kept[-1] = True
+    kept = changing(tally.thresholds, tprs, tnrs)
     bits = [int(packed[best // 8]) >> (7 - best % 8) & 1 for packed in tally.verdicts]
     return SearchResult(
         decision=Decision(tally.thresholds[best], tally.min_areas[best], clear_border),
@@ -215,3 +213,10 @@ def _result(tally: _Tally, best: int, clear_border: bool) -> SearchResult:
         tnrs=tnrs[kept],
         scores=scores[kept],
     )
+
+
+def changing(*values: FloatArray) -> BoolArray:
+    """Return (k,) where any of the values (k,) is another one than before, and last."""
+    kept = (np.diff(np.stack(values), prepend=np.nan) != 0).any(0)
+    kept[-1] = True
+    return kept
