@@ -193,7 +193,7 @@ def _image_sets(
 ) -> tuple[ImageSet, ImageSet, Folds | None]:
     """Return good images of the training run, the finetuning images, and any folds."""
     folder, splits, seed = Path(record.folder), record.splits, detector.method.seed
-    category = detector.category(folder, CACHE_BYTES, splits.test)
+    category = detector.category(folder, CACHE_BYTES, splits.test, splits.labels)
     report(category.scan, options.skip_unreadable)
     test, folds = category.test, None
     chosen, _ = split_finetuning(
