@@ -55,6 +55,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "features": {"PaDiM": Derived("100, or 550 of wide_resnet50_2")},
     "coreset": {"PatchCore": 0.1},
     "patches": {"PatchCore": Derived("what --coreset makes")},
+    "known_defects": {"PatchCore, fewshot": 0.0},
     "shots": {"fewshot, unified": 4},
     "rotations": {"fewshot, unified": False},
     "train": {"fewshot": False},

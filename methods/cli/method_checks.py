@@ -116,7 +116,7 @@ def _seen_shape(name: str, values: Mapping[str, Any]) -> Shape:
         size = size_for((), size, max((level.stride for level in levels), default=1))
     preparation = Preparation(size=size, channels=3, **prepared)
     check_files(preparation)
-    if name == "CNN" and not values["synthetic"]:
+    if values.get("known_defects") or name == "CNN" and not values["synthetic"]:
         check_whole(name, len(preparation.tiling))
     return preparation.seen_shape
 
@@ -232,7 +232,7 @@ def check_images(
 
     `labels` is a table that corrects them.
     """
-    from methods.base import check_defective
+    from methods.base import check_defective, no_labelled_defects
     from methods.pipeline.splitting import check_count, known_defects, split_good
     from processing.data.dataset import SEED, scan_category
     from processing.data.labels import labels_of
@@ -241,8 +241,11 @@ def check_images(
 
     values = _values(name, options) if name in METHODS else {"seed": SEED}
     shape, seed = (1, 1, 1), values["seed"]
-    found, learned = scan(folder), name == "CNN" and not values["synthetic"]
-    rows = labels_of(labels, found, learned, skip_unreadable) if labels else {}
+    found, supervised = scan(folder), name == "CNN" and not values["synthetic"]
+    known = bool(values.get("known_defects"))
+    learned, rows = supervised or known, {}
+    if labels:
+        rows = labels_of(labels, found, learned, skip_unreadable)
     category = scan_category(
         found, image_shape=shape, cache_bytes=0, seed=seed, labels=rows
     )
@@ -251,7 +254,9 @@ def check_images(
     check_count(good, folder)
     if name not in METHODS:
         return
-    if learned:
+    if known and not len(category.defective):
+        raise no_labelled_defects()
+    if supervised:
         check_defective(name, len(known_defects(category, seed)))
     _, share = options.get("validation", ("", None))
     fit, _ = split_good(good, category, seed, share)

@@ -144,6 +144,10 @@ def _add_features(group: argparse._ArgumentGroup) -> None:
     add("--coreset", type=share, metavar="SHARE", help=help_)
     help_ = "PatchCore: number of patches, in the place of --coreset"
     add("--patches", type=_number("patches"), metavar="N", help=help_)
+    share = _number("known_defects", float)
+    help_ = "PatchCore and fewshot: raise distances by that share of what a patch is "
+    help_ += "nearer to the defects of --labels than to good images"
+    add("--known-defects", type=share, metavar="SHARE", help=help_)
 
 
 def _add_shots(group: argparse._ArgumentGroup) -> None:

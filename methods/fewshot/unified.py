@@ -55,6 +55,7 @@ class Unified(FewShot):
 
     name: str = "unified"
     train: bool = field(init=False, default=False)
+    known_defects: float = field(init=False, default=0.0)
 
     def build_backbone(self) -> None:
         super().build_backbone()

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import BATCH, Run, TrainingImages
+from methods.base import BATCH, Run, TrainingImages, labelled_defects
 from methods.components.enlarge import Enlarge, on_grid
+from methods.components.known_defects import defective_features, raised
 from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
@@ -45,6 +46,9 @@ class PatchCore(ShardedMethod):
         coreset: share of the candidates that the bank keeps, (0, 1]. These are the
             patches of the good images, at most 100,000.
         patches: how many it keeps, in the place of `coreset`.
+        known_defects: how much a distance is raised by what a patch is nearer to those
+            of defects than to good ones, see `known_defects.raised`; 0 needs no
+            defective images.
         sigma: pixels, the blur of the maps.
         seed: of the choice.
     """
@@ -56,6 +60,11 @@ class PatchCore(ShardedMethod):
     image_shape: tuple[int, int, int] = (256, 256, 3)
     coreset: float = 0.1
     patches: int | None = None
+    known_defects: float = 0.0
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("defective",) if self.known_defects else ()
 
     def build(self) -> None:
         if not 0 < self.coreset <= 1:
@@ -64,7 +73,7 @@ class PatchCore(ShardedMethod):
             )
         self.build_backbone()
         if "images" in self.arrays:  # loaded
-            self._use(int(self.arrays["kept"]))
+            self._use()
 
     def embed(self, images: Any) -> Any:
         pool = keras.layers.AveragePooling2D(NEIGHBOURHOOD, strides=1, padding="same")
@@ -75,21 +84,39 @@ class PatchCore(ShardedMethod):
         ]
         return on_grid(weighted, self.grid)
 
-    def _use(self, count: int) -> None:
-        """Make the network that judges with a bank of `count` features."""
+    def _fill(self, bank: np.ndarray, defects: np.ndarray) -> None:
+        """Make the network that judges, with the patches (n, d) of its banks."""
+        self.arrays["kept"] = np.array(len(bank))
+        self.arrays["defects"] = np.array(len(defects))
+        self._use()
+        self.networks["bank"].bank.assign(bank)
+        if len(defects):
+            self.networks["defects"].bank.assign(defects)
+
+    def _use(self) -> None:
+        """Make the network that judges with banks of as many features as there are."""
         height, width = self.grid
-        bank = self.networks["bank"] = MemoryBank(count)
+        bank = self.networks["bank"] = MemoryBank(int(self.arrays["kept"]))
+        self.networks.pop("defects", None)
         images = keras.Input(self.image_shape, name="images")
         features = self.embed(images)
         size = features.shape[-1]
-        distances, index = bank(ops.reshape(features, (-1, size)))
-        distances = ops.reshape(distances, (-1, height * width))
+        queries = ops.reshape(features, (-1, size))
+        distances, index = bank(queries)
+        result = distances
+        if count := int(self.arrays.get("defects", 0)):
+            known = self.networks["defects"] = MemoryBank(count, "defects")
+            result = raised(distances, known(queries)[0], self.known_defects)
+        distances, result = (
+            ops.reshape(x, (-1, height * width)) for x in (distances, result)
+        )
         scores = Reweighting(bank)(
             ops.reshape(features, (-1, height * width, size)),
             distances,
             ops.reshape(index, (-1, height * width)),
+            result,
         )
-        maps = ops.reshape(distances, (-1, height, width))
+        maps = ops.reshape(result, (-1, height, width))
         maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
         self.graph = keras.Model(images, [maps, scores], name="patchcore")
 
@@ -100,11 +127,6 @@ class PatchCore(ShardedMethod):
 
     def update(self, images: TrainingImages, run: Run | None = None) -> "PatchCore":
         self.check_fitted()
-        if not len(images.good):  # some were left out
-            self.calibrate(images.validation)
-            patches = int(self.arrays["kept"])
-            self.trained |= {"images": int(self.arrays["images"]), "patches": patches}
-            return self
         bank = np.asarray(self.networks.pop("bank").bank)
         return self._learn(images, bank, time.perf_counter(), run)
 
@@ -126,11 +148,11 @@ class PatchCore(ShardedMethod):
         if not stay.any():
             raise UserError("--folds: expected more folds: no patch is left of a bank")
         bank = np.asarray(self.networks["bank"].bank)[stay]
+        known = self.networks.get("defects")
         twin = self.twin()
-        twin.arrays |= {"kept": np.array(len(bank)), "images": np.array(len(images))}
+        twin.arrays["images"] = np.array(len(images))
         twin.arrays["sources"] = np.searchsorted(images, sources[stay]).astype(np.int32)
-        twin._use(len(bank))
-        twin.networks["bank"].bank.assign(bank)
+        twin._fill(bank, np.asarray(known.bank) if known else bank[:0])
         return twin
 
     def _learn(
@@ -142,25 +164,50 @@ class PatchCore(ShardedMethod):
     ) -> "PatchCore":
         """Choose the bank from an older `bank` and the patches of good images."""
         count = len(images.good) + int(self.arrays.get("images", 0))
-        candidates = self._candidates(images.good, bank, run)
+        if len(images.good):
+            bank = self._choose(images.good, count, bank, run)
+        assert bank is not None
+        self.arrays["images"] = np.array(count)
+        defects = bank[:0]
+        if self.known_defects:
+            defects = self._defects(labelled_defects(images), bank)
+            self.trained["defects"] = len(defects)
+        self._fill(bank, defects)
+        self.calibrate(images.validation)
+        self.trained |= {
+            "images": count,
+            "patches": len(bank),
+            "seconds": time.perf_counter() - started,
+        }
+        return self
+
+    def _choose(
+        self, good: ImageSet, count: int, bank: np.ndarray | None, run: Run | None
+    ) -> np.ndarray:
+        """Return the patches to keep of `count` good images, and record their sources.
+
+        Those of earlier images are in `bank`.
+        """
+        candidates = self._candidates(good, bank, run)
         offered = min(count * self.grid[0] * self.grid[1], CANDIDATES)
         wanted = self.patches or round(self.coreset * offered)
         kept = max(1, min(wanted, len(candidates)))
         first = int(np.random.default_rng(self.seed).integers(len(candidates)))
         picks = greedy_coreset(candidates, kept, first)
         chosen = np.array(list(tracked(picks, kept, "coreset")))
-        sources = self._sources(len(images.good), len(candidates), bank)[chosen]
-        self.arrays |= {"images": np.array(count), "kept": np.array(kept)}
-        self.arrays["sources"] = sources
-        self._use(kept)
-        self.networks["bank"].bank.assign(candidates[chosen])
-        self.calibrate(images.validation)
-        self.trained |= {
-            "images": count,
-            "patches": kept,
-            "seconds": time.perf_counter() - started,
-        }
-        return self
+        self.arrays["sources"] = self._sources(len(good), len(candidates), bank)[chosen]
+        return candidates[chosen]
+
+    def _defects(self, defective: ImageSet, bank: np.ndarray) -> np.ndarray:
+        """Return the patches (n, d) of defects, as many as `bank` has at most."""
+        symbolic, good = keras.Input(self.image_shape), MemoryBank(len(bank))
+        good.build(bank.shape)
+        good.bank.assign(bank)
+        embedder = keras.Model(symbolic, self.embed(symbolic))
+        [found] = defective_features(defective, embedder, [good])
+        if len(found) > len(bank):
+            found = found[list(greedy_coreset(found, len(bank), 0))]
+        return found
 
     def _candidates(
         self, train: ImageSet, bank: np.ndarray | None, run: Run | None

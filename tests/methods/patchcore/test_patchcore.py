@@ -3,11 +3,15 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from methods.base import TrainingImages
+from methods.base import TrainingImages, labelled_defects
+from methods.components.enlarge import Enlarge
+from methods.detector.detector import Detector
+from methods.detector.model_file import load_model, save_model
 from methods.patchcore import patchcore
 from methods.patchcore.patchcore import Levelled, PatchCore
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
+from tests.records import training_record
 
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 
@@ -133,3 +137,58 @@ def test_little_contrast_is_left(rng):
     )
     zero = np.asarray(Levelled(1.0)(np.zeros((1, 2, 2, 3), np.float32)))
     np.testing.assert_array_equal(zero, 0)
+
+
+@pytest.fixture(scope="module")
+def knowing(category):
+    """Return a method that knows defects, and those."""
+    defective = category.test.subset(np.flatnonzero(category.test.labels == 1)[:3])
+    good = category.train
+    method = PatchCore(**SMALL, known_defects=0.5, sigma=0)
+    parts = good.subset(range(6)), good.subset([10, 11])
+    return method.fit(TrainingImages(*parts, defective=defective)), defective
+
+
+def test_known_defects_raise_what_is_like_them(category, knowing, tmp_path):
+    """SciPy is the second source; the file and the graph judge the same."""
+    method, defective = knowing
+    plain, images = fitted(category, sigma=0), next(category.test.batches(8))
+    maps, scores = method.judge(images)
+    [features] = method.embedded(category.test.subset(range(8)))
+    bank, defects = (
+        np.asarray(method.networks[name].bank) for name in ("bank", "defects")
+    )
+    np.testing.assert_array_equal(bank, np.asarray(plain.networks["bank"].bank))
+    queries = features.reshape(-1, bank.shape[1])
+    distances, known = (cdist(queries, x).min(axis=1) for x in (bank, defects))
+    grid = distances + 0.5 * np.maximum(0, distances - known)
+    expected = Enlarge((64, 64), 0)(grid.reshape(8, 8, 8).astype(np.float32))
+    np.testing.assert_allclose(maps, expected, atol=1e-3)
+    assert (scores >= plain.judge(images)[1] - 1e-5).all()
+    [learned] = defective.batches(3)
+    assert (method.judge(learned)[1] > plain.judge(learned)[1]).all()
+    record = training_record("PatchCore", config=method.get_config())
+    save_model(tmp_path / "m.hdf5", Detector(method), record)
+    loaded = load_model(tmp_path / "m.hdf5")[0].method
+    np.testing.assert_array_equal(loaded.judge(images)[0], maps)
+    np.testing.assert_array_equal(loaded.inference_model()(images)[1], scores)
+
+
+def test_an_update_keeps_known_defects(category, knowing):
+    """After images were left out, none may be added, but the defects again."""
+    method, defective = knowing
+    good, defects = category.train, method.networks["defects"]
+    twin = method.without(good.subset(range(6)), [1])
+    bank = np.asarray(twin.networks["bank"].bank)
+    np.testing.assert_array_equal(twin.networks["defects"].bank, defects.bank)
+    assert {*twin.arrays["sources"]} == {*range(5)}
+    parts = good.subset([]), good.subset([10, 11])
+    twin.update(TrainingImages(*parts, defective=defective.subset([0])))
+    np.testing.assert_array_equal(twin.networks["bank"].bank, bank)
+    assert 0 < twin.trained["defects"] < method.trained["defects"]
+    assert twin.trained["images"] == 5
+
+
+def test_known_defects_need_defects():
+    with pytest.raises(UserError, match="--known-defects needs images of defects"):
+        labelled_defects(TrainingImages(None, None))
