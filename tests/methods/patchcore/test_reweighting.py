@@ -36,4 +36,4 @@ def test_what_known_defects_raise_is_weighted_by_its_own_distance(rng):
     raised = distances.copy()
     raised[0, lowest] *= 100
     [score] = Reweighting(layer)(queries, distances, index, raised)
-    assert score == pytest.approx(100 * float(expected), rel=1e-5)
+    assert float(score) == pytest.approx(100 * float(expected), rel=1e-5)
