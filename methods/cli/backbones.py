@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from methods.backbones import BACKBONES, levels, pretrained
 
-from .parser import Parser, one_of, run_command
+from .parser import Parser, one_of, program_name, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     options = Parser(
-        prog="python3 -m methods.backbones", description=__doc__, allow_abbrev=False
+        prog=program_name("methods.backbones"), description=__doc__, allow_abbrev=False
     )
     options.add_argument(
         "--debug", action="store_true", help="show the traceback of an error"

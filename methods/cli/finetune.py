@@ -24,10 +24,10 @@ from .parser import (
     run_command,
 )
 from .paths import (
-    SCRIPTS,
     check_finetuning,
     check_models,
     model_files,
+    program,
     read_model,
     views,
 )
@@ -298,7 +298,7 @@ def finetune_all(
     from methods.pipeline.completed import is_finetuned
 
     failures = sweeps.over_models(
-        SCRIPTS / "finetune.py",
+        program("finetune"),
         model_files(options.path),
         arguments,
         options.results,

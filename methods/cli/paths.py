@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from methods.detector.records import TrainingRecord
     from processing.data.dataset import Category
 
-SCRIPTS = Path(__file__).parents[2]  # folder of train.py, finetune.py and test.py
+SCRIPTS = Path(__file__).parents[2]  # folder of the scripts, in a checkout
+
+
+def program(command: str) -> list[str]:
+    """Return what Python runs for "train", "finetune" or "test": a script, if it can.
+
+    An installed package has no scripts, and a checkout need not be installed.
+    """
+    script = SCRIPTS / f"{command}.py"
+    return [str(script)] if script.is_file() else ["-m", "methods.cli", command]
 
 
 def check_training(options: argparse.Namespace) -> None:
