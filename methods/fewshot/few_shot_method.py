@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from methods.backbones import Level
 from methods.base import BATCH, TrainingImages
 from methods.components.feature_method import FeatureMethod
 from methods.components.memory_bank import BLOCK, MemoryBank
@@ -16,6 +17,7 @@ from methods.components.memory_check import check_memory
 from processing.data.image_set import ImageSet
 from processing.data.sizes import Size
 from processing.errors import UsageError, UserError
+from processing.hdf5 import ArraySpec
 
 TURNS = 4  # quarter turns that make a circle
 
@@ -40,6 +42,10 @@ class ShotMethod(FeatureMethod):
     ) -> tuple[int, int]:
         turned = options.get("rotations", cls.rotations)
         return super().default_size(() if turned else sizes, options)
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        rows = {f"bank_{x.name}": self._features(x) for x in self.chosen_levels}
+        return {**super().array_specs(), "views": ArraySpec(kind="iu", rows=rows)}
 
     def support(self, count: int) -> np.ndarray:
         if count < self.shots:
@@ -103,10 +109,14 @@ class ShotMethod(FeatureMethod):
     def add_banks(self, views: int) -> None:
         """Put empty banks for so many images into `networks`."""
         for level in self.chosen_levels:
-            height, width = (side // level.stride for side in self.image_shape[:2])
-            bank = MemoryBank(views * height * width, f"bank_{level.name}")
+            bank = MemoryBank(views * self._features(level), f"bank_{level.name}")
             bank.build((None, self.width * level.channels))
             self.networks[bank.name] = bank
+
+    def _features(self, level: Level) -> int:
+        """Return how many features of an image a level has."""
+        height, width, _ = self.image_shape
+        return (height // level.stride) * (width // level.stride)
 
     def unit_features(self, images: Any) -> list[Any]:
         """Return feature maps (n, h, w, d) of length 1 of symbolic images."""

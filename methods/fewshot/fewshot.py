@@ -15,6 +15,7 @@ from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_defects
 from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
+from processing.hdf5 import ArraySpec
 
 from .few_shot_method import ShotMethod, cosine_distances
 from .prototypes import HeadTrainer, residual_head
@@ -54,6 +55,10 @@ class FewShot(ShotMethod):
     batch_size: int = 8
     epochs: int = 4
     learning_rate: float = 1e-3
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        blend = {"blend": ArraySpec((2,))} if self.train else {}
+        return {**super().array_specs(), **blend}
 
     def build(self) -> None:
         self.build_backbone()

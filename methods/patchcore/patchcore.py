@@ -17,6 +17,7 @@ from methods.components.sharded_method import ShardedMethod, shards, sharing
 from methods.engine.progress_bar import tracked
 from processing.data.image_set import ImageSet
 from processing.errors import UsageError, UserError
+from processing.hdf5 import ArraySpec
 
 from .coreset import greedy_coreset
 from .reweighting import Reweighting
@@ -56,6 +57,14 @@ class PatchCore(ShardedMethod):
     image_shape: tuple[int, int, int] = (256, 256, 3)
     coreset: float = 0.1
     patches: int | None = None
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        return {
+            **super().array_specs(),
+            "images": ArraySpec(kind="iu"),
+            "kept": ArraySpec(kind="iu", rows={"bank": 1}),
+            "sources": ArraySpec((self.arrays.get("kept"),), "iu", optional=True),
+        }
 
     def build(self) -> None:
         if not 0 < self.coreset <= 1:
