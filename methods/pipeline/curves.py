@@ -39,9 +39,15 @@ class Curves:
 
     def of(self, images: ImageSet) -> Iterator[AreaCurve]:
         """Yield the curve of each image, one batch of maps in memory at a time."""
-        for arrays in self.kept.each(images, self._what, self._arrays):
-            levels = arrays["levels"].astype(np.float64)
-            yield AreaCurve(levels, arrays["areas"].astype(np.int64))
+        yield from map(_curve, self.kept.each(images, self._what, self._arrays))
+
+    def kept_of(self, images: ImageSet) -> list[AreaCurve] | None:
+        """Return the curve of each image, none of which is judged.
+
+        None unless all of them are kept.
+        """
+        arrays = self.kept.read(images, self._what)
+        return None if arrays is None else [*map(_curve, arrays)]
 
     def readable(self, images: ImageSet, skip_unreadable: bool) -> ImageSet:
         """Return the images that can be read, as those can of which a curve is kept.
@@ -71,3 +77,8 @@ class Curves:
                 # The levels are values of the map.
                 levels = curve.levels.astype(decided.dtype)
                 yield {"levels": levels, "areas": curve.areas.astype(np.int32)}
+
+
+def _curve(arrays: Arrays) -> AreaCurve:
+    levels = arrays["levels"].astype(np.float64)
+    return AreaCurve(levels, arrays["areas"].astype(np.int64))

@@ -14,10 +14,10 @@ import numpy as np
 from methods.base import Method
 from methods.detector.categories import load_kept
 from methods.detector.decisions import write_decision
-from methods.detector.detector import Detector
 from methods.detector.records import TrainingRecord
 from methods.detector.results import Calibration, FinetuningResult
 from methods.detector.versions import versions
+from processing.data.dataset import Category
 from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
 from processing.data.splits import split_finetuning
 from processing.data.survey import report
@@ -124,7 +124,9 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     max_area = max(min_area, height * width // LARGEST_AREA)
     told_apart = max(max_area, LEGACY_AREAS[-1]) if options.legacy else max_area
     settings = detector, kind, options.dtype, clear_border, told_apart, kept
-    good_images, finetuning, folds = _image_sets(detector, record, options)
+    category = detector.category(Path(record.folder), CACHE_BYTES, record.splits.test)
+    report(category.scan, options.skip_unreadable)
+    good_images, finetuning, folds = image_sets(category, record, seed, options)
     of_good, curves = Curves(*settings, folds), Curves(*settings)
     good_images = of_good.readable(good_images, options.skip_unreadable)
     finetuning = curves.readable(finetuning, options.skip_unreadable)
@@ -188,14 +190,11 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     return folder, result
 
 
-def _image_sets(
-    detector: Detector, record: TrainingRecord, options: Options
+def image_sets(
+    category: Category, record: TrainingRecord, seed: int, options: Options
 ) -> tuple[ImageSet, ImageSet, Folds | None]:
     """Return good images of the training run, the finetuning images, and any folds."""
-    folder, splits, seed = Path(record.folder), record.splits, detector.method.seed
-    category = detector.category(folder, CACHE_BYTES, splits.test)
-    report(category.scan, options.skip_unreadable)
-    test, folds = category.test, None
+    test, splits, folds = category.test, record.splits, None
     chosen, _ = split_finetuning(
         test.labels, test.classes, seed=seed, groups=test.groups
     )
@@ -203,7 +202,8 @@ def _image_sets(
     if options.folds:
         folds = Folds.of(category.train, splits, options.folds, seed)
     good = folds.images if folds else named(category.train, splits.validation)
-    return (*_excluded(good, finetuning, options.exclude, folder), folds)
+    left = _excluded(good, finetuning, options.exclude, Path(record.folder))
+    return (*left, folds)
 
 
 def _excluded(

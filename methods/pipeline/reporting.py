@@ -1,6 +1,6 @@
 """Pictures and report.html of a judged set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,16 @@ def open_gallery(folder: Path, finetuned: FinetuningResult) -> Gallery:
     return Gallery(folder, scale, min_area=min_area)
 
 
-def finish_report(judged: JudgedSet, gallery: Gallery | None, decided: Decided) -> None:
-    """Write report.html; without a gallery remove what an earlier test left of one."""
+def finish_report(
+    judged: JudgedSet,
+    gallery: Gallery | None,
+    decided: Decided,
+    operating: Mapping[str, Any] | None,
+) -> None:
+    """Write report.html; without a gallery remove what an earlier test left of one.
+
+    `operating` is what the sliders need, see `by_hand.sliders`.
+    """
     if gallery is None:
         remove_report(judged.folder)
         return
@@ -95,7 +103,7 @@ def finish_report(judged: JudgedSet, gallery: Gallery | None, decided: Decided) 
         gallery.urls,
         gallery.scale,
         describe(decided),
-        (gallery.areas, gallery.critical),
+        operating,
     )
 
 

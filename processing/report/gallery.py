@@ -17,7 +17,7 @@ from processing.decoding.decode import resize
 from processing.errors import UserError
 from processing.files import temporary_path
 
-from .operating import areas_around, critical
+from .operating import Operating
 
 LARGEST = 768  # pixels, the longer side of a picture
 THUMBNAIL = 256  # pixels, the longer side of a thumbnail
@@ -95,8 +95,7 @@ class Gallery:
         self.folder = folder
         self.scale = scale
         self.embedded = embedded
-        self.areas = areas_around(min_area) if min_area else []
-        self.critical: list[str] = []  # of each image, at `areas`
+        self.operating = Operating(min_area) if min_area else None
         self.urls: list[dict[str, str]] = []
         self._held: list[dict[str, bytes]] = []
         self._bytes = 0
@@ -117,8 +116,8 @@ class Gallery:
             mask: (h, w) decided.
             truth: ground truth mask, of any size, or None.
         """
-        if self.areas:
-            self.critical.append(critical(anomaly_map, self.areas))
+        if self.operating:
+            self.operating.add(anomaly_map, (image.shape[0], image.shape[1]))
         dropped = (anomaly_map > self.scale.threshold) & ~mask
         pictures = draw(image, self.scale.paint(anomaly_map), mask, dropped, truth)
         self._bytes += sum(map(len, pictures.values()))

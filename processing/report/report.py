@@ -1,6 +1,5 @@
 """The report page of a judged set: report.html and its plots as PNG files."""
 
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -32,7 +31,6 @@ OUTCOMES = {  # of (label, verdict)
 Result = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
 Curves = Mapping[str, np.ndarray]
-Critical = tuple[Sequence[int], Sequence[str]]
 
 
 def write_report(
@@ -43,7 +41,7 @@ def write_report(
     pictures: Sequence[Mapping[str, str]],
     scale: ColourScale,
     about: Mapping[str, Any],
-    critical: Critical = ((), ()),
+    operating: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write report.html and its plots as PNG; return the path of the report.
 
@@ -56,7 +54,8 @@ def write_report(
         scale: the colours of the maps.
         about: "title" such as "mvtec / bottle", "method" such as "mvtecCAE, ssim",
             "run", and "score_threshold", the threshold in units of the scores.
-        critical: `Gallery.areas` and `Gallery.critical`; empty: no sliders.
+        operating: what the sliders need, see `methods.pipeline.by_hand.sliders`;
+            None: no sliders.
     """
     lines = curve_plots(result, curves)
     scores = score_plot(result, rows, about["score_threshold"])
@@ -71,10 +70,13 @@ def write_report(
         "classes": class_table(result, rows),
         "certain": any(low == high for low, high in result["intervals_95"].values()),
         "scale": scale,
+        "coarse": sum(
+            small is not None for small in (operating or {}).get("small", [])
+        ),
         "beside": any(url.startswith(FOLDER) for url in _urls(pictures)),
         "data": {
             **gallery_data(result, rows, pictures, about["score_threshold"]),
-            "operating": operating_data(result, critical),
+            "operating": operating,
         },
     }
     write_text(folder / REPORT, render("report.html", content))
@@ -192,8 +194,8 @@ def score_plot(result: Result, rows: Rows, threshold: float) -> ScorePlot:
         {name: scores for name, scores in groups.items() if scores},
         threshold,
         "The threshold applies to each pixel of a map. An image is defective where a "
-        f"region above it has at least {count(result['min_area'], 'pixel')}, so one "
-        "beyond the line can still be good.",
+        "region above it has at least the minimum area, so one beyond the line can "
+        "still be good.",
     )
 
 
@@ -211,20 +213,6 @@ def class_table(result: Result, rows: Rows) -> dict[str, Any]:
         "rows": table,
         "undefined": result["undefined"],
         "kinds": METRICS,
-    }
-
-
-def operating_data(result: Result, critical: Critical) -> dict[str, Any] | None:
-    """Return what the sliders need, JSON-able; None where there are none."""
-    areas, thresholds = critical
-    if not areas:
-        return None
-    return {
-        "areas": areas,
-        "critical": thresholds,
-        "threshold": result["threshold"],
-        "min_area": result["min_area"],
-        "model": shlex.quote(str(result["model"])),
     }
 
 
