@@ -203,7 +203,7 @@ def _result(
         dtype=finetuned.dtype,
         **metrics,
         images=images,
-        finetuning_files=finetuned.finetuning_files,
+        finetuning_files=finetuned.test_files,
         seed=finetuned.seed,
         model=str(model),
         options=comparable(options),
