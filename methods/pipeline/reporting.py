@@ -11,6 +11,7 @@ from methods.detector.decisions import Decided
 from methods.detector.judge import Verdict
 from methods.detector.results import FinetuningResult, TestResult
 from processing.data.image_set import ImageSet
+from processing.data.table import path_in_table
 from processing.decision.regions import BoolArray
 from processing.preprocessing.preparation import Preparation
 from processing.report.gallery import ColourScale, Gallery
@@ -82,8 +83,13 @@ def open_gallery(folder: Path, finetuned: FinetuningResult) -> Gallery:
     return Gallery(folder, scale, min_area=min_area)
 
 
-def finish_report(judged: JudgedSet, gallery: Gallery | None, decided: Decided) -> None:
-    """Write report.html; without a gallery remove what an earlier test left of one."""
+def finish_report(
+    judged: JudgedSet, gallery: Gallery | None, decided: Decided, images: ImageSet
+) -> None:
+    """Write report.html of judged images.
+
+    Without a gallery, what an earlier test left of a report is removed.
+    """
     if gallery is None:
         remove_report(judged.folder)
         return
@@ -96,6 +102,7 @@ def finish_report(judged: JudgedSet, gallery: Gallery | None, decided: Decided) 
         gallery.scale,
         describe(decided),
         (gallery.areas, gallery.critical),
+        [*map(path_in_table, images.paths)],
     )
 
 

@@ -182,7 +182,7 @@ def _judge_alone(
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
     judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
-    finish_report(judged, gallery, decided)
+    finish_report(judged, gallery, decided, images)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
     return judged
 
