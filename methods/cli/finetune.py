@@ -77,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--legacy", action="store_true", help=help_)
     _add_goals(parser)
     _add_calibration(parser)
-    _add_good_images(parser)
+    _add_images(parser)
     _add_names(parser)
     add_results(parser)
     return parser
@@ -105,14 +105,19 @@ def _add_goals(parser: argparse.ArgumentParser) -> None:
     add("--threshold", type=float, metavar="X", help=help_)
 
 
-def _add_good_images(parser: argparse.ArgumentParser) -> None:
-    """Add which good images decide."""
-    add = parser.add_argument_group("good images to decide from").add_argument
+def _add_images(parser: argparse.ArgumentParser) -> None:
+    """Add which images decide."""
+    add = parser.add_argument_group("images to decide from").add_argument
     help_ = "judge all good training images, too, in that many parts, each by the "
     help_ += "model as if it had not seen them: PaDiM, PatchCore and fewshot"
     add("--folds", type=at_least(2), default=0, metavar="K", help=help_)
     help_ = "good images to decide without, for they are no good photos"
     add("--exclude", nargs="+", default=[], metavar="FILE", help=help_)
+    help_ = (
+        "table with the columns path and label (good, or a kind of defect), such as "
+    )
+    help_ += "a report gives: its images decide, too, and other labels are corrected"
+    add("--labels", type=Path, metavar="TABLE", help=help_)
 
 
 def _add_names(parser: argparse.ArgumentParser) -> None:
@@ -253,6 +258,7 @@ def finetune(
         threshold=options.threshold,
         folds=options.folds,
         exclude=tuple(options.exclude),
+        labels=options.labels,
         name=options.name,
         min_area=options.min_area,
         results=options.results,

@@ -146,7 +146,8 @@ def check_finetuning(options: argparse.Namespace) -> None:
     """Raise `UserError` for a model or options that `finetune.py` cannot use."""
     from processing.files import check_writable
 
-    check_models(options.path, "-d" if options.input_dir else "")
+    given = {"-d": options.input_dir, "--labels": options.labels}
+    check_models(options.path, " and ".join(flag for flag in given if given[flag]))
     if options.path.is_dir():
         method_checks.check_ray(options.ray)
         check_writable(options.results)
@@ -165,6 +166,20 @@ def check_finetuning(options: argparse.Namespace) -> None:
     for view in views(record, options.input_dir):
         check_writable(options.results / view.run / "finetuning")
         _check_known(view, view.splits.validation)
+    if options.labels:
+        _check_labels(record, options)
+
+
+def _check_labels(record: "TrainingRecord", options: argparse.Namespace) -> None:
+    """Raise `UserError` for a table of labels that cannot be used."""
+    from methods.pipeline.labels import read_labels
+
+    if len(record.views) > 1 and not options.input_dir:
+        names = ", ".join(record.categories)
+        raise UsageError(
+            f"--labels is for one category: expected it with -d, one of {names}"
+        )
+    read_labels(options.labels, options.skip_unreadable)
 
 
 def check_testing(options: argparse.Namespace) -> None:

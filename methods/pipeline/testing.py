@@ -188,7 +188,7 @@ def _judge_alone(
     judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
     command = command_by_hand(decided, model, options.folder, options.results)
     moved = sliders(gallery, decided, command, category, kept) if gallery else None
-    finish_report(judged, gallery, decided, moved)
+    finish_report(judged, images, gallery, decided, moved)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
     return judged
 
@@ -209,7 +209,7 @@ def _result(
         dtype=finetuned.dtype,
         **metrics,
         images=images,
-        finetuning_files=finetuned.finetuning_files,
+        finetuning_files=finetuned.test_files,
         seed=finetuned.seed,
         model=str(model),
         options=comparable(options),

@@ -56,6 +56,8 @@ def folder(tmp_path, monkeypatch):
     write_record(Path("padim.hdf5"), "PaDiM")
     several = CategoryRecord(folder=str(tmp_path / "nut"), splits=SPLITS)
     write_record(Path("many.hdf5"), "unified", category="", categories={"nut": several})
+    pair = {"nut": several, "bolt": several}
+    write_record(Path("pair.hdf5"), "unified", category="", categories=pair)
     Path("models/.m-half.hdf5").touch()
     Path("text.hdf5").write_text("no model")
     write_image(Path(".bad/bolt/test/good/0.png"))
@@ -163,6 +165,9 @@ FINETUNING = {
     "-p padim.hdf5 --use x --goal balanced": (2, "expected one of --goal, --use"),
     "-p padim.hdf5 --list --name y": (2, "--name is for a new decision"),
     "-p padim.hdf5 --sigmas 2": (2, "--sigmas goes with --calibrate ksigma"),
+    "-p padim.hdf5 --labels no.csv": (2, "columns path and label.*Received: no.csv"),
+    "-p models --labels no.csv": (2, "models is a folder of models.* with --labels"),
+    "-p pair.hdf5 --labels no.csv": (2, "expected it with -d, one of nut, bolt"),
 }
 TESTING = {
     "-p no": (1, "no such model file: no"),

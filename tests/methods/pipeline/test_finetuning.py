@@ -9,6 +9,7 @@ from methods.detector.results import FinetuningResult
 from methods.padim.padim import PaDiM
 from methods.pipeline import finetuning, testing
 from methods.pipeline.finetuning import choose_maps
+from processing.decision.calibration import Rule
 from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
 from processing.report import plots
@@ -78,3 +79,30 @@ def test_what_is_kept_gives_the_same_without_a_network(model, tmp_path):
     for name, text in zip(names, texts, strict=True):
         now = (table.parent / name).read_text()
         assert now.replace(again.name, first.name) == text
+
+
+@pytest.mark.parametrize("how", [{"rule": Rule(), "folds": 2}, {}])
+def test_labels_decide_and_are_not_tested(model, samples, tmp_path, how):
+    table = tmp_path / "labels.csv"
+    images = sorted((samples / "washer/test").glob("[!g]*/*.png"))
+    good = {f"test/hole/{path.name}" for path in images if path.parent.name == "hole"}
+    rows = [f"{x},{x.parent.name.replace('hole', 'good')}\n" for x in images]
+    table.write_text("path,label\n" + "".join(rows))
+    options = finetuning.Options(results=tmp_path, labels=table, **how)
+    folder, result = finetuning.finetune(model[0], options)
+    assert FinetuningResult.read(folder / "finetuning_result.json") == result
+    assert len(result.labels.test_files) == len(images)
+    assert {*result.test_files} >= {*result.labels.test_files} >= good
+    assert (result.labels.good, result.labels.corrected) == (len(good), len(good))
+    assert result.labels.defective == len(images) - len(good)
+    assert result.promise.defective_images == len(images) - len(good)
+    assert result.options["labels"] == str(table)
+    assert {*result.binding} & good
+    if how:
+        assert result.threshold == max(result.binding.values())
+        assert {*result.validation_files} > good
+    testing_ = testing.Options(results=tmp_path, report=False)
+    [judged] = testing.test(model[0], testing_)
+    assert not {row["file"] for row in judged.rows} & {*result.test_files}
+    assert judged.result.finetuning_files == result.test_files
+    assert judged.result.decided_by.endswith(f"with {len(images)} labels of labels.csv")

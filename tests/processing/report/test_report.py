@@ -56,7 +56,7 @@ class Page(HTMLParser):
             into[self.inside] = data.strip()
 
 
-def written(judged):
+def written(judged, **more):
     return write_report(
         judged.folder,
         judged.result,
@@ -65,6 +65,7 @@ def written(judged):
         judged.pictures,
         judged.scale,
         judged.about,
+        **more,
     )
 
 
@@ -203,3 +204,13 @@ def test_places_of_defects_are_a_line_where_they_are_known(judged):
     judged_set.result["localisation"] = {"good_images": 2, "false_regions_on_good": 3}
     page = written(judged_set).read_text("utf-8")
     assert "Where: 3 false regions on 2 good images." in page
+
+
+def test_images_that_a_table_can_name_have_a_path(judged):
+    paths = ["/a/b.png", ""]
+    page = Page(written(judged(UNKNOWN), paths=paths))
+    assert [image["path"] for image in page.data["images"]] == paths
+    assert "nodefect" in page.data["good_names"]
+    assert "python3 finetune.py -p saved_models/model.hdf5 --labels" in " ".join(
+        page.text
+    )
