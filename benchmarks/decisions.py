@@ -88,7 +88,8 @@ def judged(
 ) -> tuple[Images, Images, Images, int]:
     """Return validation images, good and defective test images, and largest area."""
     detector, record, kept = load_kept(model, None, options.results)
-    category = detector.category(Path(record.folder), CACHE_BYTES, record.splits.test)
+    folder, splits = Path(record.folder), record.splits
+    category = detector.category(folder, CACHE_BYTES, splits.test, splits.labels)
     height, width, _ = detector.image_shape
     max_area = height * width // LARGEST_AREA
     kind = detector.method.default_kind

@@ -40,8 +40,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("-a", "--architecture", type=method_names, metavar="NAMES", help=help_)
     help_ = "go on with an interrupted run, with the options it was started with"
     add("--resume", type=Path, metavar="RUN_FOLDER", help=help_)
-    help_ = "add the good images of -d to a trained model, in a new run folder"
+    help_ = "add the good images of -d, or of --labels, to a trained model, in a new "
+    help_ += "run folder"
     add("--update", type=Path, metavar="MODEL", help=help_)
+    help_ = (
+        "table of images that are good or defective, whatever their folder says, as "
+    )
+    help_ += "reports write it: good ones join the training, defective ones leave it"
+    add("--labels", type=Path, metavar="FILE", help=help_)
     add_skip_unreadable(run)
     add_ray(run)
     help_ = "GPUs that share each batch; with JAX alone (KERAS_BACKEND=jax)"
@@ -72,6 +78,7 @@ def train(options: argparse.Namespace) -> None:
         run, record = start_update(
             options.update,
             options.input_dir,
+            labels=options.labels,
             root=options.models,
             skip_unreadable=options.skip_unreadable,
         )
@@ -80,12 +87,14 @@ def train(options: argparse.Namespace) -> None:
         check_shared(method, options.ray)
         categories = scan_dataset(options.input_dir)
         pipeline = multi_category if categories else training
+        labels = {"labels": options.labels} if options.labels else {}
         run, record = pipeline.start_run(
             categories or options.input_dir,
             method,
             method_options.given(options),
             root=options.models,
             skip_unreadable=options.skip_unreadable,
+            **labels,
         )
     run.cluster = options.ray
     pipeline = multi_category if record.categories else training
@@ -143,11 +152,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = expand_runs(parser, argv)
     options = [parser.parse_args(run) for run in runs]
     first = options[0]
-    if not first.input_dir and not first.resume:
+    if not first.input_dir and not first.resume and not (first.update and first.labels):
         parser.error("the following arguments are required: -d/--input-dir")
     ours = [name for name in first.architecture or () if name in METHODS]
     if first.update and (ours or method_options.given(first)):
         parser.error("--update keeps the method of the model and its options")
+    if first.labels and (first.resume or len(runs) > 1):
+        parser.error("--labels is for one new run of one category")
 
     def work() -> None:
         if len(runs) == 1:

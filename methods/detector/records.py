@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from processing.data.tree import DRAWN, SPLITS
 from processing.errors import UsageError
 
 from .json_record import JsonRecord, check_names, check_range, checked, shown
@@ -24,6 +25,7 @@ class Splits(JsonRecord):
         defective: images that a supervised method learned from.
         test: images to test with, where they were drawn because the data set has no
             split of its own.
+        labels: that `--labels` gave, by name, see `processing.data.labels`.
     """
 
     fit: list[str]
@@ -31,6 +33,7 @@ class Splits(JsonRecord):
     shots: list[str] = field(default_factory=list)
     defective: list[str] = field(default_factory=list)
     test: list[str] = field(default_factory=list)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise a `ValueError` unless each image has one part alone."""
@@ -38,6 +41,9 @@ class Splits(JsonRecord):
         check_names(shots=self.shots)
         if not {*self.shots} <= {*self.fit}:
             raise ValueError("shots: expected images of 'fit'")
+        for name, row in self.labels.items():
+            if not row.get("label") or row.get("split") not in {DRAWN, *SPLITS}:
+                raise ValueError(f"labels.{shown(name)}: expected a label and a split")
 
 
 @dataclass(frozen=True, kw_only=True)

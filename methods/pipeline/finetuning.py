@@ -127,7 +127,8 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     max_area = max(min_area, height * width // LARGEST_AREA)
     told_apart = max(max_area, LEGACY_AREAS[-1]) if options.legacy else max_area
     settings = detector, kind, options.dtype, clear_border, told_apart, kept
-    category = detector.category(Path(record.folder), CACHE_BYTES, record.splits.test)
+    folder, splits = Path(record.folder), record.splits
+    category = detector.category(folder, CACHE_BYTES, splits.test, splits.labels)
     report(category.scan, options.skip_unreadable)
     good_images, finetuning, folds, labels = image_sets(category, record, seed, options)
     of_good, curves = Curves(*settings, folds), Curves(*settings)

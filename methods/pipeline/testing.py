@@ -104,7 +104,8 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
     detector, record, kept = load_kept(model, part, options.results)
     results = choose_results(record, *options.decided[1:])
     source = Path(record.folder)
-    category = detector.category(source, CACHE_BYTES, record.splits.test)
+    splits = record.splits
+    category = detector.category(source, CACHE_BYTES, splits.test, splits.labels)
     report(category.scan, options.skip_unreadable)
     for path, finetuned in results:
         images = unused(category.test, record, finetuned, options.include_finetuning)
