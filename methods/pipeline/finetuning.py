@@ -13,7 +13,7 @@ import numpy as np
 
 from methods.base import Method
 from methods.detector.categories import load_kept
-from methods.detector.decisions import write_decision
+from methods.detector.decisions import decision_of, described, write_decision
 from methods.detector.detector import Detector
 from methods.detector.records import TrainingRecord
 from methods.detector.results import Calibration, FinetuningResult
@@ -108,6 +108,17 @@ def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
     return kind
 
 
+def replaced(
+    record: TrainingRecord, options: Options, kind: str
+) -> FinetuningResult | None:
+    """Return the decision that a new one takes the place of, if it is another one.
+
+    One that was asked for with the same options is none. `kind` is that of the maps.
+    """
+    found = decision_of(record, options.results, _name(options, kind))
+    return found if found and found.options != comparable(options) else None
+
+
 def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     """Find the decision of a model; return the result's folder and content."""
     detector, record, kept = load_kept(model, options.folder, options.results)
@@ -175,8 +186,10 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         options=comparable(options),
         versions=versions(),
     )
-    name = options.name or f"{kind}_{options.dtype}{_suffix(options)}"
+    name = _name(options, kind)
     folder = options.results / record.run / "finetuning" / name
+    if earlier := replaced(record, options, kind):
+        log.info("replaced: %s", described((folder, earlier)))
     with working_in(folder):
         if search:
             from processing.report import plots  # slow to import
@@ -298,6 +311,11 @@ def _from_good(
             **asdict(rule), good_scores=sorted(good.scores.tolist())
         ),
     }
+
+
+def _name(options: Options, kind: str) -> str:
+    """Return what the folder of a decision is called."""
+    return options.name or f"{kind}_{options.dtype}{_suffix(options)}"
 
 
 def _suffix(options: Options) -> str:

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from methods.cae.cae import CAE
+from methods.detector.model_file import read_record
 from methods.detector.results import FinetuningResult
 from methods.padim.padim import PaDiM
 from methods.pipeline import finetuning, testing
-from methods.pipeline.finetuning import choose_maps
+from methods.pipeline.finetuning import choose_maps, replaced
+from processing.decision.calibration import Rule
 from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
 from processing.report import plots
@@ -40,6 +42,23 @@ def test_a_result_is_in_force_once_all_is_written(model, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="disk full"):
         finetuning.finetune(model[0], finetuning.Options(results=tmp_path))
     assert not list(tmp_path.rglob("finetuning_result.json"))
+
+
+def test_another_decision_of_a_name_is_told(model, caplog):
+    path, results = model
+    record = read_record(path)
+    options = finetuning.Options(rule=Rule(), results=results)
+    assert not replaced(record, options, "distance")
+    assert not replaced(record, replace(options, name="new"), "")
+    assert replaced(record, replace(options, folds=2), "distance").min_area == 2
+    by_hand = replace(options, rule=None, threshold=2.5, min_area=3)
+    with caplog.at_level("INFO"):
+        finetuning.finetune(path, by_hand)
+        finetuning.finetune(path, by_hand)
+    assert "replaced" not in caplog.text
+    with caplog.at_level("INFO"):
+        finetuning.finetune(path, replace(by_hand, threshold=3.0))
+    assert "replaced: distance_float64_by-hand, number 3 of" in caplog.text
 
 
 AGAIN = """
