@@ -249,6 +249,7 @@ def finetune(
     decided_by = Rule(rule, number) if rule else None
     from methods.detector.categories import categories_in
     from methods.pipeline import finetuning
+    from methods.pipeline.binding import PICTURE
 
     from . import tables
 
@@ -275,6 +276,7 @@ def finetune(
         chosen = replace(settings, folder=category)
         folder, result = finetuning.finetune(options.path, chosen)
         tables.print_decision(result)
+        say(f"pictures:     {folder / PICTURE}")
         say(f"results: {folder}")
     say(f"next:    {command_line('test.py', '-p', str(options.path), '-s')}")
 

@@ -19,6 +19,8 @@ from .detector import Detector, Judged, warn_of_unregistered
 from .kept import Arrays, Kept
 from .results import FinetuningResult
 
+MAPS = "maps"  # begins the name of what is kept of images
+
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
@@ -129,14 +131,11 @@ class Judge:
     @property
     def maps(self) -> str:
         """What `judge_kept` keeps of an image."""
-        return f"maps_{self.kind}"
+        return f"{MAPS}_{self.kind}"
 
     def _arrays(self, images: ImageSet) -> Iterator[Arrays]:
         for judged in self.detector.judge(images, self.kind):
-            for view, anomaly_map, score in zip(*judged, strict=True):
-                known = view.geometry.registered
-                registered = np.array(-1 if known is None else known, np.int8)
-                yield {"map": anomaly_map, "score": score, "registered": registered}
+            yield from kept_arrays(judged)
 
     def _check_process(self) -> None:
         """Raise `UserError` in a fork, which lacks the threads of the networks."""
@@ -186,6 +185,14 @@ class Judge:
             return self.decision.threshold
         highest = self.detector.method.highest(self.kind)
         return (self.decision.threshold + 0.5) * highest / 255
+
+
+def kept_arrays(judged: Judged) -> Iterator[Arrays]:
+    """Yield what is kept of each image of a batch for `Judge.judge_kept`."""
+    for view, anomaly_map, score in zip(*judged, strict=True):
+        known = view.geometry.registered
+        registered = np.array(-1 if known is None else known, np.int8)
+        yield {"map": anomaly_map, "score": score, "registered": registered}
 
 
 def decision_maps(

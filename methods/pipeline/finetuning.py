@@ -35,6 +35,7 @@ from processing.decision.search import (
 from processing.errors import UsageError, UserError
 from processing.files import working_in
 
+from .binding import PICTURE, draw_binding
 from .curves import Curves
 from .evidence import Evidence
 from .folds import Folds
@@ -196,6 +197,9 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
 
             plots.thresholds(folder / "min_area_threshold_plot.png", search)
             plots.scores(folder / "scores_plot.png", search)
+        draw_binding(
+            folder / PICTURE, result, [(good_images, of_good), (finetuning, curves)]
+        )
         # The last: it is in force.
         folder, result = write_decision(record, options.results, name, result)
     return folder, result

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import cv2
 import pytest
 
 from methods.cae.cae import CAE
@@ -90,6 +91,9 @@ def test_what_is_kept_gives_the_same_without_a_network(model, tmp_path):
         [sys.executable, "-c", AGAIN, model[0], tmp_path], check=True, timeout=100
     )
     assert [path.parent.name for path in tmp_path.rglob("mine/*.json")] == ["mine"]
+    for name in ("distance_float64", "mine"):  # of images that nothing judged anew
+        picture = cv2.imread(str(decision.parents[1] / name / "binding.png"))
+        assert picture.shape[1] == len(first.binding) * 328
     again = FinetuningResult.read(decision)
     own = {"id": first.id, "number": first.number, "created": first.created}
     assert again.number == 2
