@@ -159,20 +159,7 @@ def print_decisions(
             f"{created and f', made {created}'}"
         )
         if result.promise:
-            say(f"    {_short_promise(result)}")
-
-
-def _short_promise(result: "FinetuningResult") -> str:
-    """Return what a decision keeps, in a few words; "" of an earlier version's."""
-    promise = result.promise
-    if not promise:
-        return ""
-    words = f"false alarms <= {promise.false_alarm_bound:.1%}"
-    if promise.defective_images:
-        words += f", misses <= {promise.miss_bound:.1%}"
-    if promise.kept is False and promise.asked:
-        words += f"; {promise.asked:.3g} is not kept"
-    return words
+            say(f"    {result.promise.in_words()}")
 
 
 def promise_lines(result: "FinetuningResult") -> list[str]:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from processing.maps.residuals import quantise
 
 from .detector import Detector, Judged, warn_of_unregistered
 from .kept import Arrays, Kept
-from .results import FinetuningResult
+from .results import FinetuningResult, Promise
 
 MAPS = "maps"  # begins the name of what is kept of images
 
@@ -65,6 +66,7 @@ class Judge:
         good_scores: of good validation images, as `GoodImages` has them; without them
             verdicts have no p-value.
         name: of the decision, in tables.
+        promise: what it keeps, if that is known.
 
     Raises:
         UserError: maps of a kind that the method does not have.
@@ -78,6 +80,7 @@ class Judge:
         dtype: str = "float64",
         good_scores: Sequence[float] = (),
         name: str = "",
+        promise: Promise | None = None,
     ):
         method = detector.method
         self.detector = detector
@@ -91,6 +94,7 @@ class Judge:
         self.dtype = dtype
         self.good_scores = good_scores
         self.name = name
+        self.promise = promise
         self._process = os.getpid()
 
     @classmethod
@@ -99,7 +103,13 @@ class Judge:
         calibration = finetuned.calibration
         good_scores = calibration.good_scores if calibration else ()
         kind, dtype, name = finetuned.kind, finetuned.dtype, finetuned.name
-        return cls(detector, finetuned.decision, kind, dtype, good_scores, name)
+        decided, promise = finetuned.decision, finetuned.promise
+        return cls(detector, decided, kind, dtype, good_scores, name, promise)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What scores.csv says of the decision: its name, and what it promises."""
+        return {"decision": self.name, **(self.promise.columns if self.promise else {})}
 
     def judge(self, images: ImageSet, batch_size: int = 16) -> Iterator[Verdict]:
         """Yield the verdict on each image, in order; see `Detector.judge`.

@@ -55,7 +55,8 @@ def write_report(
         pictures: of each row, `Gallery.urls`.
         scale: the colours of the maps.
         about: "title" such as "mvtec / bottle", "method" such as "mvtecCAE, ssim",
-            "run", and "score_threshold", the threshold in units of the scores.
+            "run", "score_threshold", the threshold in units of the scores, and
+            "promise", what the decision keeps in words, perhaps "".
         critical: `Gallery.areas` and `Gallery.critical`; empty: no sliders.
     """
     lines = curve_plots(result, curves)

@@ -6,11 +6,10 @@ import pytest
 
 from methods.cli.tables import print_decisions, print_metrics, print_verdicts
 from methods.detector.decisions import put_in_force, write_decision
-from methods.detector.results import Promise
 from methods.pipeline.evaluation import all_metrics
 from methods.pipeline.reporting import JudgedSet, classification
 from processing.decision.goals import Goal
-from tests.records import finetuning_result, result_of_test, training_record
+from tests.records import PROMISE, finetuning_result, result_of_test, training_record
 
 
 def made_report(count=4):
@@ -97,13 +96,8 @@ def test_names_are_no_markup(capsys, monkeypatch):
 def decided(tmp_path):
     """Return a record, and results with the decisions strict and plain."""
     record = training_record("mvtecCAE")
-    promise = Promise(
-        **{"good_images": 30, "false_alarms": 0, "false_alarm_bound": 0.0951},
-        **{"defective_images": 9, "misses": 1, "miss_bound": 0.429},
-        **{"asked": 0.01, "kept": False, "needed": 299},
-    )
     goal = str(Goal("cost", miss=20, false_alarm=1, defect_rate=0.02))
-    strict = finetuning_result(goal=goal, promise=promise)
+    strict = finetuning_result(goal=goal, promise=PROMISE)
     write_decision(record, tmp_path, "strict", strict)
     plain = finetuning_result(kind="l2", threshold=0.75)
     write_decision(record, tmp_path, "plain", plain)
@@ -120,7 +114,7 @@ def test_decisions_are_listed_with_the_one_in_force(capsys, decided):
     assert lines[:2] == ["bottle:", "strict (in force)"]
     assert lines[2].startswith("    lowest cost, a miss 20, ")
     assert lines[3].startswith("    threshold 0.5, minimum area 2, made 20")
-    kept = "    false alarms <= 9.5%, misses <= 42.9%; 0.01 is not kept"
+    kept = "    at most 9.5% false alarms, 42.9% misses; 0.01 is not kept"
     assert lines[4:7] == [kept, "plain", "    finetuning images"]
     print_decisions(*decided, "l2", "float64")
     assert "strict" not in capsys.readouterr().out
