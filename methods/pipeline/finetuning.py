@@ -13,7 +13,7 @@ import numpy as np
 
 from methods.base import Method
 from methods.detector.categories import load_kept
-from methods.detector.decisions import write_decision
+from methods.detector.decisions import decision_of, described, write_decision
 from methods.detector.records import TrainingRecord
 from methods.detector.results import Calibration, FinetuningResult, Labels
 from methods.detector.versions import versions
@@ -35,6 +35,7 @@ from processing.decision.search import (
 from processing.errors import UsageError, UserError
 from processing.files import working_in
 
+from .binding import PICTURE, draw_binding
 from .curves import Curves
 from .evidence import Evidence
 from .folds import Folds
@@ -111,6 +112,17 @@ def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
     return kind
 
 
+def replaced(
+    record: TrainingRecord, options: Options, kind: str
+) -> FinetuningResult | None:
+    """Return the decision that a new one takes the place of, if it is another one.
+
+    One that was asked for with the same options is none. `kind` is that of the maps.
+    """
+    found = decision_of(record, options.results, _name(options, kind))
+    return found if found and found.options != comparable(options) else None
+
+
 def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     """Find the decision of a model; return the result's folder and content."""
     detector, record, kept = load_kept(model, options.folder, options.results)
@@ -184,14 +196,19 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         options=comparable(options),
         versions=versions(),
     )
-    name = options.name or f"{kind}_{options.dtype}{_suffix(options)}"
+    name = _name(options, kind)
     folder = options.results / record.run / "finetuning" / name
+    if earlier := replaced(record, options, kind):
+        log.info("replaced: %s", described((folder, earlier)))
     with working_in(folder):
         if search:
             from processing.report import plots  # slow to import
 
             plots.thresholds(folder / "min_area_threshold_plot.png", search)
             plots.scores(folder / "scores_plot.png", search)
+        draw_binding(
+            folder / PICTURE, result, [(good_images, of_good), (finetuning, curves)]
+        )
         # The last: it is in force.
         folder, result = write_decision(record, options.results, name, result)
     return folder, result
@@ -310,6 +327,11 @@ def _from_good(
             **asdict(rule), good_scores=sorted(good.scores.tolist())
         ),
     }
+
+
+def _name(options: Options, kind: str) -> str:
+    """Return what the folder of a decision is called."""
+    return options.name or f"{kind}_{options.dtype}{_suffix(options)}"
 
 
 def _suffix(options: Options) -> str:

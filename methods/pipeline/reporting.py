@@ -113,12 +113,13 @@ def finish_report(
 
 def describe(decided: Decided) -> dict[str, Any]:
     """Return `about` of `processing.report.report.write_report`."""
-    judge, record, _ = decided
+    judge, record, finetuned = decided
     return {
         "title": f"{record.dataset} / {record.category}",
         "method": f"{record.method}, {judge.detector.method.variant}",
         "run": record.run,
         "score_threshold": judge.score_threshold,
+        "promise": finetuned.promise.in_words() if finetuned.promise else "",
     }
 
 

@@ -56,7 +56,8 @@ def write_report(
         pictures: of each row, `Gallery.urls`.
         scale: the colours of the maps.
         about: "title" such as "mvtec / bottle", "method" such as "mvtecCAE, ssim",
-            "run", and "score_threshold", the threshold in units of the scores.
+            "run", "score_threshold", the threshold in units of the scores, and
+            "promise", what the decision keeps in words, perhaps "".
         operating: what the sliders need, see `methods.pipeline.by_hand.sliders`;
             None: no sliders.
         paths: of each image, as a table names it; "" or none: no labels can be given.
