@@ -90,7 +90,7 @@ def test_a_preparation_that_is_damaged(change, message):
         ({"seed": -1}, "config.seed: expected 0 to 4294967295. Received: -1"),
         ({"sigma": "a"}, "config.sigma: expected a finite number. Received: 'a'"),
         ({"features": 10**9}, "config.features: expected 1 to 4096. Received: 1000"),
-        ({"backbone": "x"}, "config.backbone: expected one of efficientnet_lite0, res"),
+        ({"backbone": "x"}, "config.backbone: expected one of efficientnet_lite0, eff"),
         ({"image_shape": [1, 2]}, "image_shape: expected a list of 3 whole numbers."),
     ],
 )
