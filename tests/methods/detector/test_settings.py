@@ -9,6 +9,7 @@ import methods
 from methods.cli.defaults import DEFAULTS, defaults
 from methods.cli.method_options import add_method_options
 from methods.detector.model_file import unfitted
+from methods.detector.records import TrainingRecord
 from methods.detector.settings import CHOICES, LARGEST_SIDE, RANGES
 from processing.errors import UserError
 from tests.records import training_record
@@ -54,6 +55,16 @@ def test_whatever_a_setting_is_replaced_by(method):
         refused = [x for x in HOSTILE if outcome(record(method, config={key: x}))]
         assert len(refused) >= len(HOSTILE) - (14 if isinstance(value, str) else 9), key
     assert "config holds 'notes'" in outcome(record(method, config={"notes": 1}))
+
+
+@pytest.mark.parametrize(("earlier", "number"), [(False, 1), (True, 4)])
+def test_rotations_of_earlier_versions_were_quarters(earlier, number):
+    content = record("fewshot", config={"rotations": earlier}).to_json()
+    read = TrainingRecord.from_json(content | {"options": {"rotations": True}}, "")
+    assert unfitted(read, {}, "m.hdf5").method.rotations == number
+    assert read.options == {"rotations": 4}
+    own = TrainingRecord.from_json(content | {"method": "my.module:Own"}, "")
+    assert own.config["rotations"] is earlier
 
 
 def test_the_record_of_a_new_run_has_tuples():
