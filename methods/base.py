@@ -171,7 +171,8 @@ class Method(ABC):
         """Learn from more good images, as if `fit` had seen them, too; return self.
 
         Args:
-            images: good images to add, and all validation images, old and new.
+            images: good images to add, none after `without`, and all validation
+                images, old and new.
             run: see `fit`.
         """
         raise UsageError(f"{self.name} cannot take in images later: train it anew")

@@ -204,6 +204,7 @@ def test_judges_new_images(trained, samples, monkeypatch, capsys, single, tmp_pa
     assert (newest / "segmentation/photo 1_overlay.png").exists()
     page = (newest / "report.html").read_text(encoding="utf-8")
     assert f"of {1 if single else 2} image" in page
+    assert json.dumps(str(new / "photo 1.png")) in page  # to be labelled
 
 
 @pytest.mark.parametrize(

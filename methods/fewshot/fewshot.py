@@ -36,7 +36,8 @@ class FewShot(ShotMethod):
         weights: see `FeatureMethod`.
         levels: see `FeatureMethod`; default: all of strides 8 to 32.
         shots: how many of the good images are remembered.
-        rotations: remember each turned by 90, 180 and 270 degrees, too.
+        rotations: directions that each is remembered in, 360 / `rotations` degrees
+            apart.
         train: learn from synthetic defects what deviations from the memory mean; the
             maps then are a blend of distances and this, as far as it detects defects on
             validation images better.

@@ -109,6 +109,11 @@ class PatchCore(ShardedMethod):
 
     def update(self, images: TrainingImages, run: Run | None = None) -> "PatchCore":
         self.check_fitted()
+        if not len(images.good):  # some were left out
+            self.calibrate(images.validation)
+            patches = int(self.arrays["kept"])
+            self.trained |= {"images": int(self.arrays["images"]), "patches": patches}
+            return self
         bank = np.asarray(self.networks.pop("bank").bank)
         return self._learn(images, bank, time.perf_counter(), run)
 
@@ -125,12 +130,14 @@ class PatchCore(ShardedMethod):
                 f"--folds: expected a model of {len(good)} images that knows which of "
                 "them its patches are of: train it anew"
             )
-        stay = ~np.isin(sources, left_out)
+        images, stay = np.arange(len(good)), ~np.isin(sources, left_out)
+        images = np.setdiff1d(images, left_out)
         if not stay.any():
             raise UserError("--folds: expected more folds: no patch is left of a bank")
         bank = np.asarray(self.networks["bank"].bank)[stay]
         twin = self.twin()
-        twin.arrays |= {"kept": np.array(len(bank)), "sources": sources[stay]}
+        twin.arrays |= {"kept": np.array(len(bank)), "images": np.array(len(images))}
+        twin.arrays["sources"] = np.searchsorted(images, sources[stay]).astype(np.int32)
         twin._use(len(bank))
         twin.networks["bank"].bank.assign(bank)
         return twin

@@ -160,4 +160,4 @@ class TrainingRun:
 def comparable(options: Any) -> dict[str, Any]:
     """Return how to finetune or to test, as JSON gives it back, without `PLACES`."""
     how = {key: value for key, value in asdict(options).items() if key not in PLACES}
-    return json.loads(json.dumps(how))
+    return json.loads(json.dumps(how, default=str))
