@@ -57,7 +57,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "patches": {"PatchCore": Derived("what --coreset makes")},
     "known_defects": {"PatchCore, fewshot": 0.0},
     "shots": {"fewshot, unified": 4},
-    "rotations": {"fewshot, unified": False},
+    "rotations": {"fewshot, unified": 1},
     "train": {"fewshot": False},
     "cluster": {"contrastive": "kmeans"},
     "preset": {"diffusion": "small"},

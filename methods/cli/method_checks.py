@@ -155,9 +155,6 @@ def _check_features(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
     from methods import backbones
     from methods.backbones import weights
 
-    height, width, _ = shape
-    if name in SHOTS and values["rotations"] and height != width:
-        raise UsageError(f"--rotations needs square images. Received: {height}x{width}")
     backbone = values["backbone"]
     levels, names = backbones.choose(backbone, STRIDES[name], values["levels"])
     backbones.check(backbone, shape, names)

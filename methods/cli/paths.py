@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from methods.detector.records import TrainingRecord
     from processing.data.dataset import Category
 
-SCRIPTS = Path(__file__).parents[2]  # folder of train.py, finetune.py and test.py
+SCRIPTS = Path(__file__).parents[2]  # folder of the scripts, in a checkout
+
+
+def program(command: str) -> list[str]:
+    """Return what Python runs for "train", "finetune" or "test": a script, if it can.
+
+    An installed package has no scripts, and a checkout need not be installed.
+    """
+    script = SCRIPTS / f"{command}.py"
+    return [str(script)] if script.is_file() else ["-m", "methods.cli", command]
 
 
 def check_training(options: argparse.Namespace) -> None:
@@ -150,7 +159,8 @@ def check_finetuning(options: argparse.Namespace) -> None:
     """Raise `UserError` for a model or options that `finetune.py` cannot use."""
     from processing.files import check_writable
 
-    check_models(options.path, "-d" if options.input_dir else "")
+    given = {"-d": options.input_dir, "--labels": options.labels}
+    check_models(options.path, " and ".join(flag for flag in given if given[flag]))
     if options.path.is_dir():
         method_checks.check_ray(options.ray)
         check_writable(options.results)
@@ -169,6 +179,20 @@ def check_finetuning(options: argparse.Namespace) -> None:
     for view in views(record, options.input_dir):
         check_writable(options.results / view.run / "finetuning")
         _check_known(view, view.splits.validation)
+    if options.labels:
+        _check_labels(record, options)
+
+
+def _check_labels(record: "TrainingRecord", options: argparse.Namespace) -> None:
+    """Raise `UserError` for a table of labels that cannot be used."""
+    from methods.pipeline.labels import read_labels
+
+    if len(record.views) > 1 and not options.input_dir:
+        names = ", ".join(record.categories)
+        raise UsageError(
+            f"--labels is for one category: expected it with -d, one of {names}"
+        )
+    read_labels(options.labels, options.skip_unreadable)
 
 
 def check_testing(options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from methods import METHODS
 
 from . import method_options
 from .expansion import DEFAULT, expand_runs
+from .method_help import MethodHelp
 from .parser import (
     Interrupted,
     add_ray,
@@ -21,13 +22,13 @@ from .parser import (
     run_command,
     show_messages,
 )
-from .paths import SCRIPTS, check_training, check_trainings
+from .paths import check_training, check_trainings, program
 from .terminal import prepare_output, say
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of train.py."""
-    parser = new_parser(__doc__)
+    parser = new_parser(__doc__, MethodHelp)
     run = parser.add_argument_group("run")
     add = run.add_argument
     help_ = "category folder, such as mvtec/capsule with train/good, or labels.csv, or "
@@ -141,7 +142,7 @@ def train_runs(
         )
         for arguments, options in zip(runs, parsed, strict=True)
     ]
-    train_all(SCRIPTS / "train.py", commands, parsed[0].ray)
+    train_all(program("train"), commands, parsed[0].ray)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

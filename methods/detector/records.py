@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from processing.data.tree import DRAWN, SPLITS
@@ -54,6 +55,14 @@ class CategoryRecord(JsonRecord):
     splits: Splits
 
 
+def _with_number(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of shots with the number of rotations, once 4 or none."""
+    earlier = settings.get("rotations")
+    if not isinstance(earlier, bool):
+        return settings
+    return settings | {"rotations": 4 if earlier else 1}
+
+
 def no_splits() -> Splits:
     """Return the splits of a model of several categories, which has them in each."""
     return Splits(fit=[], validation=[])
@@ -102,6 +111,15 @@ class TrainingRecord(JsonRecord):
     updated_from: str | None = None
     adapted_from: str | None = None
     training: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, content: Any, source: Path | str) -> "TrainingRecord":
+        """See `JsonRecord.from_json`; settings are those of this version."""
+        record = super().from_json(content, source)
+        if record.method not in ("fewshot", "unified"):
+            return record
+        options = record.options and _with_number(record.options)
+        return replace(record, config=_with_number(record.config), options=options)
 
     def check(self) -> None:
         """Raise a `ValueError` for what is missing, or leads out of a folder."""

@@ -50,6 +50,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "patches": (1, 10**8),
     "known_defects": (0, 100),
     "shots": (1, 10_000),
+    "rotations": (1, 360),
     "start": (1, 1000),
     "accumulate": (1, 10_000),
     **dict.fromkeys(("w", "eta", "w_adapt", "adapt_keep", "pixel_weight"), (0, 10**6)),

@@ -17,6 +17,7 @@ from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_defects
 from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
+from processing.hdf5 import ArraySpec
 
 from .few_shot_method import ShotMethod, cosine_distances
 from .prototypes import HeadTrainer, residual_head
@@ -39,7 +40,8 @@ class FewShot(ShotMethod):
         weights: see `FeatureMethod`.
         levels: see `FeatureMethod`; default: all of strides 8 to 32.
         shots: how many of the good images are remembered.
-        rotations: remember each turned by 90, 180 and 270 degrees, too.
+        rotations: directions that each is remembered in, 360 / `rotations` degrees
+            apart.
         train: learn from synthetic defects what deviations from the memory mean; the
             maps then are a blend of distances and this, as far as it detects defects on
             validation images better.
@@ -67,6 +69,12 @@ class FewShot(ShotMethod):
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("shots", "defective") if self.known_defects else ("shots",)
 
+    def array_specs(self) -> dict[str, ArraySpec]:
+        blend = {"blend": ArraySpec((2,))} if self.train else {}
+        names = [DEFECTS + x.name for x in self.chosen_levels if self.known_defects]
+        defects = {x: ArraySpec(kind="iu", rows={x: 1}) for x in names}
+        return {**super().array_specs(), **blend, **defects}
+
     def build(self) -> None:
         self.build_backbone()
         if self.train:
@@ -79,7 +87,7 @@ class FewShot(ShotMethod):
     def fit(self, images: TrainingImages, run: Run | None = None) -> "FewShot":
         started, shots = time.perf_counter(), self.shots_of(images)
         self.trained = {"weights_sha256": self.load_backbone()}
-        for name in ("blend", "defects"):
+        for name in ("blend", *(x for x in [*self.arrays] if x.startswith(DEFECTS))):
             self.arrays.pop(name, None)
         if self.train:
             keras.utils.set_random_seed(self.seed)
@@ -113,20 +121,20 @@ class FewShot(ShotMethod):
         images = keras.Input(self.image_shape)
         embedder = keras.Model(images, self.unit_features(images))
         found = defective_features(defective, embedder, self.banks)
-        self.arrays["defects"] = np.array([len(features) for features in found])
+        known = {
+            DEFECTS + x.name: y for x, y in zip(self.chosen_levels, found, strict=True)
+        }
+        self.arrays |= {name: np.array(len(known[name])) for name in known}
         self._add_defects()
-        for level, features in zip(self.chosen_levels, found, strict=True):
-            self.networks[DEFECTS + level.name].bank.assign(features)
+        for name, features in known.items():
+            self.networks[name].bank.assign(features)
 
     def _add_defects(self) -> None:
         """Put empty banks of known defects, if there are any, into `networks`."""
-        if "defects" not in self.arrays:
-            return
-        counts = self.arrays["defects"]
-        for level, count in zip(self.chosen_levels, counts, strict=True):
-            bank = MemoryBank(int(count), DEFECTS + level.name)
-            bank.build((None, level.channels))
-            self.networks[bank.name] = bank
+        for level in self.chosen_levels:
+            if (name := DEFECTS + level.name) in self.arrays:
+                self.networks[name] = MemoryBank(int(self.arrays[name]), name)
+                self.networks[name].build((None, level.channels))
 
     def _add_head(self) -> None:
         height, width, _ = self.image_shape

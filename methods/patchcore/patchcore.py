@@ -18,6 +18,7 @@ from methods.components.sharded_method import ShardedMethod, shards, sharing
 from methods.engine.progress_bar import tracked
 from processing.data.image_set import ImageSet
 from processing.errors import UsageError, UserError
+from processing.hdf5 import ArraySpec
 
 from .coreset import greedy_coreset
 from .reweighting import Reweighting
@@ -66,6 +67,16 @@ class PatchCore(ShardedMethod):
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("defective",) if self.known_defects else ()
 
+    def array_specs(self) -> dict[str, ArraySpec]:
+        defects = {"defects": ArraySpec(kind="iu", rows={"defects": 1})}
+        return {
+            **super().array_specs(),
+            **(defects if self.known_defects else {}),
+            "images": ArraySpec(kind="iu"),
+            "kept": ArraySpec(kind="iu", rows={"bank": 1}),
+            "sources": ArraySpec((self.arrays.get("kept"),), "iu", optional=True),
+        }
+
     def build(self) -> None:
         if not 0 < self.coreset <= 1:
             raise UsageError(
@@ -87,7 +98,9 @@ class PatchCore(ShardedMethod):
     def _fill(self, bank: np.ndarray, defects: np.ndarray) -> None:
         """Make the network that judges, with the patches (n, d) of its banks."""
         self.arrays["kept"] = np.array(len(bank))
-        self.arrays["defects"] = np.array(len(defects))
+        self.arrays.pop("defects", None)
+        if len(defects):
+            self.arrays["defects"] = np.array(len(defects))
         self._use()
         self.networks["bank"].bank.assign(bank)
         if len(defects):

@@ -57,13 +57,15 @@ class Folds:
     def judge(
         self, detector: Detector, images: ImageSet, kind: str
     ) -> Iterator[Judged]:
-        """Yield what is said of some of `images`, in their order.
+        """Yield what is said of some of `images`, or of new ones, in their order.
 
         Raises:
             UsageError: a method that would have to be trained anew.
         """
         start = 0
-        for fold, members in groupby(self.fold[name] for name in images.names):
+        for fold, members in groupby(
+            self.fold.get(name, UNSEEN) for name in images.names
+        ):
             stop = start + len(list(members))
             judging = self._without(detector, fold)
             yield from judging.judge(images.subset(range(start, stop)), kind)

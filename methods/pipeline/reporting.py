@@ -1,6 +1,6 @@
 """Pictures and report.html of a judged set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from methods.detector.decisions import Decided
 from methods.detector.judge import Verdict
 from methods.detector.results import FinetuningResult, TestResult
 from processing.data.image_set import ImageSet
+from processing.data.table import path_in_table
 from processing.decision.regions import BoolArray
 from processing.preprocessing.preparation import Preparation
 from processing.report.gallery import ColourScale, Gallery
@@ -82,8 +83,18 @@ def open_gallery(folder: Path, finetuned: FinetuningResult) -> Gallery:
     return Gallery(folder, scale, min_area=min_area)
 
 
-def finish_report(judged: JudgedSet, gallery: Gallery | None, decided: Decided) -> None:
-    """Write report.html; without a gallery remove what an earlier test left of one."""
+def finish_report(
+    judged: JudgedSet,
+    images: ImageSet,
+    gallery: Gallery | None,
+    decided: Decided,
+    operating: Mapping[str, Any] | None,
+) -> None:
+    """Write report.html of judged images.
+
+    Without a gallery, what an earlier test left of a report is removed. `operating` is
+    what the sliders need, see `by_hand.sliders`.
+    """
     if gallery is None:
         remove_report(judged.folder)
         return
@@ -95,18 +106,20 @@ def finish_report(judged: JudgedSet, gallery: Gallery | None, decided: Decided) 
         gallery.urls,
         gallery.scale,
         describe(decided),
-        (gallery.areas, gallery.critical),
+        operating,
+        [*map(path_in_table, images.paths)],
     )
 
 
 def describe(decided: Decided) -> dict[str, Any]:
     """Return `about` of `processing.report.report.write_report`."""
-    judge, record, _ = decided
+    judge, record, finetuned = decided
     return {
         "title": f"{record.dataset} / {record.category}",
         "method": f"{record.method}, {judge.detector.method.variant}",
         "run": record.run,
         "score_threshold": judge.score_threshold,
+        "promise": finetuned.promise.in_words() if finetuned.promise else "",
     }
 
 

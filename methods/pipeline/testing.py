@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from methods.detector.kept import Kept
 from methods.detector.records import STAMP
 from methods.detector.results import FinetuningResult, TestResult
 from methods.detector.versions import versions
-from processing.data.dataset import check_readable
+from processing.data.dataset import Category, check_readable
 from processing.data.image_set import ImageSet
 from processing.data.listing import list_images
 from processing.data.survey import report
@@ -29,6 +29,7 @@ from processing.files import (
 )
 from processing.metrics.localisation import Localisation
 
+from .by_hand import command_by_hand, sliders
 from .evaluation import (
     Row,
     all_metrics,
@@ -115,7 +116,8 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
         folder = options.results / record.run / "test" / path.name
         write_left_out(folder, images, readable)
         decided = Decided(judge, record, finetuned)
-        yield _judge(folder, decided, readable, model, options, kept)
+        how = replace(options, folder=part)
+        yield _judge(folder, decided, readable, model, how, kept, category)
 
 
 def predict(model: Path, options: Options) -> JudgedSet:
@@ -141,10 +143,11 @@ def _judge(
     model: Path,
     options: Options,
     kept: Kept,
+    category: Category | None = None,
 ) -> JudgedSet:
     """Judge `images` and write all files of a judged set, one process at a time."""
     with working_in(folder):
-        return _judge_alone(folder, decided, images, model, options, kept)
+        return _judge_alone(folder, decided, images, model, options, kept, category)
 
 
 def _judge_alone(
@@ -154,6 +157,7 @@ def _judge_alone(
     model: Path,
     options: Options,
     kept: Kept,
+    category: Category | None,
 ) -> JudgedSet:
     judge, _, finetuned = decided
     pixels = pixel_metrics(images, options.exact)
@@ -170,7 +174,7 @@ def _judge_alone(
             unknown += [index] if truth is None else []
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
-            row = score_row(images, index, verdict, judge.name)
+            row = score_row(images, index, verdict, judge.columns)
             if images.labels[index] >= 0:
                 row |= locate(places, verdict, truth)
             rows.append(row)
@@ -183,7 +187,9 @@ def _judge_alone(
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
     judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
-    finish_report(judged, gallery, decided)
+    command = command_by_hand(decided, model, options.folder, options.results)
+    moved = sliders(gallery, decided, command, category, kept) if gallery else None
+    finish_report(judged, images, gallery, decided, moved)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
     return judged
 
@@ -204,7 +210,7 @@ def _result(
         dtype=finetuned.dtype,
         **metrics,
         images=images,
-        finetuning_files=finetuned.finetuning_files,
+        finetuning_files=finetuned.test_files,
         seed=finetuned.seed,
         model=str(model),
         options=comparable(options),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import methods
-from methods.base import Method, TrainingImages
+from methods.base import Method, StateError, TrainingImages
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model, unfitted
 from methods.detector.records import TrainingRecord
@@ -23,14 +23,14 @@ from processing.data.sizes import Size, describe_sizes, is_squeezed, training_si
 from processing.data.survey import report
 from processing.data.table import Row
 from processing.decoding.decode import to_float
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 from processing.preprocessing.preparation import Preparation
 from processing.preprocessing.reference import learn, registrable
 from processing.report import plots
 from processing.report.overlays import picture_names
 
 from .folds import leaving_out
-from .run_folder import TrainingRun
+from .run_folder import CHECKPOINT, TrainingRun
 from .splitting import check_whole, defects_for, named, split
 
 PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays"}
@@ -181,7 +181,10 @@ def train_run(
             for need in method.needs
         },
     )
-    (method.update if base else method.fit)(images, run)
+    try:
+        (method.update if base else method.fit)(images, run)
+    except StateError as error:
+        raise UserError(f"{run.folder / CHECKPOINT} is damaged: {error}") from error
     path = finish(run, record, detector)
     if inspect:
         write_inspections(run.folder, detector, validation, category)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from processing.decoding.decode import SUFFIXES
+from processing.decoding.medical import file_of
 from processing.errors import UserError, one_line
 
 from .listing import LeftOut, some
@@ -82,6 +83,15 @@ def images_of_table(path: Path) -> Found:
     if names and names.most_common(1)[0][1] > 1:
         raise UserError(f"{path} names {names.most_common(1)[0][0]} twice")
     return found
+
+
+def path_in_table(path: Path) -> str:
+    r"""Return the absolute path of an image, as a table names it; "" if it cannot.
+
+    A table names files, not the slices in them, and its "\" is a "/".
+    """
+    text = path.absolute().as_posix()
+    return "" if "\\" in text or file_of(path) != path else text
 
 
 def name_in(folder: Path, text: str) -> str:
