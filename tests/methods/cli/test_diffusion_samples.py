@@ -8,13 +8,13 @@ from methods.detector.detector import Detector
 from methods.detector.model_file import save_model
 from methods.diffusion.anoddpm import AnoDDPM
 from methods.diffusion.ddad import DDAD
-from tests.records import training_record
+from tests.records import built, training_record
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     method = AnoDDPM(image_shape=(16, 16, 1), preset="tiny", noise_kind="gaussian")
-    method.build()
+    built(method)
     path = tmp_path_factory.mktemp("model") / "model.hdf5"
     save_model(path, Detector(method), training_record("AnoDDPM"))
     return path
