@@ -20,12 +20,12 @@ from methods.detector.model_file import (
 from methods.detector.records import EARLIER
 from processing.errors import UserError
 from processing.preprocessing.preparation import Preparation
-from tests.records import built, training_record
+from tests.records import learned, training_record
 
 
 @pytest.fixture
 def model(tmp_path):
-    method = built(CAE(image_shape=(32, 32, 1)))
+    method = learned(CAE(image_shape=(32, 32, 1)))
     path = tmp_path / "model.hdf5"
     save_model(path, Detector(method), training_record("mvtecCAE"))
     return path, method

@@ -15,7 +15,7 @@ from methods.pipeline.splitting import named
 from methods.pipeline.updating import corrected
 from processing.errors import UsageError
 from processing.files import read_table
-from tests.records import training_record
+from tests.records import learned, training_record
 
 OPTIONS = ["--size", "64", "--weights", "random", "--features", "8"]
 OPTIONS += ["--levels", "stage2"]
@@ -176,8 +176,7 @@ def test_methods_that_cannot_take_more(samples, tmp_path, capsys):
     from methods.detector.detector import Detector
     from methods.detector.model_file import save_model
 
-    method = CAE(image_shape=(32, 32, 1))
-    method.build()
+    method = learned(CAE(image_shape=(32, 32, 1)))
     save_model(tmp_path / "m.hdf5", Detector(method), training_record("mvtecCAE"))
     arguments = ["--update", str(tmp_path / "m.hdf5"), "-d", str(samples / "washer")]
     assert train.main(arguments) == 2
