@@ -201,13 +201,14 @@ def _set_apart(given: Sequence[Given], test: ImageSet) -> list[str]:
 def _report(labels: Labels) -> None:
     """Say what the labels change."""
     log.info(
-        "labels: %d good and %d defective images, %d corrected; %d do not count, for "
-        "the model learned from them",
+        "labels: %d good and %d defective images count, %d are corrected",
         labels.good,
         labels.defective,
         labels.corrected,
-        labels.learned,
     )
+    if labels.learned:
+        images = count(labels.learned, "labelled image")
+        log.info("%s left out, for the model learned from them", images)
     if names := labels.contradicted:
         log.warning(
             "warning: the model was trained with %s that the labels contradict (%s): "

@@ -28,6 +28,7 @@ from processing.files import (
     write_text,
 )
 from processing.metrics.localisation import Localisation
+from processing.wording import count
 
 from .evaluation import (
     Row,
@@ -111,6 +112,12 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
         known = kept.known(images, judge.maps)
         readable = check_readable(images, options.skip_unreadable, known=known)
         log.info("decision: %s", described((path, finetuned)))
+        if finetuned.labels and not options.include_finetuning:
+            log.info(
+                "%s labelled or of one part with such: left out, so that metrics are "
+                "not those of decisions before (--include-finetuning takes all)",
+                count(len(finetuned.labels.test_files), "test image"),
+            )
         folder = options.results / record.run / "test" / path.name
         write_left_out(folder, images, readable)
         decided = Decided(judge, record, finetuned)

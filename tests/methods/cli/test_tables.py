@@ -3,9 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from methods.cli.tables import print_decisions, print_metrics, print_verdicts
+from methods.cli.tables import (
+    print_decisions,
+    print_metrics,
+    print_verdicts,
+    promise_lines,
+)
 from methods.detector.decisions import put_in_force, write_decision
-from methods.detector.results import Promise
+from methods.detector.results import Labels, Promise
 from methods.pipeline.evaluation import all_metrics
 from methods.pipeline.reporting import JudgedSet, classification
 from tests.records import finetuning_result, result_of_test, training_record
@@ -115,3 +120,19 @@ def test_decisions_are_listed_with_the_one_in_force(capsys, monkeypatch, tmp_pat
     assert cells[1:6] == ["strict", "at most 0.01", "0.5", "2", kept]
     [row] = [row for row in rows if " plain " in row]
     assert " finetuning images " in row
+
+
+def test_a_promise_says_that_labelled_images_were_chosen():
+    promise = Promise(
+        **{"good_images": 30, "false_alarms": 0, "false_alarm_bound": 0.0951},
+        **{"defective_images": 0, "misses": 0, "miss_bound": 1.0},
+    )
+    labels = Labels(
+        **{"path": "/a/labels.csv", "sha256": "", "good": 1, "defective": 0},
+        **{"corrected": 0, "learned": 0, "contradicted": [], "test_files": []},
+    )
+    result = finetuning_result(promise=promise, labels=labels)
+    _, line = promise_lines(result)
+    assert "1 label of labels.csv" in line
+    assert "images chosen like these" in line
+    assert len(promise_lines(replace(result, labels=None))) == 1

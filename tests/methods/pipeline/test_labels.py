@@ -98,7 +98,7 @@ def test_what_the_model_learned_from_does_not_decide(decide, caplog):
     assert (found.record.good, found.record.defective) == (0, 1)
     assert found.record.learned == found.record.corrected == 2
     assert found.record.contradicted == [FIT[1], VALIDATION[0]]
-    assert "2 do not count" in caplog.text
+    assert "2 labelled images left out, for the model learned" in caplog.text
     assert f"contradict ({FIT[1]}, {VALIDATION[0]}): train it anew" in caplog.text
 
 
