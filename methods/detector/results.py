@@ -81,6 +81,26 @@ class Promise(JsonRecord):
         for name in ("false_alarm_bound", "miss_bound", "asked"):
             check_range(f"promise.{name}", getattr(self, name), 0, 1)
 
+    @property
+    def columns(self) -> dict[str, float | int]:
+        """What scores.csv repeats: the bounds, and a rate that was asked for."""
+        columns = {
+            "false_alarm_bound": self.false_alarm_bound,
+            "miss_bound": self.miss_bound,
+        }
+        if self.asked is None:
+            return columns
+        return columns | {"asked": self.asked, "kept": int(bool(self.kept))}
+
+    def in_words(self) -> str:
+        """Return the bounds, and whether a rate that was asked for is kept."""
+        words = f"at most {self.false_alarm_bound:.1%} false alarms"
+        if self.defective_images:
+            words += f", {self.miss_bound:.1%} misses"
+        if self.asked is not None:
+            words += f"; {self.asked:.3g} is {'' if self.kept else 'not '}kept"
+        return words
+
 
 @dataclass(frozen=True, kw_only=True)
 class Labels(JsonRecord):

@@ -13,11 +13,11 @@ import numpy as np
 
 from methods.base import Method
 from methods.detector.categories import load_kept
-from methods.detector.decisions import write_decision
-from methods.detector.detector import Detector
+from methods.detector.decisions import decision_of, described, write_decision
 from methods.detector.records import TrainingRecord
 from methods.detector.results import Calibration, FinetuningResult, Labels
 from methods.detector.versions import versions
+from processing.data.dataset import Category
 from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
 from processing.data.splits import split_finetuning
 from processing.data.survey import report
@@ -35,11 +35,12 @@ from processing.decision.search import (
 from processing.errors import UsageError, UserError
 from processing.files import working_in
 
+from .binding import PICTURE, draw_binding
 from .curves import Curves
 from .evidence import Evidence
 from .folds import Folds
 from .judging import without
-from .labels import with_labels
+from .labels import report_labels, with_labels
 from .run_folder import comparable
 from .splitting import named
 
@@ -111,6 +112,17 @@ def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
     return kind
 
 
+def replaced(
+    record: TrainingRecord, options: Options, kind: str
+) -> FinetuningResult | None:
+    """Return the decision that a new one takes the place of, if it is another one.
+
+    One that was asked for with the same options is none. `kind` is that of the maps.
+    """
+    found = decision_of(record, options.results, _name(options, kind))
+    return found if found and found.options != comparable(options) else None
+
+
 def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     """Find the decision of a model; return the result's folder and content."""
     detector, record, kept = load_kept(model, options.folder, options.results)
@@ -127,7 +139,11 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     max_area = max(min_area, height * width // LARGEST_AREA)
     told_apart = max(max_area, LEGACY_AREAS[-1]) if options.legacy else max_area
     settings = detector, kind, options.dtype, clear_border, told_apart, kept
-    good_images, finetuning, folds, labels = _image_sets(detector, record, options)
+    folder, splits = Path(record.folder), record.splits
+    category = detector.category(folder, CACHE_BYTES, splits.test, splits.labels)
+    report(category.scan, options.skip_unreadable)
+    good_images, finetuning, folds, labels = image_sets(category, record, seed, options)
+    report_labels(labels)
     of_good, curves = Curves(*settings, folds), Curves(*settings)
     good_images = of_good.readable(good_images, options.skip_unreadable)
     finetuning = curves.readable(finetuning, options.skip_unreadable)
@@ -181,27 +197,29 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         options=comparable(options),
         versions=versions(),
     )
-    name = options.name or f"{kind}_{options.dtype}{_suffix(options)}"
+    name = _name(options, kind)
     folder = options.results / record.run / "finetuning" / name
+    if earlier := replaced(record, options, kind):
+        log.info("replaced: %s", described((folder, earlier)))
     with working_in(folder):
         if search:
             from processing.report import plots  # slow to import
 
             plots.thresholds(folder / "min_area_threshold_plot.png", search)
             plots.scores(folder / "scores_plot.png", search)
+        draw_binding(
+            folder / PICTURE, result, [(good_images, of_good), (finetuning, curves)]
+        )
         # The last: it is in force.
         folder, result = write_decision(record, options.results, name, result)
     return folder, result
 
 
-def _image_sets(
-    detector: Detector, record: TrainingRecord, options: Options
+def image_sets(
+    category: Category, record: TrainingRecord, seed: int, options: Options
 ) -> tuple[ImageSet, ImageSet, Folds | None, Labels | None]:
     """Return good and finetuning images to decide from, and any folds and labels."""
-    folder, splits, seed = Path(record.folder), record.splits, detector.method.seed
-    category = detector.category(folder, CACHE_BYTES, splits.test)
-    report(category.scan, options.skip_unreadable)
-    test, folds, labels = category.test, None, None
+    test, splits, folds, labels = category.test, record.splits, None, None
     chosen, _ = split_finetuning(
         test.labels, test.classes, seed=seed, groups=test.groups
     )
@@ -214,7 +232,8 @@ def _image_sets(
             options.labels, category, splits, good, finetuning, options.skip_unreadable
         )
         good, finetuning, labels = labelled.good, labelled.finetuning, labelled.record
-    return (*_excluded(good, finetuning, options.exclude, folder), folds, labels)
+    left = _excluded(good, finetuning, options.exclude, Path(record.folder))
+    return (*left, folds, labels)
 
 
 def _excluded(
@@ -309,6 +328,11 @@ def _from_good(
             **asdict(rule), good_scores=sorted(good.scores.tolist())
         ),
     }
+
+
+def _name(options: Options, kind: str) -> str:
+    """Return what the folder of a decision is called."""
+    return options.name or f"{kind}_{options.dtype}{_suffix(options)}"
 
 
 def _suffix(options: Options) -> str:

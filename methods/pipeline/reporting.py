@@ -1,6 +1,6 @@
 """Pictures and report.html of a judged set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,11 +84,16 @@ def open_gallery(folder: Path, finetuned: FinetuningResult) -> Gallery:
 
 
 def finish_report(
-    judged: JudgedSet, gallery: Gallery | None, decided: Decided, images: ImageSet
+    judged: JudgedSet,
+    images: ImageSet,
+    gallery: Gallery | None,
+    decided: Decided,
+    operating: Mapping[str, Any] | None,
 ) -> None:
     """Write report.html of judged images.
 
-    Without a gallery, what an earlier test left of a report is removed.
+    Without a gallery, what an earlier test left of a report is removed. `operating` is
+    what the sliders need, see `by_hand.sliders`.
     """
     if gallery is None:
         remove_report(judged.folder)
@@ -101,19 +106,20 @@ def finish_report(
         gallery.urls,
         gallery.scale,
         describe(decided),
-        (gallery.areas, gallery.critical),
+        operating,
         [*map(path_in_table, images.paths)],
     )
 
 
 def describe(decided: Decided) -> dict[str, Any]:
     """Return `about` of `processing.report.report.write_report`."""
-    judge, record, _ = decided
+    judge, record, finetuned = decided
     return {
         "title": f"{record.dataset} / {record.category}",
         "method": f"{record.method}, {judge.detector.method.variant}",
         "run": record.run,
         "score_threshold": judge.score_threshold,
+        "promise": finetuned.promise.in_words() if finetuned.promise else "",
     }
 
 

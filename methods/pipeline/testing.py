@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from methods.detector.kept import Kept
 from methods.detector.records import STAMP
 from methods.detector.results import FinetuningResult, TestResult
 from methods.detector.versions import versions
-from processing.data.dataset import check_readable
+from processing.data.dataset import Category, check_readable
 from processing.data.image_set import ImageSet
 from processing.data.listing import list_images
 from processing.data.survey import report
@@ -30,6 +30,7 @@ from processing.files import (
 from processing.metrics.localisation import Localisation
 from processing.wording import count
 
+from .by_hand import command_by_hand, sliders
 from .evaluation import (
     Row,
     all_metrics,
@@ -104,7 +105,8 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
     detector, record, kept = load_kept(model, part, options.results)
     results = choose_results(record, *options.decided[1:])
     source = Path(record.folder)
-    category = detector.category(source, CACHE_BYTES, record.splits.test)
+    splits = record.splits
+    category = detector.category(source, CACHE_BYTES, splits.test, splits.labels)
     report(category.scan, options.skip_unreadable)
     for path, finetuned in results:
         images = unused(category.test, record, finetuned, options.include_finetuning)
@@ -121,7 +123,8 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
         folder = options.results / record.run / "test" / path.name
         write_left_out(folder, images, readable)
         decided = Decided(judge, record, finetuned)
-        yield _judge(folder, decided, readable, model, options, kept)
+        how = replace(options, folder=part)
+        yield _judge(folder, decided, readable, model, how, kept, category)
 
 
 def predict(model: Path, options: Options) -> JudgedSet:
@@ -147,10 +150,11 @@ def _judge(
     model: Path,
     options: Options,
     kept: Kept,
+    category: Category | None = None,
 ) -> JudgedSet:
     """Judge `images` and write all files of a judged set, one process at a time."""
     with working_in(folder):
-        return _judge_alone(folder, decided, images, model, options, kept)
+        return _judge_alone(folder, decided, images, model, options, kept, category)
 
 
 def _judge_alone(
@@ -160,6 +164,7 @@ def _judge_alone(
     model: Path,
     options: Options,
     kept: Kept,
+    category: Category | None,
 ) -> JudgedSet:
     judge, _, finetuned = decided
     pixels = pixel_metrics(images, options.exact)
@@ -176,7 +181,7 @@ def _judge_alone(
             unknown += [index] if truth is None else []
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
-            row = score_row(images, index, verdict, judge.name)
+            row = score_row(images, index, verdict, judge.columns)
             if images.labels[index] >= 0:
                 row |= locate(places, verdict, truth)
             rows.append(row)
@@ -189,7 +194,9 @@ def _judge_alone(
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
     judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
-    finish_report(judged, gallery, decided, images)
+    command = command_by_hand(decided, model, options.folder, options.results)
+    moved = sliders(gallery, decided, command, category, kept) if gallery else None
+    finish_report(judged, images, gallery, decided, moved)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
     return judged
 

@@ -63,7 +63,7 @@ def images_of_table(path: Path) -> Found:
                 f"there is one) train, validation or test. Received: {row}"
             )
         name, *masks = (
-            _named(path.parent, x) for x in (row["path"], row.get("mask", "")) if x
+            name_in(path.parent, x) for x in (row["path"], row.get("mask", "")) if x
         )
         fault = _fault(path.parent, name, *masks)
         if fault:
@@ -94,8 +94,11 @@ def path_in_table(path: Path) -> str:
     return "" if "\\" in text or file_of(path) != path else text
 
 
-def _named(folder: Path, text: str) -> str:
-    r"""Return the name of a file that a table has as text, perhaps with "\"."""
+def name_in(folder: Path, text: str) -> str:
+    r"""Return the name of a file that a table has as text, perhaps with "\".
+
+    It is relative to a folder, or an absolute path if the file lies outside of it.
+    """
     inside = os.path.relpath(folder / text.replace("\\", "/"), folder)
     return (folder / inside).resolve().as_posix() if inside[:2] == ".." else inside
 

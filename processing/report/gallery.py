@@ -17,7 +17,7 @@ from processing.decoding.decode import resize
 from processing.errors import UserError
 from processing.files import temporary_path
 
-from .operating import areas_around, critical
+from .operating import Operating
 
 LARGEST = 768  # pixels, the longer side of a picture
 THUMBNAIL = 256  # pixels, the longer side of a thumbnail
@@ -95,8 +95,7 @@ class Gallery:
         self.folder = folder
         self.scale = scale
         self.embedded = embedded
-        self.areas = areas_around(min_area) if min_area else []
-        self.critical: list[str] = []  # of each image, at `areas`
+        self.operating = Operating(min_area) if min_area else None
         self.urls: list[dict[str, str]] = []
         self._held: list[dict[str, bytes]] = []
         self._bytes = 0
@@ -117,8 +116,8 @@ class Gallery:
             mask: (h, w) decided.
             truth: ground truth mask, of any size, or None.
         """
-        if self.areas:
-            self.critical.append(critical(anomaly_map, self.areas))
+        if self.operating:
+            self.operating.add(anomaly_map, (image.shape[0], image.shape[1]))
         dropped = (anomaly_map > self.scale.threshold) & ~mask
         pictures = draw(image, self.scale.paint(anomaly_map), mask, dropped, truth)
         self._bytes += sum(map(len, pictures.values()))
@@ -195,9 +194,9 @@ def draw(
     image = resize(image, *size)[..., ::-1]
     # Maps are as long as they were computed, in the proportions of their image.
     like_image = scaled(shape, min(LARGEST, max(painted.shape[:2])))
-    pictures = {"image": _jpeg(image), "map": _jpeg(_resized(painted, like_image))}
+    pictures = {"image": _jpeg(image), "map": _jpeg(resized(painted, like_image))}
     if max(size) > OWN_THUMBNAIL:
-        pictures["thumbnail"] = _jpeg(_resized(image, scaled(shape, THUMBNAIL)))
+        pictures["thumbnail"] = _jpeg(resized(image, scaled(shape, THUMBNAIL)))
     drawn = scaled(shape, OVERLAY)
     if mask.any() or dropped.any():
         pictures["mask"] = _overlay(mask, drawn, MASK_COLOUR, dropped)
@@ -212,7 +211,8 @@ def scaled(size: tuple[int, int], longest: int) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def _resized(pixels: npt.NDArray, size: tuple[int, int]) -> npt.NDArray:
+def resized(pixels: npt.NDArray, size: tuple[int, int]) -> npt.NDArray:
+    """Return an image (H, W, c) at another (h, w), for display."""
     smaller = size[0] < pixels.shape[0] or size[1] < pixels.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, size[::-1], interpolation=how))

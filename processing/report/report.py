@@ -33,7 +33,6 @@ OUTCOMES = {  # of (label, verdict)
 Result = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
 Curves = Mapping[str, np.ndarray]
-Critical = tuple[Sequence[int], Sequence[str]]
 
 
 def write_report(
@@ -44,7 +43,7 @@ def write_report(
     pictures: Sequence[Mapping[str, str]],
     scale: ColourScale,
     about: Mapping[str, Any],
-    critical: Critical = ((), ()),
+    operating: Mapping[str, Any] | None = None,
     paths: Sequence[str] = (),
 ) -> Path:
     """Write report.html and its plots as PNG; return the path of the report.
@@ -57,8 +56,10 @@ def write_report(
         pictures: of each row, `Gallery.urls`.
         scale: the colours of the maps.
         about: "title" such as "mvtec / bottle", "method" such as "mvtecCAE, ssim",
-            "run", and "score_threshold", the threshold in units of the scores.
-        critical: `Gallery.areas` and `Gallery.critical`; empty: no sliders.
+            "run", "score_threshold", the threshold in units of the scores, and
+            "promise", what the decision keeps in words, perhaps "".
+        operating: what the sliders need, see `methods.pipeline.by_hand.sliders`;
+            None: no sliders.
         paths: of each image, as a table names it; "" or none: no labels can be given.
     """
     lines = curve_plots(result, curves)
@@ -75,10 +76,13 @@ def write_report(
         "classes": class_table(result, rows),
         "certain": any(low == high for low, high in result["intervals_95"].values()),
         "scale": scale,
+        "coarse": sum(
+            small is not None for small in (operating or {}).get("small", [])
+        ),
         "beside": any(url.startswith(FOLDER) for url in _urls(pictures)),
         "data": {
             **gallery_data(result, rows, pictures, about["score_threshold"], paths),
-            "operating": operating_data(result, critical),
+            "operating": operating,
         },
     }
     write_text(folder / REPORT, render("report.html", content))
@@ -196,8 +200,8 @@ def score_plot(result: Result, rows: Rows, threshold: float) -> ScorePlot:
         {name: scores for name, scores in groups.items() if scores},
         threshold,
         "The threshold applies to each pixel of a map. An image is defective where a "
-        f"region above it has at least {count(result['min_area'], 'pixel')}, so one "
-        "beyond the line can still be good.",
+        "region above it has at least the minimum area, so one beyond the line can "
+        "still be good.",
     )
 
 
@@ -215,20 +219,6 @@ def class_table(result: Result, rows: Rows) -> dict[str, Any]:
         "rows": table,
         "undefined": result["undefined"],
         "kinds": METRICS,
-    }
-
-
-def operating_data(result: Result, critical: Critical) -> dict[str, Any] | None:
-    """Return what the sliders need, JSON-able; None where there are none."""
-    areas, thresholds = critical
-    if not areas:
-        return None
-    return {
-        "areas": areas,
-        "critical": thresholds,
-        "threshold": result["threshold"],
-        "min_area": result["min_area"],
-        "model": shlex.quote(str(result["model"])),
     }
 
 

@@ -2,13 +2,15 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import cv2
 import pytest
 
 from methods.cae.cae import CAE
+from methods.detector.model_file import read_record
 from methods.detector.results import FinetuningResult
 from methods.padim.padim import PaDiM
 from methods.pipeline import finetuning, testing
-from methods.pipeline.finetuning import choose_maps
+from methods.pipeline.finetuning import choose_maps, replaced
 from processing.decision.calibration import Rule
 from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
@@ -43,6 +45,23 @@ def test_a_result_is_in_force_once_all_is_written(model, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("finetuning_result.json"))
 
 
+def test_another_decision_of_a_name_is_told(model, caplog):
+    path, results = model
+    record = read_record(path)
+    options = finetuning.Options(rule=Rule(), results=results)
+    assert not replaced(record, options, "distance")
+    assert not replaced(record, replace(options, name="new"), "")
+    assert replaced(record, replace(options, folds=2), "distance").min_area == 2
+    by_hand = replace(options, rule=None, threshold=2.5, min_area=3)
+    with caplog.at_level("INFO"):
+        finetuning.finetune(path, by_hand)
+        finetuning.finetune(path, by_hand)
+    assert "replaced" not in caplog.text
+    with caplog.at_level("INFO"):
+        finetuning.finetune(path, replace(by_hand, threshold=3.0))
+    assert "replaced: distance_float64_by-hand, number 3 of" in caplog.text
+
+
 AGAIN = """
 import sys
 from methods.cli import finetune, test
@@ -72,6 +91,9 @@ def test_what_is_kept_gives_the_same_without_a_network(model, tmp_path):
         [sys.executable, "-c", AGAIN, model[0], tmp_path], check=True, timeout=100
     )
     assert [path.parent.name for path in tmp_path.rglob("mine/*.json")] == ["mine"]
+    for name in ("distance_float64", "mine"):  # of images that nothing judged anew
+        picture = cv2.imread(str(decision.parents[1] / name / "binding.png"))
+        assert picture.shape[1] == len(first.binding) * 328
     again = FinetuningResult.read(decision)
     own = {"id": first.id, "number": first.number, "created": first.created}
     assert again.number == 2
