@@ -19,6 +19,7 @@ from processing.data.dataset import Category, check_readable
 from processing.data.image_set import ImageSet
 from processing.data.listing import list_images
 from processing.data.survey import report
+from processing.data.table import TABLE
 from processing.files import (
     new_folder,
     remove_leftovers,
@@ -194,9 +195,10 @@ def _judge_alone(
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
     judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
-    command = command_by_hand(decided, model, options.folder, options.results)
+    whose = decided, model, options.folder, options.results
+    command, of_labels = command_by_hand(*whose), command_by_hand(*whose, TABLE)
     moved = sliders(gallery, decided, command, category, kept) if gallery else None
-    finish_report(judged, images, gallery, decided, moved)
+    finish_report(judged, images, gallery, decided, moved, of_labels)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
     return judged
 

@@ -91,8 +91,11 @@ def test_the_command_names_maps_and_images():
     )
     judge = Judge(detector, Decision(1, 1), "ssim", "uint8")
     decided = Decided(judge, training_record("own:Method"), finetuned)
-    command = command_by_hand(decided, Path("m.hdf5"), Path("cat"), Path("other"))
+    asked = decided, Path("m.hdf5"), Path("cat"), Path("other")
+    command = command_by_hand(*asked)
     assert command == (
         "python3 finetune.py -p m.hdf5 -a own:Method -d cat -m ssim -t uint8 --folds 5 "
         "--exclude 'train/good/a b.png' --results other"
     )
+    with_table = command_by_hand(*asked, "labels.csv").split(" --exclude")[0]
+    assert with_table == command.split(" --exclude")[0] + " --labels labels.csv"
