@@ -182,6 +182,11 @@ def promise_lines(result: "FinetuningResult") -> list[str]:
         lines.append(
             f"not kept:     {promise.asked:g} takes {promise.needed} images{without}"
         )
+    if result.labels:
+        lines.append(
+            f"labelled:     {result.labels}: rates and bounds are those of images "
+            "chosen like these"
+        )
     highest = [f"{name} ({score:.4g})" for name, score in result.binding.items()]
     if highest:
         lines.append(f"highest good: {', '.join(map(printable, highest))}")

@@ -89,11 +89,13 @@ def finish_report(
     gallery: Gallery | None,
     decided: Decided,
     operating: Mapping[str, Any] | None,
+    of_labels: str,
 ) -> None:
     """Write report.html of judged images.
 
     Without a gallery, what an earlier test left of a report is removed. `operating` is
-    what the sliders need, see `by_hand.sliders`.
+    what the sliders need, see `by_hand.sliders`, `of_labels` the command that decides
+    with a table of labels.
     """
     if gallery is None:
         remove_report(judged.folder)
@@ -105,7 +107,7 @@ def finish_report(
         judged.curves,
         gallery.urls,
         gallery.scale,
-        describe(decided),
+        {**describe(decided), "of_labels": of_labels},
         operating,
         [*map(path_in_table, images.paths)],
     )

@@ -19,6 +19,7 @@ from processing.data.dataset import Category, check_readable
 from processing.data.image_set import ImageSet
 from processing.data.listing import list_images
 from processing.data.survey import report
+from processing.data.table import TABLE
 from processing.files import (
     new_folder,
     remove_leftovers,
@@ -28,6 +29,7 @@ from processing.files import (
     write_text,
 )
 from processing.metrics.localisation import Localisation
+from processing.wording import count
 
 from .by_hand import command_by_hand, sliders
 from .evaluation import (
@@ -113,6 +115,12 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
         known = kept.known(images, judge.maps)
         readable = check_readable(images, options.skip_unreadable, known=known)
         log.info("decision: %s", described((path, finetuned)))
+        if finetuned.labels and not options.include_finetuning:
+            log.info(
+                "%s labelled or of one part with such: left out, so that metrics are "
+                "not those of decisions before (--include-finetuning takes all)",
+                count(len(finetuned.labels.test_files), "test image"),
+            )
         folder = options.results / record.run / "test" / path.name
         write_left_out(folder, images, readable)
         decided = Decided(judge, record, finetuned)
@@ -187,9 +195,10 @@ def _judge_alone(
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
     judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
-    command = command_by_hand(decided, model, options.folder, options.results)
+    whose = decided, model, options.folder, options.results
+    command, of_labels = command_by_hand(*whose), command_by_hand(*whose, TABLE)
     moved = sliders(gallery, decided, command, category, kept) if gallery else None
-    finish_report(judged, images, gallery, decided, moved)
+    finish_report(judged, images, gallery, decided, moved, of_labels)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
     return judged
 
