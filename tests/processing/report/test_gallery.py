@@ -74,7 +74,7 @@ def test_large_images_are_shrunk_and_get_a_thumbnail():
     nothing, painted = np.zeros((16, 16), bool), np.zeros((16, 16, 3), np.uint8)
     pictures = draw(image, painted, nothing, nothing, nothing)
     assert set(pictures) == {"image", "map", "thumbnail"}
-    assert decoded(pictures["image"]).shape == (307, LARGEST, 3)
+    assert decoded(pictures["image"]).shape == (256, LARGEST, 3)
     assert decoded(pictures["thumbnail"]).shape == (102, THUMBNAIL, 3)
 
 
