@@ -285,7 +285,9 @@
       tellCharts();
       find("#command").value = `${decision.command} --threshold ${limit} --min-area ${areas[place]}`;
       find("#promise").textContent = promise();
+      const before = page;
       update();
+      turn(Math.min(before, Math.max(0, Math.ceil(shown.length / PAGE) - 1)));
     }
 
     function promise() {

@@ -134,6 +134,20 @@ def test_many_pictures_are_files(image, tmp_path):
         assert decoded((folder / file).read_bytes()) is not None
 
 
+def test_small_maps_count_among_what_a_page_holds(image, tmp_path, rng):
+    anomaly_map, mask = rng.random((64, 64)), np.zeros((64, 64), bool)
+
+    def drawn(embedded, min_area):
+        scale = ColourScale.around(1, 0)
+        with Gallery(tmp_path, scale, embedded, min_area) as gallery:
+            gallery.add(image, anomaly_map, mask)
+        return gallery.urls[0].values()
+
+    pictures = sum(map(len, drawn(10**6, None)))
+    assert all(url.startswith("data:") for url in drawn(pictures, None))
+    assert all(url.startswith(FOLDER) for url in drawn(pictures, 1))
+
+
 def test_nothing_is_left_of_a_gallery_that_failed(image, tmp_path):
     folder = tmp_path / "report"
     kept = folder / FOLDER / "map/000000.jpg"
