@@ -1,10 +1,16 @@
 """Whole records for tests that look at a part of one."""
 
 from methods.detector.records import Splits, TrainingRecord
-from methods.detector.results import CONFUSION, FinetuningResult, TestResult
+from methods.detector.results import CONFUSION, FinetuningResult, Promise, TestResult
 from processing.metrics.names import METRICS
 
 RUN = "mvtec/bottle/{}/default/01-02-2026_00-00-00"
+
+PROMISE = Promise(
+    **{"good_images": 30, "false_alarms": 0, "false_alarm_bound": 0.0951},
+    **{"defective_images": 9, "misses": 1, "miss_bound": 0.429},
+    **{"asked": 0.01, "kept": False, "needed": 299},
+)
 
 
 def training_record(method, **changes):

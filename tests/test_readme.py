@@ -49,6 +49,7 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
     (tmp_path / "new_photos").symlink_to(samples / "washer/test/hole")
     (tmp_path / "new_product").symlink_to(samples / "washer")
     (tmp_path / "more_good_photos").symlink_to(samples / "washer/test/good")
+    (tmp_path / "labels.csv").write_text("path,label\nphotos/hole/000.png,good\n")
     ran, finetuned = 0, ""
     for command in commands("README.md"):
         program, *arguments = shlex.split(command)
@@ -75,7 +76,7 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
         main = MAINS.get(name) or importlib.import_module(MODULES.get(name, name)).main
         assert main(arguments) == 0
         ran += 1
-    assert ran == 21
+    assert ran == 22
     [program] = blocks("README.md", "python")
     scope = {"photos": np.zeros((2, 70, 90, 3), np.uint8)}
     exec(program.replace("model.hdf5", finetuned), scope)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 
@@ -206,6 +207,7 @@ def test_judges_new_images(trained, samples, monkeypatch, capsys, single, tmp_pa
     assert (newest / "segmentation/photo 1_seg.png").exists()
     page = (newest / "report.html").read_text(encoding="utf-8")
     assert f"of {1 if single else 2} image" in page
+    assert json.dumps(str(new / "photo 1.png")) in page  # to be labelled
 
 
 @pytest.mark.parametrize(
@@ -289,7 +291,7 @@ def test_without_defective_images(samples, trained, monkeypatch, tmp_path, capsy
 
 
 def test_resumed_run_ends_like_an_uninterrupted_one(
-    samples, short_epochs, monkeypatch, tmp_path
+    samples, short_epochs, monkeypatch, tmp_path, capsys
 ):
     """Stop after two of four epochs, as a kill would, and go on."""
     from methods.pipeline.run_folder import TrainingRun
@@ -309,6 +311,17 @@ def test_resumed_run_ends_like_an_uninterrupted_one(
         assert run(train.main, options, tmp_path, monkeypatch) == 130
     [stopped] = tmp_path.glob("stopped/samples/washer/mvtecCAE/ssim/*")
     assert not list(stopped.glob("*.hdf5"))
+    checkpoint = stopped / "checkpoint.h5"
+    whole = checkpoint.read_bytes()
+    with h5py.File(checkpoint, "a") as file:
+        state = json.loads(file.attrs["state"])
+        file.attrs["state"] = json.dumps({**state, "waiting": "x"})
+    assert run(train.main, ["--resume", stopped], tmp_path, monkeypatch) == 1
+    assert (
+        f"error: {checkpoint} is damaged: waiting: expected int. Received: 'x'\n"
+        in capsys.readouterr().err
+    )
+    checkpoint.write_bytes(whole)
     (stopped / ".checkpoint-half.h5").touch()  # as a kill while writing leaves it
     assert run(train.main, ["--resume", stopped], tmp_path, monkeypatch) == 0
     assert not list(stopped.glob("*checkpoint*"))

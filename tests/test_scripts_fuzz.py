@@ -98,6 +98,7 @@ CONTENTS = {
     "jpeg": JPEG,
     "film behind a jpeg": JPEG + b"ftyp" + bytes(300),
     "cut jpeg, whole jpeg": JPEG[:-300] + JPEG,
+    "cut jpeg with an end": JPEG[:-300] + b"\xff\xd9",
     "gif": pillow(EYE, "GIF"),
     "tiff": image(suffix=".tif"),
     "one pixel": image(shape=(1, 1)),

@@ -56,7 +56,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "coreset": {"PatchCore": 0.1},
     "patches": {"PatchCore": Derived("what --coreset makes")},
     "shots": {"fewshot, unified": 4},
-    "rotations": {"fewshot, unified": False},
+    "rotations": {"fewshot, unified": 1},
     "train": {"fewshot": False},
     "cluster": {"contrastive": "kmeans"},
     "preset": {"diffusion": "small"},

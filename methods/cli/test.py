@@ -20,7 +20,7 @@ from .parser import (
     place,
     run_command,
 )
-from .paths import SCRIPTS, check_testing, model_files
+from .paths import check_testing, model_files, program
 from .terminal import prepare_output, say
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def compare(
 
     models = model_files(options.path)
     failures = sweeps.over_models(
-        SCRIPTS / "test.py",
+        program("test"),
         models,
         arguments,
         options.results,

@@ -41,6 +41,7 @@ def command_by_hand(
     words += ["-m", judge.kind] if judge.kind != default else []
     words += ["-t", judge.dtype] if judge.dtype == "uint8" else []
     words += ["--folds", _folds(finetuned)] if _folds(finetuned) else []
+    words += ["--labels", finetuned.labels.path] if finetuned.labels else []
     words += ["--exclude", *finetuned.excluded] if finetuned.excluded else []
     words += ["--results", results] if results != Path("results") else []
     return shlex.join(map(str, words))
@@ -106,10 +107,14 @@ def known_images(
         all of them are known, such as after a rule on good images alone.
     """
     judge, record, finetuned = decided
-    options = Options(folds=_folds(finetuned), exclude=tuple(finetuned.excluded))
+    options = Options(
+        folds=_folds(finetuned),
+        labels=Path(finetuned.labels.path) if finetuned.labels else None,
+        exclude=tuple(finetuned.excluded),
+    )
     seed = judge.detector.method.seed
     try:
-        good, finetuning, folds = image_sets(category, record, seed, options)
+        good, finetuning, folds, _ = image_sets(category, record, seed, options)
     except UserError:  # some are gone
         return None
     settings = judge.detector, judge.kind, judge.dtype, False, areas[-1], kept

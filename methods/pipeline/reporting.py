@@ -11,6 +11,7 @@ from methods.detector.decisions import Decided
 from methods.detector.judge import Verdict
 from methods.detector.results import FinetuningResult, TestResult
 from processing.data.image_set import ANOMALOUS, ImageSet
+from processing.data.table import path_in_table
 from processing.decision.regions import BoolArray
 from processing.preprocessing.preparation import Preparation
 from processing.report.gallery import ColourScale, Gallery
@@ -98,13 +99,15 @@ def open_gallery(folder: Path, finetuned: FinetuningResult) -> Gallery:
 
 def finish_report(
     judged: JudgedSet,
+    images: ImageSet,
     gallery: Gallery | None,
     decided: Decided,
     operating: Mapping[str, Any] | None,
 ) -> None:
-    """Write report.html; without a gallery remove what an earlier test left of one.
+    """Write report.html of judged images.
 
-    `operating` is what the sliders need, see `by_hand.sliders`.
+    Without a gallery, what an earlier test left of a report is removed. `operating` is
+    what the sliders need, see `by_hand.sliders`.
     """
     if gallery is None:
         remove_report(judged.folder)
@@ -118,17 +121,19 @@ def finish_report(
         gallery.scale,
         describe(decided),
         operating,
+        [*map(path_in_table, images.paths)],
     )
 
 
 def describe(decided: Decided) -> dict[str, Any]:
     """Return `about` of `processing.report.report.write_report`."""
-    judge, record, _ = decided
+    judge, record, finetuned = decided
     return {
         "title": f"{record.dataset} / {record.category}",
         "method": f"{record.method}, {judge.detector.method.variant}",
         "run": record.run,
         "score_threshold": judge.score_threshold,
+        "promise": finetuned.promise.in_words() if finetuned.promise else "",
     }
 
 

@@ -105,7 +105,8 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
     detector, record, kept = load_kept(model, part, options.results)
     results = choose_results(record, *options.decided[1:])
     source = Path(record.folder)
-    category = detector.category(source, CACHE_BYTES, record.splits.test)
+    splits = record.splits
+    category = detector.category(source, CACHE_BYTES, splits.test, splits.labels)
     report(category.scan, options.skip_unreadable)
     for path, finetuned in results:
         images = unused(category.test, record, finetuned, options.include_finetuning)
@@ -176,7 +177,7 @@ def _judge_alone(
             unknown += [index] if truth is None else []
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
-            row = score_row(images, index, verdict, judge.name)
+            row = score_row(images, index, verdict, judge.columns)
             if images.labels[index] >= 0:
                 row |= locate(places, verdict, truth)
             rows.append(row)
@@ -191,7 +192,7 @@ def _judge_alone(
     judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
     command = command_by_hand(decided, model, options.folder, options.results)
     moved = sliders(gallery, decided, command, category, kept) if gallery else None
-    finish_report(judged, gallery, decided, moved)
+    finish_report(judged, images, gallery, decided, moved)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
     return judged
 
@@ -212,7 +213,7 @@ def _result(
         dtype=finetuned.dtype,
         **metrics,
         images=images,
-        finetuning_files=finetuned.finetuning_files,
+        finetuning_files=finetuned.test_files,
         seed=finetuned.seed,
         model=str(model),
         options=comparable(options),

@@ -196,9 +196,9 @@ def draw(
     image = resize(image, *size)[..., ::-1]
     # Maps are as long as they were computed, in the proportions of their image.
     like_image = scaled(shape, min(LARGEST, max(painted.shape[:2])))
-    pictures = {"image": _jpeg(image), "map": _jpeg(_resized(painted, like_image))}
+    pictures = {"image": _jpeg(image), "map": _jpeg(resized(painted, like_image))}
     if max(size) > OWN_THUMBNAIL:
-        pictures["thumbnail"] = _jpeg(_resized(image, scaled(shape, THUMBNAIL)))
+        pictures["thumbnail"] = _jpeg(resized(image, scaled(shape, THUMBNAIL)))
     drawn = scaled(shape, OVERLAY)
     if mask.any() or dropped.any():
         pictures["mask"] = _overlay(mask, drawn, MASK_COLOUR, dropped)
@@ -213,7 +213,8 @@ def scaled(size: tuple[int, int], longest: int) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def _resized(pixels: npt.NDArray, size: tuple[int, int]) -> npt.NDArray:
+def resized(pixels: npt.NDArray, size: tuple[int, int]) -> npt.NDArray:
+    """Return an image (H, W, c) at another (h, w), for display."""
     smaller = size[0] < pixels.shape[0] or size[1] < pixels.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, size[::-1], interpolation=how))

@@ -1,5 +1,6 @@
 """The report page of a judged set: report.html and its plots as PNG files."""
 
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from processing.data.tree import GOOD_NAMES
 from processing.files import write_text
 from processing.metrics.localisation import in_words
 from processing.metrics.names import METRICS
@@ -42,6 +44,7 @@ def write_report(
     scale: ColourScale,
     about: Mapping[str, Any],
     operating: Mapping[str, Any] | None = None,
+    paths: Sequence[str] = (),
 ) -> Path:
     """Write report.html and its plots as PNG; return the path of the report.
 
@@ -53,15 +56,18 @@ def write_report(
         pictures: of each row, `Gallery.urls`.
         scale: the colours of the maps.
         about: "title" such as "mvtec / bottle", "method" such as "mvtecCAE, ssim",
-            "run", and "score_threshold", the threshold in units of the scores.
+            "run", "score_threshold", the threshold in units of the scores, and
+            "promise", what the decision keeps in words, perhaps "".
         operating: what the sliders need, see `methods.pipeline.by_hand.sliders`;
             None: no sliders.
+        paths: of each image, as a table names it; "" or none: no labels can be given.
     """
     lines = curve_plots(result, curves)
     scores = score_plot(result, rows, about["score_threshold"])
     content = {
         "result": result,
         "about": about,
+        "model": shlex.quote(str(result["model"])),
         "written": datetime.now().strftime("%d %b %Y, %H:%M"),
         "verdict": verdict(result, rows),
         "where": in_words(result.get("localisation", {})),
@@ -75,7 +81,7 @@ def write_report(
         ),
         "beside": any(url.startswith(FOLDER) for url in _urls(pictures)),
         "data": {
-            **gallery_data(result, rows, pictures, about["score_threshold"]),
+            **gallery_data(result, rows, pictures, about["score_threshold"], paths),
             "operating": operating,
         },
     }
@@ -221,15 +227,18 @@ def gallery_data(
     rows: Rows,
     pictures: Sequence[Mapping[str, str]],
     threshold: float,
+    paths: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what the page's script shows of every image, JSON-able."""
     return {
         "threshold": threshold,
         "dropped": "too small or at border" if result["clear_border"] else "too small",
         "labelled": any(row["label"] for row in rows),
+        "good_names": sorted(GOOD_NAMES),
         "images": [
             {
                 "file": row["file"],
+                "path": path,
                 "class": row["class"],
                 "verdict": row["verdict"],
                 "label": row["label"],
@@ -241,6 +250,8 @@ def gallery_data(
                 "lost": row.get("registered") is False,
                 "pictures": kinds,
             }
-            for row, kinds in zip(rows, pictures, strict=True)
+            for row, kinds, path in zip(
+                rows, pictures, paths or [""] * len(rows), strict=True
+            )
         ],
     }

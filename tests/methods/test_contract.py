@@ -15,7 +15,7 @@ from processing.preprocessing.preparation import Preparation
 from tests.records import training_record
 
 NAMES = sorted(methods.METHODS)
-FEATURES = {"image_shape": (64, 64, 3), "weights": "imagenet", "levels": "stage3"}
+FEATURES = {"image_shape": (64, 96, 3), "weights": "imagenet", "levels": "stage3"}
 TRAINED = {
     "image_shape": (64, 64, 1),
     "epochs": 1,
@@ -121,13 +121,13 @@ def test_a_pasted_square_stands_out(name, fitted, samples):
     good = scan_category(samples / "washer", image_shape=method.image_shape).test
     images = next(good.subset([0, 1]).batches(2))
     pasted = images.copy()
-    pasted[:, 24:36, 20:32] = 1 - pasted[:, 24:36, 20:32].round()
+    pasted[:, 24:36, 68:80] = 1 - pasted[:, 24:36, 68:80].round()
     maps, scores = method.judge(pasted)
     assert (scores > method.judge(images)[1].max()).all()
     for anomaly_map in maps:
         row, column = np.unravel_index(anomaly_map.argmax(), anomaly_map.shape)
         assert 20 <= row < 40
-        assert 16 <= column < 36
+        assert 64 <= column < 84
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,6 +16,8 @@
   if (data.images.some((it) => it.lost)) {
     FILTERS.lost = ["Not registered", (it) => it.lost];
   }
+  const labels = labelling(data, make);
+  FILTERS.labelled = ["Labelled", labels.has];
   const ORDERS = {
     highest: (a, b) => b.score - a.score,
     lowest: (a, b) => a.score - b.score,
@@ -84,7 +86,7 @@
       make("span", { className: "panels" }, ...PANELS.map((kind) => panel(it, kind, false))));
     find(".panels", button).style.setProperty("--panels", PANELS.length);
     button.addEventListener("click", () => show(index));
-    return make("li", {}, button);
+    return make("li", {}, button, labels.controls(it));
   }
 
   function choice() {
@@ -153,6 +155,7 @@
     if (it.lost) facts.push(["registered", "no: judged as it was"]);
     find(".facts", dialog).replaceChildren(...facts.map(([name, value]) =>
       make("div", {}, make("dt", { textContent: name }), make("dd", {}, value))));
+    find(".label", dialog).replaceChildren(labels.controls(it));
     const panels = find(".panels", dialog);
     panels.style.setProperty("--panels", PANELS.length);
     panels.replaceChildren(...PANELS.map((kind) => enlarged(it, kind, panels)));
@@ -190,8 +193,11 @@
       if (event.target === dialog || "close" in event.target.dataset) dialog.close();
     });
     document.addEventListener("keydown", (event) => {
+      const typed = event.target.matches("input") || event.ctrlKey || event.metaKey;
+      if (typed || !dialog.open) return;
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (step && dialog.open) show(open + step);
+      if (step) show(open + step);
+      labels.press(event.key, shown[open]);
     });
   }
 
@@ -397,6 +403,7 @@
   }
 
   fillTools();
+  labels.begin();
   listen();
   document.querySelectorAll(".jump a").forEach(jump);
   document.querySelectorAll(".chart > svg").forEach(hover);

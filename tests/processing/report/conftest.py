@@ -26,6 +26,7 @@ ABOUT = {
     "method": "mvtecCAE, ssim",
     "run": "mvtec/bottle/mvtecCAE/ssim/01-01-2026_00-00-00",
     "score_threshold": 0.5,
+    "promise": "at most 9.5% false alarms",
 }
 VERSIONS = {"python": "3.11.2", "keras": "3.15.0"}
 
