@@ -137,7 +137,10 @@ def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
         assert mask.shape == (64, 64)
         assert set(np.unique(mask)) <= {0, 255}
         assert mask.any() == (row["verdict"] == "defective")
-        assert (outputs / "segmentation" / f"{stem}_overlay.png").exists()
+        looked_at = "defective" in (row["verdict"], row["label"])
+        for kind in ("overlay", "heatmap"):
+            path = outputs / "segmentation" / f"{stem}_{kind}.png"
+            assert path.exists() == looked_at
     table = (outputs / "classification.txt").read_text()
     assert table.startswith("min_area = ")
     assert len(table.splitlines()) == len(rows) + 3
@@ -201,7 +204,7 @@ def test_judges_new_images(trained, samples, monkeypatch, capsys, single, tmp_pa
     with (newest / "scores.csv").open() as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}
     assert set(rows) == ({"photo 1.png"} if single else {"photo 0.png", "photo 1.png"})
-    assert (newest / "segmentation/photo 1_overlay.png").exists()
+    assert (newest / "segmentation/photo 1_seg.png").exists()
     page = (newest / "report.html").read_text(encoding="utf-8")
     assert f"of {1 if single else 2} image" in page
     assert json.dumps(str(new / "photo 1.png")) in page  # to be labelled

@@ -48,6 +48,7 @@ from .reporting import (
     JudgedSet,
     Pictures,
     classification,
+    colours,
     finish_report,
     open_gallery,
 )
@@ -65,7 +66,7 @@ class Options:
 
     Attributes:
         images: folder or file of unlabelled images; None for the category's test set.
-        save: write decided masks and overlays.
+        save: write decided masks, overlays and heat maps.
         kind: only decisions made on these maps.
         dtype: only decisions made on maps of this type.
         decision: which of these, see `decisions.choose_results`.
@@ -171,7 +172,9 @@ def _judge_alone(
     pixels = pixel_metrics(images, options.exact)
     gallery = open_gallery(folder, finetuned) if options.report else None
     overlays = folder / "segmentation" if options.save else None
-    pictures = Pictures(images, judge.detector.preparation, gallery, overlays)
+    pictures = Pictures(
+        images, judge.detector.preparation, colours(finetuned), gallery, overlays
+    )
     places = Localisation()
     rows: list[Row] = []
     regions: list[Row] = []
