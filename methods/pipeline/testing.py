@@ -39,6 +39,7 @@ from .evaluation import (
     pixel_metrics,
     warn_of_masks,
 )
+from .false_regions import FalseRegions
 from .finetuning import CACHE_BYTES
 from .judging import REGIONS, region_rows, score_row, write_left_out
 from .reporting import (
@@ -159,7 +160,7 @@ def _judge_alone(
     gallery = open_gallery(folder, finetuned) if options.report else None
     overlays = folder / "segmentation" if options.save else None
     pictures = Pictures(images, judge.detector.preparation, gallery, overlays)
-    places = Localisation()
+    places, false = Localisation(), FalseRegions(images, judge.detector.preparation)
     rows: list[Row] = []
     regions: list[Row] = []
     unknown: list[int] = []
@@ -169,6 +170,7 @@ def _judge_alone(
             unknown += [index] if truth is None else []
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
+            false.add(index, verdict, truth)
             row = score_row(images, index, verdict, judge.columns)
             if images.labels[index] >= 0:
                 row |= locate(places, verdict, truth)
@@ -181,7 +183,8 @@ def _judge_alone(
     write_table(folder / "scores.csv", rows)
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
-    judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
+    hint, curves = false.write(folder), metric_curves(rows, pixels)
+    judged = JudgedSet(folder, result, rows, curves, hint)
     finish_report(judged, gallery, decided)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
     return judged
