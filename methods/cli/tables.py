@@ -39,6 +39,8 @@ def print_metrics(judged: "JudgedSet") -> None:
     )
     if where := in_words(result.localisation):
         print(f"where: {where}")
+    if judged.hint:
+        say(f"hint:  {judged.hint}")
     for line in metric_lines(result):
         say(line)
     say(f"results: {judged.folder}")

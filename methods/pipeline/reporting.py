@@ -33,12 +33,14 @@ class JudgedSet:
         curves: (k, 2) float, k <= 1000, without those that are undefined:
             image_roc and pixel_roc (FPR, TPR), image_pr and pixel_pr (recall,
             precision), pro (FPR, mean region overlap).
+        hint: at what would leave out false regions, if they gather; else "".
     """
 
     folder: Path
     result: TestResult
     rows: list[Row]
     curves: dict[str, np.ndarray]
+    hint: str = ""
 
 
 class Pictures:

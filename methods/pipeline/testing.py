@@ -42,6 +42,7 @@ from .evaluation import (
     pixel_metrics,
     warn_of_masks,
 )
+from .false_regions import FalseRegions
 from .finetuning import CACHE_BYTES
 from .judging import REGIONS, region_rows, score_row, write_left_out
 from .reporting import (
@@ -175,7 +176,7 @@ def _judge_alone(
     pictures = Pictures(
         images, judge.detector.preparation, colours(finetuned), gallery, overlays
     )
-    places = Localisation()
+    places, false = Localisation(), FalseRegions(images, judge.detector.preparation)
     rows: list[Row] = []
     regions: list[Row] = []
     unknown: list[int] = []
@@ -185,6 +186,7 @@ def _judge_alone(
             unknown += [index] if truth is None else []
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
+            false.add(index, verdict, truth)
             row = score_row(images, index, verdict, judge.columns)
             if images.labels[index] >= 0:
                 row |= locate(places, verdict, truth)
@@ -197,7 +199,8 @@ def _judge_alone(
     write_table(folder / "scores.csv", rows)
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
-    judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
+    hint, curves = false.write(folder), metric_curves(rows, pixels)
+    judged = JudgedSet(folder, result, rows, curves, hint)
     whose = decided, model, options.folder, options.results
     command, of_labels = command_by_hand(*whose), command_by_hand(*whose, TABLE)
     moved = sliders(gallery, decided, command, category, kept) if gallery else None

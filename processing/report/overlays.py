@@ -34,6 +34,19 @@ def overlay(
     return result
 
 
+def outlined(
+    picture: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint8]:
+    """Return an RGB picture (h, w, 3) with the outline of a region, white on black."""
+    result = np.array(picture)
+    outlines, _ = cv2.findContours(
+        region.astype("uint8"), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    for colour, width in ((0, 3), (255, 1)):
+        cv2.drawContours(result, outlines, -1, (colour,) * 3, width)
+    return result
+
+
 def write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
     """Write grey (h, w) or RGB (h, w, 3) pixels atomically."""
     if pixels.ndim == 3:
