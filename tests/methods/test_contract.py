@@ -189,7 +189,7 @@ def test_what_a_mask_hides_is_not_scored(name, blank, fitted, rng):
     left = f"{width // 2},{height // 2},{width // 2},{height // 2}"
     how = {"mask": left, "blank": blank, "arrays": {"mask": mask}}
     detector = Detector(method, Preparation((height, width), channels, **how))
-    plain = (255 * batch_for(method, rng, 2)).astype(np.uint8)
+    plain = (255 * batch_for(method, rng, 1)).astype(np.uint8)
     painted = plain.copy()
     painted[:, -height // 3 :, -width // 3 :] = (255, 0, 0)[:channels]
     [before] = detector.judge_arrays(list(plain))
