@@ -109,13 +109,18 @@ def defaults(option: str) -> dict[str, Any]:
     }
 
 
+def shown(value: Any) -> str:
+    """Return a default as help writes it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def wording(option: str) -> str:
     """Return what help says of the default of an option; of a switch, nothing."""
     texts: list[str] = []
     for names, value in DEFAULTS[option].items():
         if value is False:
             return ""
-        text = f"{value:g}" if isinstance(value, float) else str(value)
+        text = shown(value)
         shared = names in GROUPS or ", " in names
         if len(DEFAULTS[option]) > 1 and not (shared and not texts):
             text += f"{',' * (',' in text)} for {names}"

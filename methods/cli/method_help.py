@@ -3,16 +3,15 @@
 import argparse
 import ast
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from methods import METHODS, canonical_name
 from processing.errors import UsageError
 
-from .defaults import defaults, wording
+from .defaults import DEFAULTS, defaults, shown, wording
 from .method_list import SUMMARIES
+from .own_methods import source_file
 
-PACKAGES = Path(__file__).parents[2]  # the folder of `methods`
 MOST = {"size", "mask", "register", "tile", "loss", "backbone", "epochs", "seed"}
 ALL = "all"
 
@@ -57,33 +56,23 @@ def narrow(parser: argparse.ArgumentParser, name: str | None) -> None:
     else:
         parser.epilog = f"--help METHOD shows more, --help {ALL} all options."
     for action in parser._actions:
-        known = _defaults(action.dest)
-        if known is None:
+        if action.dest not in DEFAULTS:
             continue
+        known = defaults(action.dest)
         if method not in known and (method or action.dest not in MOST):
             action.help = argparse.SUPPRESS
         elif method and known[method] is not False:
             text = str(action.help).removesuffix(wording(action.dest))
-            action.help = f"{text}; default: {_shown(known[method])}"
+            action.help = f"{text}; default: {shown(known[method])}"
 
 
 def description(method: str) -> str:
     """Return what a method of ours is, in the words of its class."""
     module, _, attribute = METHODS[method].rpartition(".")
-    source = PACKAGES.joinpath(*module.split(".")).with_suffix(".py").read_text("utf-8")
-    nodes = [x for x in ast.parse(source).body if isinstance(x, ast.ClassDef)]
-    [text] = [ast.get_docstring(x) for x in nodes if x.name == attribute]
+    file = source_file(module)
+    assert file is not None  # it is ours
+    nodes = ast.parse(file.read_bytes()).body
+    classes = [x for x in nodes if isinstance(x, ast.ClassDef)]
+    [text] = [ast.get_docstring(x) for x in classes if x.name == attribute]
     first = str(text).partition("\n\nArgs:")[0]
     return f"{method}: {SUMMARIES[method][0]}. {first}"
-
-
-def _defaults(option: str) -> dict[str, Any] | None:
-    """Return the defaults of an option of methods by their names; None of others."""
-    try:
-        return defaults(option)
-    except KeyError:
-        return None
-
-
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -39,6 +39,8 @@ def print_metrics(judged: "JudgedSet") -> None:
     )
     if where := in_words(result.localisation):
         print(f"where: {where}")
+    if judged.hint:
+        say(f"hint:  {judged.hint}")
     for line in metric_lines(result):
         say(line)
     say(f"results: {judged.folder}")
@@ -181,6 +183,11 @@ def promise_lines(result: "FinetuningResult") -> list[str]:
         without = "" if conformal else " without one"
         lines.append(
             f"not kept:     {promise.asked:g} takes {promise.needed} images{without}"
+        )
+    if result.labels:
+        lines.append(
+            f"labelled:     {result.labels}: rates and bounds are those of images "
+            "chosen like these"
         )
     highest = [f"{name} ({score:.4g})" for name, score in result.binding.items()]
     if highest:

@@ -67,7 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
     add = add_results(parser).add_argument
     help_ = "metrics of pixels from all scores, kept in memory, instead of bins"
     add("--exact", action="store_true", help=help_)
-    add("-s", "--save", action="store_true", help="write decided masks and overlays")
+    help_ = "write decided masks, and of images that are defective or called so also "
+    help_ += "overlays and heat maps"
+    add("-s", "--save", action="store_true", help=help_)
     help_ = "write no report.html and none of its pictures"
     add("--no-report", dest="report", action="store_false", help=help_)
     return parser

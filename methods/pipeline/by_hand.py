@@ -23,17 +23,23 @@ Known = dict[str, list[str]]
 
 
 def command_by_hand(
-    decided: Decided, model: Path, category: Path | None, results: Path
+    decided: Decided,
+    model: Path,
+    category: Path | None,
+    results: Path,
+    table: str = "",
 ) -> str:
-    """Return the command that decides by hand, but for its threshold and area.
+    """Return the command that decides on the same maps, but for threshold and area.
 
     Args:
         decided: a decision on the same maps and from the same images.
         model: its file.
         category: as the user named it, if at all.
         results: root of the results.
+        table: of labels, in the place of that of the decision.
     """
     judge, record, finetuned = decided
+    table = table or (finetuned.labels.path if finetuned.labels else "")
     words: list[Any] = ["python3", "finetune.py", "-p", model]
     words += ["-a", record.method] if ":" in record.method else []
     words += ["-d", category] if category else []
@@ -41,7 +47,7 @@ def command_by_hand(
     words += ["-m", judge.kind] if judge.kind != default else []
     words += ["-t", judge.dtype] if judge.dtype == "uint8" else []
     words += ["--folds", _folds(finetuned)] if _folds(finetuned) else []
-    words += ["--labels", finetuned.labels.path] if finetuned.labels else []
+    words += ["--labels", table] if table else []
     words += ["--exclude", *finetuned.excluded] if finetuned.excluded else []
     words += ["--results", results] if results != Path("results") else []
     return shlex.join(map(str, words))
@@ -114,8 +120,10 @@ def known_images(
     )
     seed = judge.detector.method.seed
     try:
-        good, finetuning, folds, _ = image_sets(category, record, seed, options)
+        good, finetuning, folds, labels = image_sets(category, record, seed, options)
     except UserError:  # some are gone
+        return None
+    if labels != finetuned.labels:  # the table is another one by now
         return None
     settings = judge.detector, judge.kind, judge.dtype, False, areas[-1], kept
     of_good = Curves(*settings, folds).kept_of(good)

@@ -40,7 +40,7 @@ from .curves import Curves
 from .evidence import Evidence
 from .folds import Folds
 from .judging import without
-from .labels import with_labels
+from .labels import report_labels, with_labels
 from .run_folder import comparable
 from .splitting import named
 
@@ -143,6 +143,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     category = detector.category(folder, CACHE_BYTES, splits.test, splits.labels)
     report(category.scan, options.skip_unreadable)
     good_images, finetuning, folds, labels = image_sets(category, record, seed, options)
+    report_labels(labels)
     of_good, curves = Curves(*settings, folds), Curves(*settings)
     good_images = of_good.readable(good_images, options.skip_unreadable)
     finetuning = curves.readable(finetuning, options.skip_unreadable)

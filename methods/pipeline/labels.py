@@ -139,7 +139,6 @@ def with_labels(
         contradicted=_contradicted(given, splits),
         test_files=_set_apart(given, category.test),
     )
-    _report(record)
     bad = [x for x in given if not x.good]
     return Labelled(
         _exchanged(good, bad, new), _exchanged(finetuning, given, searched), record
@@ -198,20 +197,23 @@ def _set_apart(given: Sequence[Given], test: ImageSet) -> list[str]:
     return [name for name, group in pairs if group in groups]
 
 
-def _report(labels: Labels) -> None:
-    """Say what the labels change."""
+def report_labels(labels: Labels | None) -> None:
+    """Say what labels change of a decision, if there are any."""
+    if not labels:
+        return
     log.info(
-        "labels: %d good and %d defective images, %d corrected; %d do not count, for "
-        "the model learned from them",
+        "labels: %d good and %d defective images count, %d are corrected",
         labels.good,
         labels.defective,
         labels.corrected,
-        labels.learned,
     )
+    if labels.learned:
+        images = count(labels.learned, "labelled image")
+        log.info("%s left out, for the model learned from them", images)
     if names := labels.contradicted:
         log.warning(
             "warning: the model was trained with %s that the labels contradict (%s): "
-            "train it anew without them",
+            "train.py --labels trains one without them",
             count(len(names), "image"),
             printable(some(names)),
         )

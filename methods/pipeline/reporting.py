@@ -10,7 +10,7 @@ import numpy as np
 from methods.detector.decisions import Decided
 from methods.detector.judge import Verdict
 from methods.detector.results import FinetuningResult, TestResult
-from processing.data.image_set import ImageSet
+from processing.data.image_set import ANOMALOUS, ImageSet
 from processing.data.table import path_in_table
 from processing.decision.regions import BoolArray
 from processing.preprocessing.preparation import Preparation
@@ -33,12 +33,14 @@ class JudgedSet:
         curves: (k, 2) float, k <= 1000, without those that are undefined:
             image_roc and pixel_roc (FPR, TPR), image_pr and pixel_pr (recall,
             precision), pro (FPR, mean region overlap).
+        hint: at what would leave out false regions, if they gather; else "".
     """
 
     folder: Path
     result: TestResult
     rows: list[Row]
     curves: dict[str, np.ndarray]
+    hint: str = ""
 
 
 class Pictures:
@@ -47,6 +49,7 @@ class Pictures:
     Args:
         images: that are judged.
         preparation: of these images.
+        scale: of the maps.
         gallery: of the report, or None.
         overlays: folder, or None.
     """
@@ -55,32 +58,45 @@ class Pictures:
         self,
         images: ImageSet,
         preparation: Preparation,
+        scale: ColourScale,
         gallery: Gallery | None,
         overlays: Path | None,
     ):
         self.images = images
         self.preparation = preparation
+        self.scale = scale
         self.gallery = gallery
         self.overlays = overlays
         self.names = picture_names(images.names)
 
     def draw(self, index: int, verdict: Verdict, truth: BoolArray | None) -> None:
-        """Draw an image with the verdict on it; `truth` is its mask, if known."""
+        """Draw an image with the verdict on it; `truth` is its mask, if known.
+
+        Overlays have no copies of what is good and was called good.
+        """
         if not (self.gallery or self.overlays):
             return
         image = self.preparation.picture(self.images.paths[index])
         if self.gallery:
             self.gallery.add(image, verdict.decided_map, verdict.mask, truth)
         if self.overlays:
-            write_overlay(self.overlays, self.names[index], image, verdict.mask)
+            looked_at = verdict.defective or self.images.labels[index] == ANOMALOUS
+            painted = self.scale.paint(verdict.decided_map) if looked_at else None
+            write_overlay(
+                self.overlays, self.names[index], image, verdict.mask, painted
+            )
+
+
+def colours(finetuned: FinetuningResult) -> ColourScale:
+    """Return the colours of maps, chosen by a finetuning result."""
+    # Results of earlier versions have no level of good images.
+    return ColourScale.around(finetuned.threshold, finetuned.good_level)
 
 
 def open_gallery(folder: Path, finetuned: FinetuningResult) -> Gallery:
-    """Return the gallery of a report, its colours chosen by a finetuning result."""
-    # Results of earlier versions have no level of good images.
-    scale = ColourScale.around(finetuned.threshold, finetuned.good_level)
+    """Return the gallery of a report."""
     min_area = None if finetuned.clear_border else finetuned.min_area
-    return Gallery(folder, scale, min_area=min_area)
+    return Gallery(folder, colours(finetuned), min_area=min_area)
 
 
 def finish_report(
@@ -89,11 +105,13 @@ def finish_report(
     gallery: Gallery | None,
     decided: Decided,
     operating: Mapping[str, Any] | None,
+    of_labels: str,
 ) -> None:
     """Write report.html of judged images.
 
     Without a gallery, what an earlier test left of a report is removed. `operating` is
-    what the sliders need, see `by_hand.sliders`.
+    what the sliders need, see `by_hand.sliders`, `of_labels` the command that decides
+    with a table of labels.
     """
     if gallery is None:
         remove_report(judged.folder)
@@ -105,7 +123,7 @@ def finish_report(
         judged.curves,
         gallery.urls,
         gallery.scale,
-        describe(decided),
+        {**describe(decided), "of_labels": of_labels},
         operating,
         [*map(path_in_table, images.paths)],
     )

@@ -19,6 +19,7 @@ from processing.data.dataset import Category, check_readable
 from processing.data.image_set import ImageSet
 from processing.data.listing import list_images
 from processing.data.survey import report
+from processing.data.table import TABLE
 from processing.files import (
     new_folder,
     remove_leftovers,
@@ -28,6 +29,7 @@ from processing.files import (
     write_text,
 )
 from processing.metrics.localisation import Localisation
+from processing.wording import count
 
 from .by_hand import command_by_hand, sliders
 from .evaluation import (
@@ -40,12 +42,14 @@ from .evaluation import (
     pixel_metrics,
     warn_of_masks,
 )
+from .false_regions import FalseRegions
 from .finetuning import CACHE_BYTES
 from .judging import REGIONS, region_rows, score_row, write_left_out
 from .reporting import (
     JudgedSet,
     Pictures,
     classification,
+    colours,
     finish_report,
     open_gallery,
 )
@@ -63,7 +67,7 @@ class Options:
 
     Attributes:
         images: folder or file of unlabelled images; None for the category's test set.
-        save: write decided masks and overlays.
+        save: write decided masks, overlays and heat maps.
         kind: only decisions made on these maps.
         dtype: only decisions made on maps of this type.
         decision: which of these, see `decisions.choose_results`.
@@ -113,6 +117,12 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
         known = kept.known(images, judge.maps)
         readable = check_readable(images, options.skip_unreadable, known=known)
         log.info("decision: %s", described((path, finetuned)))
+        if finetuned.labels and not options.include_finetuning:
+            log.info(
+                "%s labelled or of one part with such: left out, so that metrics are "
+                "not those of decisions before (--include-finetuning takes all)",
+                count(len(finetuned.labels.test_files), "test image"),
+            )
         folder = options.results / record.run / "test" / path.name
         write_left_out(folder, images, readable)
         decided = Decided(judge, record, finetuned)
@@ -163,8 +173,10 @@ def _judge_alone(
     pixels = pixel_metrics(images, options.exact)
     gallery = open_gallery(folder, finetuned) if options.report else None
     overlays = folder / "segmentation" if options.save else None
-    pictures = Pictures(images, judge.detector.preparation, gallery, overlays)
-    places = Localisation()
+    pictures = Pictures(
+        images, judge.detector.preparation, colours(finetuned), gallery, overlays
+    )
+    places, false = Localisation(), FalseRegions(images, judge.detector.preparation)
     rows: list[Row] = []
     regions: list[Row] = []
     unknown: list[int] = []
@@ -174,6 +186,7 @@ def _judge_alone(
             unknown += [index] if truth is None else []
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
+            false.add(index, verdict, truth)
             row = score_row(images, index, verdict, judge.columns)
             if images.labels[index] >= 0:
                 row |= locate(places, verdict, truth)
@@ -186,10 +199,12 @@ def _judge_alone(
     write_table(folder / "scores.csv", rows)
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
-    judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
-    command = command_by_hand(decided, model, options.folder, options.results)
+    hint, curves = false.write(folder), metric_curves(rows, pixels)
+    judged = JudgedSet(folder, result, rows, curves, hint)
+    whose = decided, model, options.folder, options.results
+    command, of_labels = command_by_hand(*whose), command_by_hand(*whose, TABLE)
     moved = sliders(gallery, decided, command, category, kept) if gallery else None
-    finish_report(judged, images, gallery, decided, moved)
+    finish_report(judged, images, gallery, decided, moved, of_labels)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
     return judged
 

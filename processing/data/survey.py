@@ -136,7 +136,7 @@ class Survey:
         if directions.differ(good_images):
             yield (
                 "good images show the part in different directions: see --register, "
-                "or --rotations of fewshot and unified"
+                "or --rotations 8 of fewshot and unified"
             )
         if self.masks:
             yield from self._mask_warnings(groups)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
@@ -14,8 +13,8 @@ from processing.decision.decision import Decision
 from processing.decoding.decode import resize_mask
 from processing.wording import printable
 
-from .gallery import ColourScale, Mask, Pixels, resized, scaled
-from .overlays import overlay, write_png
+from .gallery import ColourScale, Pixels, resized, scaled
+from .overlays import outlined, overlay, write_png
 
 SIDE, LINE, GAP = 320, 18, 8  # pixels: the longer side of a picture, a line of text
 LETTERS = 46  # of a name that fit above it
@@ -60,21 +59,10 @@ def _column(image: BindingImage, decision: Decision, scale: ColourScale) -> Pixe
     marked, binding = (resize_mask(mask, *size) for mask in masks)
     picture = overlay(resized(image.picture, size), marked)
     painted = resized(scale.paint(image.decided_map), size)[..., ::-1]
-    parts = [_outlined(part, binding) for part in (picture, painted)]
+    parts = [outlined(part, binding) for part in (picture, painted)]
     wide = ((0, GAP), (0, SIDE - size[1]), (0, 0))
     padded = [np.pad(part, wide, constant_values=255) for part in parts]
     return np.concatenate([_text(image), *padded])
-
-
-def _outlined(picture: Pixels, region: Mask) -> Pixels:
-    """Return a picture with the outline of a region, white on black."""
-    outlined = np.ascontiguousarray(picture)
-    outlines, _ = cv2.findContours(
-        region.astype("uint8"), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    for colour, width in ((0, 3), (255, 1)):
-        cv2.drawContours(outlined, outlines, -1, (colour,) * 3, width)
-    return outlined
 
 
 def _text(image: BindingImage) -> Pixels:

@@ -19,12 +19,12 @@ from processing.files import temporary_path
 
 from .operating import Operating
 
-LARGEST = 768  # pixels, the longer side of a picture
+LARGEST = 640  # pixels, the longer side of a picture
 THUMBNAIL = 256  # pixels, the longer side of a thumbnail
 OWN_THUMBNAIL = 384  # up to this many pixels a picture is its own thumbnail
-EMBEDDED = 15 * 2**20  # bytes of pictures that a report holds itself, 4/3 as base64
+EMBEDDED = 14_000_000  # bytes of pictures and maps that a report holds, as base64
 FOLDER = "report_files"
-QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 85]
+QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]
 MASK_COLOUR = (255, 96, 0)
 TRUTH_COLOUR = (0, 214, 170)
 OVERLAY = 512  # pixels, the longer side of drawn regions
@@ -80,7 +80,8 @@ class Gallery:
     Args:
         folder: where the report will be.
         scale: of the maps.
-        embedded: bytes of pictures to hold in memory at most.
+        embedded: bytes of pictures and small maps to put into the report at most, as
+            base64; pictures of more images become files.
         min_area: of the decision, to judge at other thresholds and areas, too; None
             where that is not possible, as borders are cleared.
     """
@@ -120,9 +121,10 @@ class Gallery:
             self.operating.add(anomaly_map, (image.shape[0], image.shape[1]))
         dropped = (anomaly_map > self.scale.threshold) & ~mask
         pictures = draw(image, self.scale.paint(anomaly_map), mask, dropped, truth)
-        self._bytes += sum(map(len, pictures.values()))
+        self._bytes += sum(4 * (len(data) + 2) // 3 for data in pictures.values())
         self._held.append(pictures)
-        if self._bytes > self.embedded:
+        maps = self.operating.bytes if self.operating else 0
+        if self._bytes + maps > self.embedded:
             self._spill()
 
     def __enter__(self) -> "Gallery":

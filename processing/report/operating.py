@@ -13,7 +13,7 @@ from processing.decision.regions import AreaCurve, area_curve
 SMALLEST_STEPS = 40  # pixels: up to this area each is offered, beyond in steps
 LARGEST_AREA = 4  # the part of a map that an area is at most, as of searches
 LONGEST = 128  # pixels, the longer side of a small map
-SMALL_MAPS = 3 * 2**20  # bytes of small maps that a report holds, as base64
+SMALL_MAPS = 3_000_000  # bytes of small maps that a report holds, as base64
 
 
 class Operating:
@@ -26,6 +26,7 @@ class Operating:
         areas: pixels, ascending, that the page offers; `min_area` is one of them.
         critical: of each image, see `critical_thresholds`.
         small: of each image, see `small_map`; None from the one on that is too many.
+        bytes: of all small maps.
     """
 
     def __init__(self, min_area: int):
@@ -33,7 +34,7 @@ class Operating:
         self.areas: list[int] = []
         self.critical: list[str] = []
         self.small: list[dict[str, Any] | None] = []
-        self._room = SMALL_MAPS
+        self.bytes = 0
 
     def add(self, anomaly_map: npt.NDArray[Any], shape: tuple[int, int]) -> None:
         """Add the next image, of `shape` (H, W), with its map (h, w).
@@ -45,8 +46,8 @@ class Operating:
             self.areas = areas_around(self.min_area, anomaly_map.size // LARGEST_AREA)
         curve = area_curve(anomaly_map)
         self.critical.append(critical_thresholds(curve, self.areas))
-        small = small_map(anomaly_map, shape) if self._room > 0 else None
-        self._room -= len(small["url"]) if small else 0
+        small = small_map(anomaly_map, shape) if self.bytes < SMALL_MAPS else None
+        self.bytes += len(small["url"]) if small else 0
         self.small.append(small)
 
 

@@ -1,6 +1,5 @@
 """The report page of a judged set: report.html and its plots as PNG files."""
 
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -56,8 +55,9 @@ def write_report(
         pictures: of each row, `Gallery.urls`.
         scale: the colours of the maps.
         about: "title" such as "mvtec / bottle", "method" such as "mvtecCAE, ssim",
-            "run", "score_threshold", the threshold in units of the scores, and
-            "promise", what the decision keeps in words, perhaps "".
+            "run", "score_threshold", the threshold in units of the scores, "promise",
+            what the decision keeps in words, perhaps "", and "of_labels", the command
+            that decides with labels.csv.
         operating: what the sliders need, see `methods.pipeline.by_hand.sliders`;
             None: no sliders.
         paths: of each image, as a table names it; "" or none: no labels can be given.
@@ -67,7 +67,6 @@ def write_report(
     content = {
         "result": result,
         "about": about,
-        "model": shlex.quote(str(result["model"])),
         "written": datetime.now().strftime("%d %b %Y, %H:%M"),
         "verdict": verdict(result, rows),
         "where": in_words(result.get("localisation", {})),

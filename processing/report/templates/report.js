@@ -291,7 +291,8 @@
       tellCharts();
       find("#command").value = `${decision.command} --threshold ${limit} --min-area ${areas[place]}`;
       find("#promise").textContent = promise();
-      update();
+      shown = choice();
+      turn(Math.min(page, Math.max(0, Math.ceil(shown.length / PAGE) - 1)));
     }
 
     function promise() {
@@ -308,6 +309,7 @@
     // Moves head, filters and the table of classes.
     function tell() {
       document.body.classList.toggle("moved", moved !== null);
+      find(".operating .back").disabled = !moved;
       const counts = countOutcomes(data.images), parts = [];
       if (counts.bad) parts.push(`Found ${counts.found.toLocaleString("en")} of ${plural(counts.bad, "defect")}`);
       if (counts.good) parts.push(`${plural(counts.alarms, "false alarm")} on ${plural(counts.good, "good image")}`);
@@ -370,7 +372,9 @@
       Number.isFinite(field.valueAsNumber) ? field.valueAsNumber : limit, place));
     areaSlider.addEventListener("input", () => set(limit, areaSlider.valueAsNumber));
     area.addEventListener("change", () => set(limit, area.value ? nearest(area.valueAsNumber) : place));
-    find("#back").addEventListener("click", () => set(threshold, home));
+    for (const back of document.querySelectorAll(".back")) {
+      back.addEventListener("click", () => set(threshold, home));
+    }
     find("#copy").addEventListener("click", () => {
       find("#command").select();
       document.execCommand("copy"); // pages of files have no clipboard API everywhere

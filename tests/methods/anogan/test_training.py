@@ -54,7 +54,7 @@ def test_generated_images_become_like_the_real_ones(alone):
 
 
 def test_a_resumed_training_ends_like_an_uninterrupted_one(
-    images, settings, short_epochs
+    images, settings, short_epochs, eager
 ):
     """After an epoch of the GAN, after its last, and after one of the encoder."""
     chosen = settings(epochs=4)
@@ -81,7 +81,9 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(
             )
 
 
-def test_samples_are_kept_after_every_epoch_of_the_gan(images, settings, short_epochs):
+def test_samples_are_kept_after_every_epoch_of_the_gan(
+    images, settings, short_epochs, eager
+):
     run = Run()
     chosen = settings(epochs=4, learning_rate=0.5)
     fit(images, chosen, encoder=True, run=run)

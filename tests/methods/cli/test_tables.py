@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from methods.cli.tables import print_decisions, print_metrics, print_verdicts
+from methods.cli.tables import (
+    print_decisions,
+    print_metrics,
+    print_verdicts,
+    promise_lines,
+)
 from methods.detector.decisions import put_in_force, write_decision
+from methods.detector.results import Labels
 from methods.pipeline.evaluation import all_metrics
 from methods.pipeline.reporting import JudgedSet, classification
 from processing.decision.goals import Goal
@@ -128,3 +134,14 @@ def test_decisions_are_listed_though_none_is_in_force(capsys, decided):
     assert lines[1].startswith("in force: none, ")
     assert "is gone: none judges until finetune.py --use" in lines[1]
     assert lines[2] == "strict"
+
+
+def test_a_promise_says_that_labelled_images_were_chosen():
+    labels = Labels(
+        **{"path": "/a/labels.csv", "sha256": "", "good": 1, "defective": 0},
+        **{"corrected": 0, "learned": 0, "contradicted": [], "test_files": []},
+    )
+    result = finetuning_result(promise=PROMISE, labels=labels)
+    [line] = {*promise_lines(result)} - {*promise_lines(replace(result, labels=None))}
+    assert "1 label of labels.csv: rates" in line
+    assert "images chosen like these" in line

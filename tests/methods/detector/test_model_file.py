@@ -20,15 +20,12 @@ from methods.detector.model_file import (
 from methods.detector.records import EARLIER
 from processing.errors import UserError
 from processing.preprocessing.preparation import Preparation
-from tests.records import training_record
+from tests.records import learned, training_record
 
 
 @pytest.fixture
 def model(tmp_path):
-    method = CAE(image_shape=(32, 32, 1))
-    method.build()
-    specs = method.array_specs()
-    method.arrays = {name: np.ones(specs[name].shape, np.float32) for name in specs}
+    method = learned(CAE(image_shape=(32, 32, 1)))
     path = tmp_path / "model.hdf5"
     save_model(path, Detector(method), training_record("mvtecCAE"))
     return path, method

@@ -61,6 +61,7 @@ def fit(method, samples, run=None):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
         patch.setattr("methods.diffusion.feature_distance.SIDE", 32)
+        patch.setattr("methods.diffusion.training.VALIDATIONS", 4)
         return method.fit(
             TrainingImages(images.subset(range(8)), images.subset([8, 9])), run
         )

@@ -148,7 +148,7 @@ def test_states_that_are_no_object():
         (
             "current",
             lambda arrays: arrays.reverse(),
-            r"/0: .* shape \(2, 3\). Received",
+            r"shape \(2, 3\). Received",
         ),
     ],
 )

@@ -9,6 +9,7 @@ from processing.errors import UsageError, UserError
 from processing.maps.residuals import smooth
 from tests.records import training_record
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 LEVELS = {"levels": "stage2,stage3"}
 

@@ -38,8 +38,11 @@ def few_plots(monkeypatch):
         monkeypatch.setattr(plots, plot, lambda *_: None)
 
 
-def test_what_the_page_is_told_is_what_finetune_says(model, tmp_path):
-    options = finetuning.Options(results=tmp_path, dtype="uint8", folds=2)
+def test_what_the_page_is_told_is_what_finetune_says(model, samples, tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"path,label\n{samples}/washer/test/hole/000.png,good\n")
+    made = {"dtype": "uint8", "folds": 2, "labels": labels}
+    options = finetuning.Options(results=tmp_path, **made)
     finetuning.finetune(model[0], options)
     testing.test(model[0], testing.Options(results=tmp_path))
     data = page_data(tmp_path)
@@ -63,6 +66,11 @@ def test_what_the_page_is_told_is_what_finetune_says(model, tmp_path):
     for image, limit in zip(data["images"], limits, strict=True):
         called = "defective" if threshold < limit else "good"
         assert verdicts[image["file"]] == called
+    [page] = tmp_path.rglob("report.html")
+    page.unlink()
+    labels.write_text(labels.read_text() + "\n")
+    testing.test(model[0], testing.Options(results=tmp_path))
+    assert page_data(tmp_path)["operating"]["known"] is None  # another table
 
 
 def test_nothing_is_promised_from_images_that_were_not_judged(model):
@@ -83,8 +91,11 @@ def test_the_command_names_maps_and_images():
     )
     judge = Judge(detector, Decision(1, 1), "ssim", "uint8")
     decided = Decided(judge, training_record("own:Method"), finetuned)
-    command = command_by_hand(decided, Path("m.hdf5"), Path("cat"), Path("other"))
+    asked = decided, Path("m.hdf5"), Path("cat"), Path("other")
+    command = command_by_hand(*asked)
     assert command == (
         "python3 finetune.py -p m.hdf5 -a own:Method -d cat -m ssim -t uint8 --folds 5 "
         "--exclude 'train/good/a b.png' --results other"
     )
+    with_table = command_by_hand(*asked, "labels.csv").split(" --exclude")[0]
+    assert with_table == command.split(" --exclude")[0] + " --labels labels.csv"

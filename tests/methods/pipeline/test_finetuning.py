@@ -104,7 +104,8 @@ def test_what_is_kept_gives_the_same_without_a_network(model, tmp_path):
 
 
 @pytest.mark.parametrize("how", [{"rule": Rule(), "folds": 2}, {}])
-def test_labels_decide_and_are_not_tested(model, samples, tmp_path, how):
+def test_labels_decide_and_are_not_tested(model, samples, tmp_path, caplog, how):
+    caplog.set_level("INFO")
     table = tmp_path / "labels.csv"
     images = sorted((samples / "washer/test").glob("[!g]*/*.png"))
     good = {f"test/hole/{path.name}" for path in images if path.parent.name == "hole"}
@@ -126,5 +127,6 @@ def test_labels_decide_and_are_not_tested(model, samples, tmp_path, how):
     testing_ = testing.Options(results=tmp_path, report=False)
     [judged] = testing.test(model[0], testing_)
     assert not {row["file"] for row in judged.rows} & {*result.test_files}
+    assert f"{len(images)} test images labelled or of one part with such" in caplog.text
     assert judged.result.finetuning_files == result.test_files
     assert judged.result.decided_by.endswith(f"with {len(images)} labels of labels.csv")

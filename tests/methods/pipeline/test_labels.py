@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from methods.detector.records import Splits
-from methods.pipeline.labels import read_labels, with_labels
+from methods.pipeline.labels import read_labels, report_labels, with_labels
 from processing.data.dataset import scan_category
 from processing.data.image_set import ANOMALOUS, GOOD
 from processing.errors import UsageError, UserError
@@ -47,6 +47,7 @@ def decide(tmp_path):
             for s, kind in zip((sets[1], sets[1]), (GOOD, ANOMALOUS), strict=True)
         ]
         assert (sets[0].labels == GOOD).all()
+        report_labels(found.record)
         return SimpleNamespace(
             good=list(sets[0].names),
             searched_good=kinds[0][GOOD],
@@ -98,8 +99,8 @@ def test_what_the_model_learned_from_does_not_decide(decide, caplog):
     assert (found.record.good, found.record.defective) == (0, 1)
     assert found.record.learned == found.record.corrected == 2
     assert found.record.contradicted == [FIT[1], VALIDATION[0]]
-    assert "2 do not count" in caplog.text
-    assert f"contradict ({FIT[1]}, {VALIDATION[0]}): train it anew" in caplog.text
+    assert "2 labelled images left out, for the model learned" in caplog.text
+    assert f"contradict ({FIT[1]}, {VALIDATION[0]}): train" in caplog.text
 
 
 def test_with_folds_good_training_images_stay_in_their_place(decide):

@@ -20,7 +20,7 @@ from methods.pipeline.updating import corrected, start_update
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 from processing.files import read_table
-from tests.records import training_record
+from tests.records import learned, training_record
 
 OPTIONS = ["--size", "64", "--weights", "random", "--features", "8"]
 OPTIONS += ["--levels", "stage2"]
@@ -201,8 +201,7 @@ def test_a_method_that_cannot_leave_images_out():
 
 
 def test_methods_that_cannot_take_more(samples, tmp_path, capsys):
-    method = CAE(image_shape=(32, 32, 1))
-    method.build()
+    method = learned(CAE(image_shape=(32, 32, 1)))
     save_model(tmp_path / "m.hdf5", Detector(method), training_record("mvtecCAE"))
     arguments = ["--update", str(tmp_path / "m.hdf5"), "-d", str(samples / "washer")]
     assert train.main(arguments) == 2

@@ -278,7 +278,7 @@ def test_all_that_moves_goes_back(opened, maps):
     moved = state()
     assert [a for a, b in zip(own, moved, strict=True) if a == b] == []
     assert "the command" in moved[3]
-    browser.execute_script("document.getElementById('back').click()")
+    browser.execute_script("document.querySelector('.back').click()")
     assert state() == own
     assert not shown("#moved")
     assert browser.get_log("browser") == []

@@ -200,7 +200,7 @@ def test_images_that_were_not_registered_are_marked(judged):
 
 def test_the_promise_is_a_line_where_it_is_known(judged):
     judged_set = judged(CASES)
-    line = "95&nbsp;% confidence: at most 9.5% false alarms.</p>"
+    line = "at most 9.5% false alarms.</p>"
     assert line in written(judged_set).read_text("utf-8")
     judged_set.about = {**judged_set.about, "promise": ""}
     assert 'id="promised"' not in written(judged_set).read_text("utf-8")

@@ -216,7 +216,7 @@ def test_fits_every_width_and_can_be_read_in_both_schemes(
     emulate("Emulation.setDeviceMetricsOverride", size)
     emulate("Emulation.setEmulatedMedia", {"features": preferred})
     try:
-        report = Opened(browser, written(judged(CASES)))
+        report = Opened(browser, written(judged(CASES), paths=PATHS))
         assert report.script("innerWidth") == width
         assert report.script("document.documentElement.scrollWidth") <= width
         ink = report.script("getComputedStyle(document.body).color")
