@@ -66,6 +66,10 @@ def test_what_is_typed_is_that_of_the_classes():
         "PaDiM -k swin_mini --size 32 --levels stage1",
         "PaDiM -k swin_mini --size 32 --levels stage1 --weights random",
         "PaDiM --size 32 --weights no.pth",
+        "PaDiM --size 48",
+        "PaDiM --preset tiny",
+        "DDAD --preset paper",
+        "PaDiM --preset paper --features 200",
         "PaDiM --size 32 --weights README.md",
         "fewshot --size 64x128 --rotations",
         "unified --levels x",
@@ -104,6 +108,7 @@ def test_refused_in_the_words_of_the_method(words):
         "DDAD --preset tiny --size 32 --steps 1 --start 1",
         "PatchCore --tile 64 --stride 32 --coreset 1",
         "fewshot --rotations --crop 128 --size 256",
+        "PaDiM --preset paper --size 48",
     ],
 )
 def test_what_methods_take(words):
