@@ -4,7 +4,8 @@ Run from the repository root: python -m benchmarks.decisions MODEL.hdf5 ...
 
 The validation images of each model and the images of its test set are judged once and
 kept below `--results`. Each split draws as many good images to decide from as
-`finetune.py` has, a tenth of the defective ones, and tests on all others.
+`finetune.py` has, a tenth of the defective ones, and tests on all others. With --folds
+the good images that the model learned from decide, too, in each split all of them.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import numpy as np
 from methods.detector.categories import load_kept
 from methods.pipeline.curves import Curves
 from methods.pipeline.finetuning import CACHE_BYTES, GOAL_AREA, LARGEST_AREA
+from methods.pipeline.folds import UNSEEN, Folds
 from methods.pipeline.splitting import named
 from processing.data.image_set import ANOMALOUS
 from processing.decision.calibration import GoodImages
@@ -46,6 +48,11 @@ class Images(NamedTuple):
         """Return some of the images."""
         return Images([self.curves[i] for i in indices], self.table[indices])
 
+    def joined(self, other: "Images") -> "Images":
+        """Return these images, and others behind them."""
+        tables = np.concatenate([self.table, other.table])
+        return Images(self.curves + other.curves, tables)
+
 
 class Outcome(NamedTuple):
     """Of one split: rates in the test part, and their bounds."""
@@ -64,11 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", type=int, default=150, help="of each kind, at most")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folds", type=int, default=0, help="as of finetune.py")
     options = parser.parse_args(argv)
     for model in options.models:
-        validation, good, defective, max_area = judged(model, options)
+        learned, validation, good, defective, max_area = judged(model, options)
         print(
-            f"\n{model}: {len(validation.curves)} validation, {len(good.curves)} good "
+            f"\n{model}: {len(learned.curves)} images in folds, "
+            f"{len(validation.curves)} validation, {len(good.curves)} good "
             f"and {len(defective.curves)} defective test images; "
             f"{options.splits} splits"
         )
@@ -76,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for goal in GOALS:
             rng = np.random.default_rng(options.seed)  # the same splits for each
             outcomes = [
-                split(rng, validation, good, defective, goal, max_area)
+                split(rng, learned, validation, good, defective, goal, max_area)
                 for _ in range(options.splits)
             ]
             print(row(goal, outcomes))
@@ -85,19 +94,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def judged(
     model: Path, options: argparse.Namespace
-) -> tuple[Images, Images, Images, int]:
-    """Return validation images, good and defective test images, and largest area."""
+) -> tuple[Images, Images, Images, Images, int]:
+    """Return images in folds, of validation, good and defective ones, largest area."""
     detector, record, kept = load_kept(model, None, options.results)
-    category = detector.category(Path(record.folder), CACHE_BYTES, record.splits.test)
+    folder, splits = Path(record.folder), record.splits
+    category = detector.category(folder, CACHE_BYTES, splits.test, splits.labels)
     height, width, _ = detector.image_shape
     max_area = height * width // LARGEST_AREA
     kind = detector.method.default_kind
-    curves = Curves(detector, kind, "float64", False, max_area, kept)
+    settings = detector, kind, "float64", False, max_area, kept
 
-    def images(chosen) -> Images:
-        found = list(curves.of(chosen))
+    def images(chosen, folds: Folds | None = None) -> Images:
+        found = list(Curves(*settings, folds).of(chosen))
         areas = height * width // GOAL_AREA
-        return Images(found, np.array([x.critical_thresholds(areas) for x in found]))
+        table = [x.critical_thresholds(areas) for x in found]
+        return Images(found, np.reshape(table, (len(found), areas)))
 
     test, rng = category.test, np.random.default_rng(options.seed)
     bad = test.labels == ANOMALOUS
@@ -106,34 +117,41 @@ def judged(
         for part in (~bad, bad)
     ]
     validation = images(named(category.train, record.splits.validation))
-    return validation, *(images(test.subset(part)) for part in parts), max_area
+    learned = images(category.train.subset([]))
+    if options.folds:
+        seed = detector.method.seed
+        folds = Folds.of(category.train, record.splits, options.folds, seed)
+        seen = [i for i, x in enumerate(folds.images.names) if folds.fold[x] != UNSEEN]
+        learned = images(folds.images.subset(seen), folds)
+    return learned, validation, *(images(test.subset(x)) for x in parts), max_area
 
 
 def split(
     rng: np.random.Generator,
+    learned: Images,
     validation: Images,
     good: Images,
     defective: Images,
     goal: Goal,
     max_area: int,
 ) -> Outcome:
-    """Decide on a part of the images, drawn at random, and test on all others."""
-    pool = Images(
-        validation.curves + good.curves,
-        np.concatenate([validation.table, good.table]),
-    )
+    """Decide on a part of the images, drawn at random, and test on all others.
+
+    Those that the model learned from, `learned`, perhaps none, decide as well.
+    """
+    pool = validation.joined(good)
     known, chosen = len(validation.curves), max(2, round(SHARE * len(good.curves)))
     order, others = (rng.permutation(len(x.curves)) for x in (pool, defective))
     found = max(2, round(SHARE * len(others)))
-    seen, tuning = pool.part(order[:known]), pool.part(order[known : known + chosen])
+    tuning = pool.part(order[known : known + chosen])
+    seen = learned.joined(pool.part(order[:known]))
     defects = defective.part(others[:found])
     if goal.name == VALIDATION_MAX:
         labels = [0] * chosen + [1] * found
         curves = tuning.curves + defects.curves
         result = find_decision(GoodImages.of(seen.curves, max_area), curves, labels)
     else:
-        together = np.concatenate([seen.table, tuning.table])
-        result = find_pair(together, defects.table, goal)
+        result = find_pair(seen.joined(tuning).table, defects.table, goal)
     decision = result.decision
 
     def called(curves: Sequence[AreaCurve]) -> int:
@@ -146,7 +164,7 @@ def split(
     return Outcome(
         called(tested[0].curves) / n,
         1 - called(tested[1].curves) / m,
-        upper_bound(alarms, known + chosen, LEVEL_OF_CHOICE),
+        upper_bound(alarms, len(seen.curves) + chosen, LEVEL_OF_CHOICE),
         upper_bound(found - called(defects.curves), found, LEVEL_OF_CHOICE),
     )
 

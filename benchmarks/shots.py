@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--seeds", type=count, default=5, help="draws of each")
     add("--every", type=count, default=1, help="judge every n-th test image alone")
     add("--size", type=count, default=256, help="side of the images")
-    add("--rotations", action="store_true", help="remember turned images, too")
+    add("--rotations", type=count, default=1, help="directions to remember them in")
     help_ = "a trained few-shot or unified model, to be given the shots of the folder"
     add("--model", type=Path, help=help_)
     args = parser.parse_args(argv)

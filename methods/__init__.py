@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "MULTI_CATEGORY", "canonical_name", "folder_name", "get", "load"]
 __all__ += ["check_recorded", "recorded", "register"]
+__version__ = "0.2.0"
 
 
 def load(

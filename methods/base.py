@@ -12,6 +12,7 @@ import numpy as np
 from processing.data.image_set import CACHE_BYTES, ImageSet
 from processing.data.sizes import Size, size_for
 from processing.errors import UsageError, UserError
+from processing.hdf5 import ArraySpec
 
 MULTIPLE = 32  # pixels that default sides are multiples of
 BATCH = 8  # images that are judged at once
@@ -21,6 +22,10 @@ EDGE = 1e-3  # that rounding may take an image beyond [0, 1]
 
 class NotFittedError(RuntimeError):
     """A method was asked for maps before it was fitted or loaded."""
+
+
+class StateError(ValueError):
+    """What an interrupted training has saved is not what its method saves."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,8 @@ class Method(ABC):
         """Learn from more good images, as if `fit` had seen them, too; return self.
 
         Args:
-            images: good images to add, and all validation images, old and new.
+            images: good images to add, none after `without`, and all validation
+                images, old and new.
             run: see `fit`.
         """
         raise UsageError(f"{self.name} cannot take in images later: train it anew")
@@ -207,6 +213,13 @@ class Method(ABC):
     def choose(self, category: str) -> None:
         """Know another one of the categories of `fit_categories`."""
         raise UsageError(f"{self.name} knows one category alone")
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        """Return what `arrays` hold once fitted, by name.
+
+        It is asked on loading, when they are not checked yet, of our methods alone.
+        """
+        return {"good_maximum": ArraySpec()}
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, which are attributes, JSON-able."""

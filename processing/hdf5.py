@@ -1,12 +1,72 @@
 """HDF5 files from anywhere: they hold all that they declare, and themselves."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import h5py
+import numpy as np
 
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+KINDS = {"f": "floats", "iu": "whole numbers", "u": "bytes", "b": "booleans"}
 DEEPEST = 32  # groups in one another
 EXPANSION, FREE = 20, 2**24  # of compressed files: times their bytes, and bytes more
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """What an array of a file is like.
+
+    Attributes:
+        shape: None for a length that varies.
+        kind: NumPy's letters, a key of `KINDS`. Floats are finite, in float32, too.
+        optional: whether files of earlier versions lack it.
+        rows: how many rows the first weight of a network has for each of a number.
+    """
+
+    shape: tuple[Any, ...] = ()
+    kind: str = "f"
+    optional: bool = False
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+
+def check_arrays(
+    place: str, arrays: Mapping[str, Any], specs: Mapping[str, ArraySpec]
+) -> None:
+    """Raise a `ValueError` unless arrays are those of their specs, checked in order.
+
+    Args:
+        place: group that they lie in, for errors.
+        arrays: by name.
+        specs: by name.
+    """
+    for name in arrays:
+        if name not in specs:
+            raise ValueError(f"{place} holds {ascii(name)}, which is unknown")
+    for name, spec in specs.items():
+        if name in arrays:
+            check_array(f"{place}/{name}", arrays[name], spec)
+        elif not spec.optional:
+            raise ValueError(f"it lacks {place}/{name}")
+
+
+def check_array(place: str, array: Any, spec: ArraySpec) -> None:
+    """Raise a `ValueError` unless an array is that of its spec."""
+    pairs = zip(array.shape, spec.shape, strict=False)
+    fits = len(array.shape) == len(spec.shape)
+    fits = fits and all(wanted in (None, length) for length, wanted in pairs)
+    if array.dtype.kind not in spec.kind or not fits:
+        lengths = ", ".join("any" if n is None else str(n) for n in spec.shape)
+        raise ValueError(
+            f"{place}: expected {KINDS[spec.kind]} ({lengths}). Received: "
+            f"{array.dtype} {array.shape}"
+        )
+    if spec.kind == "f" and array.size:
+        with np.errstate(over="ignore"):
+            ends = np.array([array.min(), array.max()], np.float32)
+        if not np.isfinite(ends).all():
+            raise ValueError(f"{place} holds numbers that are not finite")
 
 
 def check_hdf5(file: h5py.File, size: int) -> None:

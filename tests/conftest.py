@@ -72,6 +72,32 @@ def short_epochs(monkeypatch):
     monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
 
 
+@contextlib.contextmanager
+def untraced():
+    """Let Keras run what it would trace: a tiny network is traced longer than it runs.
+
+    The tests of the contract trace every method, as scripts that are processes do.
+    """
+    always = property(lambda model: True, lambda model, value: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras.Model.run_eagerly", always)
+        yield
+
+
+@pytest.fixture
+def eager():
+    """Run networks eagerly, in one test."""
+    with untraced():
+        yield
+
+
+@pytest.fixture(scope="module")
+def eager_file():
+    """Run networks eagerly, in all tests and fixtures of a file."""
+    with untraced():
+        yield
+
+
 @pytest.fixture
 def ran(monkeypatch):
     """Run children in this process; return the list of what ran."""

@@ -5,6 +5,7 @@ import os
 import sys
 
 from methods.engine import batches
+from tests.conftest import untraced
 
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.truncate")
 
@@ -23,4 +24,5 @@ def main(told, folder, script, arguments):
     batches.EPOCH_IMAGES = 1
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.addaudithook(hook)
-    sys.exit(importlib.import_module(script).main(arguments))
+    with untraced():
+        sys.exit(importlib.import_module(script).main(arguments))

@@ -1,10 +1,26 @@
 """Whole records for tests that look at a part of one."""
 
+import numpy as np
+
 from methods.detector.records import Splits, TrainingRecord
-from methods.detector.results import CONFUSION, FinetuningResult, TestResult
+from methods.detector.results import CONFUSION, FinetuningResult, Promise, TestResult
 from processing.metrics.names import METRICS
 
 RUN = "mvtec/bottle/{}/default/01-02-2026_00-00-00"
+
+PROMISE = Promise(
+    **{"good_images": 30, "false_alarms": 0, "false_alarm_bound": 0.0951},
+    **{"defective_images": 9, "misses": 1, "miss_bound": 0.429},
+    **{"asked": 0.01, "kept": False, "needed": 299},
+)
+
+
+def learned(method):
+    """Return a method with the networks and the arrays of one that was fitted."""
+    method.build()
+    specs = method.array_specs()
+    method.arrays = {name: np.ones(specs[name].shape, np.float32) for name in specs}
+    return method
 
 
 def training_record(method, **changes):

@@ -22,6 +22,7 @@ METHODS = (
     "methods.patchcore",
 )
 FLOORS = (  # a room imports rooms of lower floors alone: the top floor comes first
+    (("keras_anomaly",), "what other programs import"),
     (("methods.cli",), "argparse, options of methods, expansion, tables"),
     (("methods.pipeline",), "train, finetune, test, watch, run folders"),
     (("methods.detector",), "a trained model in use, its file and decisions"),
@@ -45,13 +46,14 @@ FLOORS = (  # a room imports rooms of lower floors alone: the top floor comes fi
     (("processing.errors",), "UserError, UsageError"),
 )
 HEIGHTS = {room: -i for i, (floor, _) in enumerate(FLOORS) for room in floor}
-PACKAGES = ("autoencoder", "processing", "methods")
+PACKAGES = ("autoencoder", "processing", "methods", "keras_anomaly")
 STARTERS = (  # commands, which only start what lies in methods/cli
     "train.py",
     "finetune.py",
     "test.py",
     "methods/export.py",
     "methods/inspect.py",
+    "methods/cli/__main__.py",
     "methods/backbones/__main__.py",
     "methods/diffusion/__main__.py",
 )

@@ -11,6 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import methods
+from methods.detector.model_file import load_model
+from processing.errors import UserError
+
 MODELS = Path(__file__).parent / "data/old_models"
 NAMES = sorted(path.parent.name for path in MODELS.glob("*/model.hdf5.gz"))
 
@@ -55,3 +59,41 @@ def test_scores_and_verdicts_are_those_of_the_earlier_version(
     decision = json.loads((MODELS / name / "finetuning_result.json").read_text())
     assert result["threshold"] == decision["best_threshold"]
     assert result["min_area"] == decision["best_min_area"]
+
+
+def change(model, key, value):
+    """Put another value in the place of an array in a model file, or none."""
+    with h5py.File(model, "a") as file:
+        if key in file:
+            del file[key]
+        if value is not None:
+            file[key] = value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_arrays_are_told_before_a_network_is_built(name, tmp_path, monkeypatch):
+    model, _ = unpack(name, tmp_path)
+    whole = model.read_bytes()
+    with h5py.File(model) as file:
+        arrays = {key: value[()] for key, value in file.get("arrays", {}).items()}
+    monkeypatch.setattr(methods.get(record_of(model)["method"]), "build", None)
+    change(model, "arrays/x", 3)
+    with pytest.raises(UserError, match="hdf5 is damaged: /arrays holds 'x', which"):
+        load_model(model)
+    for key, array in arrays.items():
+        for value in (None, np.ones((3, 2, 1)), array > 0, array * np.nan):
+            model.write_bytes(whole)
+            change(model, f"arrays/{key}", value)
+            with pytest.raises(UserError, match=f"hdf5 is damaged: .*/arrays/{key}"):
+                load_model(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("PatchCore", "kept"), ("fewshot", "views"), ("unified", "views")]
+)
+def test_memories_larger_than_the_file_are_not_made(name, key, tmp_path):
+    model, _ = unpack(name, tmp_path)
+    for value in (10**12, 0, -1):
+        change(model, f"arrays/{key}", value)
+        with pytest.raises(UserError, match=f"expected -?[0-9]+ rows by /arrays/{key}"):
+            load_model(model)

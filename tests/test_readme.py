@@ -15,6 +15,7 @@ import finetune
 import test as script
 import train
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 ROOT = Path(__file__).parent.parent
 MODULES = {"methods.backbones": "methods.cli.backbones"}
 MAINS = {"train.py": train.main, "finetune.py": finetune.main, "test.py": script.main}
@@ -26,6 +27,16 @@ def blocks(document, language):
     """Return the code blocks of a language in a document."""
     text = (ROOT / document).read_text(encoding="utf-8")
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def main_of(words):
+    """Return the function that a command line of Python starts, and its arguments."""
+    name, *arguments = words
+    if name == "-m":
+        name, *arguments = arguments
+    if name in MAINS:
+        return MAINS[name], arguments
+    return importlib.import_module(MODULES.get(name, name)).main, arguments
 
 
 def commands(document):
@@ -49,19 +60,18 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
     (tmp_path / "new_photos").symlink_to(samples / "washer/test/hole")
     (tmp_path / "new_product").symlink_to(samples / "washer")
     (tmp_path / "more_good_photos").symlink_to(samples / "washer/test/good")
+    (tmp_path / "labels.csv").write_text("path,label\nphotos/hole/000.png,good\n")
     ran, finetuned = 0, ""
     for command in commands("README.md"):
         program, *arguments = shlex.split(command)
         if program == "make":
             continue
         assert program == "python3"
-        name, *arguments = arguments
-        if name == "-m":
-            name, *arguments = arguments
+        main, arguments = main_of(arguments)
         if "--resume" in arguments:  # in test_scripts
             assert arguments == ["--resume", "RUN_FOLDER"]
             continue
-        if name == "train.py" and "--update" not in arguments:
+        if main is train.main and "--update" not in arguments:
             if "unified" in arguments:  # the options that methods have
                 arguments += [*QUICK[:6], *SHALLOW]
             else:
@@ -71,38 +81,40 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
             models = tmp_path.glob("saved_models/**/*.hdf5")
             newest = max(models, key=lambda path: path.stat().st_mtime_ns)
             arguments[arguments.index("model.hdf5")] = str(newest)
-            finetuned = str(newest) if name == "finetune.py" else finetuned
-        main = MAINS.get(name) or importlib.import_module(MODULES.get(name, name)).main
+            finetuned = str(newest) if main is finetune.main else finetuned
         assert main(arguments) == 0
         ran += 1
-    assert ran == 21
+    assert ran == 22
     [program] = blocks("README.md", "python")
     scope = {"photos": np.zeros((2, 70, 90, 3), np.uint8)}
     exec(program.replace("model.hdf5", finetuned), scope)
     assert scope["predictions"].verdicts.shape == (2,)
 
 
-def test_make_demo_in_small(tmp_path):
-    """The recipe of `make demo`, without the installation."""
+@pytest.mark.usefixtures("short_epochs")
+def test_make_demo_in_small(tmp_path, capsys):
+    """The recipe of `make demo`, in this process, without the installation."""
     arguments = [
         "INSTALLED=",
-        f"BIN={Path(sys.executable).parent}",
         f"SAMPLES={tmp_path}/samples",
-        "SAMPLE_OPTIONS=--train 6 --good 4 --defects 2 --size 32",
+        "SAMPLE_OPTIONS=--train 12 --good 4 --defects 2 --size 32",
         f"MODELS={tmp_path}/saved_models",
         f"RESULTS={tmp_path}/results",
         "OPTIONS=--size 32 --epochs 1 --lr 0.002 --precision float32",
     ]
-    done = subprocess.run(
-        ["make", "--no-print-directory", "demo", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "MAKEFLAGS": ""},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "image AUROC" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("results: ")
+    printing = {"capture_output": True, "text": True, "check": True}
+    environment = {**os.environ, "MAKEFLAGS": ""}
+    command = ["make", "--no-print-directory", "-n", "demo", *arguments]
+    recipe = subprocess.run(command, cwd=ROOT, env=environment, **printing).stdout
+    for line in recipe.splitlines():  # the shell finds the model once it is there
+        command = ["sh", "-c", f"printf '%s\\n' {line}"]
+        python, *words = subprocess.run(command, **printing).stdout.splitlines()
+        assert python == ".venv/bin/python"
+        main, arguments = main_of(words)
+        assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "image AUROC" in printed
+    assert printed.splitlines()[-1].startswith("results: ")
     assert list(tmp_path.glob("results/**/segmentation/*_overlay.png"))
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ import train
 from processing.metrics.image_metrics import RANKED
 from processing.metrics.pixel_metrics import PIXEL_METRICS, PixelMetrics
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 ROOT = Path(__file__).parent.parent
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
 
@@ -136,7 +138,10 @@ def test_judges_what_finetuning_has_not_seen(trained, monkeypatch, capsys):
         assert mask.shape == (64, 64)
         assert set(np.unique(mask)) <= {0, 255}
         assert mask.any() == (row["verdict"] == "defective")
-        assert (outputs / "segmentation" / f"{stem}_overlay.png").exists()
+        looked_at = "defective" in (row["verdict"], row["label"])
+        for kind in ("overlay", "heatmap"):
+            path = outputs / "segmentation" / f"{stem}_{kind}.png"
+            assert path.exists() == looked_at
     table = (outputs / "classification.txt").read_text()
     assert table.startswith("min_area = ")
     assert len(table.splitlines()) == len(rows) + 3
@@ -200,9 +205,10 @@ def test_judges_new_images(trained, samples, monkeypatch, capsys, single, tmp_pa
     with (newest / "scores.csv").open() as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}
     assert set(rows) == ({"photo 1.png"} if single else {"photo 0.png", "photo 1.png"})
-    assert (newest / "segmentation/photo 1_overlay.png").exists()
+    assert (newest / "segmentation/photo 1_seg.png").exists()
     page = (newest / "report.html").read_text(encoding="utf-8")
     assert f"of {1 if single else 2} image" in page
+    assert json.dumps(str(new / "photo 1.png")) in page  # to be labelled
 
 
 @pytest.mark.parametrize(
@@ -286,7 +292,7 @@ def test_without_defective_images(samples, trained, monkeypatch, tmp_path, capsy
 
 
 def test_resumed_run_ends_like_an_uninterrupted_one(
-    samples, short_epochs, monkeypatch, tmp_path
+    samples, short_epochs, monkeypatch, tmp_path, capsys
 ):
     """Stop after two of four epochs, as a kill would, and go on."""
     from methods.pipeline.run_folder import TrainingRun
@@ -306,6 +312,17 @@ def test_resumed_run_ends_like_an_uninterrupted_one(
         assert run(train.main, options, tmp_path, monkeypatch) == 130
     [stopped] = tmp_path.glob("stopped/samples/washer/mvtecCAE/ssim/*")
     assert not list(stopped.glob("*.hdf5"))
+    checkpoint = stopped / "checkpoint.h5"
+    whole = checkpoint.read_bytes()
+    with h5py.File(checkpoint, "a") as file:
+        state = json.loads(file.attrs["state"])
+        file.attrs["state"] = json.dumps({**state, "waiting": "x"})
+    assert run(train.main, ["--resume", stopped], tmp_path, monkeypatch) == 1
+    assert (
+        f"error: {checkpoint} is damaged: waiting: expected int. Received: 'x'\n"
+        in capsys.readouterr().err
+    )
+    checkpoint.write_bytes(whole)
     (stopped / ".checkpoint-half.h5").touch()  # as a kill while writing leaves it
     assert run(train.main, ["--resume", stopped], tmp_path, monkeypatch) == 0
     assert not list(stopped.glob("*checkpoint*"))
@@ -445,7 +462,7 @@ def test_models_that_cannot_be_used(trained, monkeypatch, tmp_path, capsys):
     assert "run finetune.py first" in error_line(capsys)
 
 
-def test_a_folder_of_models_is_compared(trained, monkeypatch, tmp_path, capsys):
+def test_a_folder_of_models_is_compared(trained, ran, monkeypatch, tmp_path, capsys):
     folder, model = trained
     models = tmp_path / "models"
     for name in ("a", "b"):
@@ -509,17 +526,15 @@ def test_users_three_lines_with_awkward_paths(
     work = tmp_path / "mit Leerzeichen ü"
     (work / "mvtec").mkdir(parents=True)
     (work / "mvtec/capsule").symlink_to(samples / "washer")
-    for folder in (
-        "mvtec/capsule",
-        work / "mvtec/capsule/",
-        "mvtec/../mvtec/capsule/.",
-    ):
-        options = ["-d", folder, "-a", "mvtecCAE", "-l", "ssim", *QUICK]
-        options += ["--size", "32"]
-        assert run(train.main, options, work, monkeypatch) == 0
-    models = sorted(work.glob("saved_models/mvtec/capsule/mvtecCAE/ssim/*/*.hdf5"))
-    assert len(models) == 3
-    model = models[0].relative_to(work)
+    options = ["-a", "mvtecCAE", "-l", "ssim", *QUICK, "--size", "32", "-d"]
+    assert run(train.main, [*options, "mvtec/capsule"], work, monkeypatch) == 0
+    with monkeypatch.context() as patch:  # a run has its name before it is trained
+        patch.setattr("methods.pipeline.training.train_run", lambda *_, **__: "m.hdf5")
+        for folder in (work / "mvtec/capsule/", "mvtec/../mvtec/capsule/."):
+            assert run(train.main, [*options, folder], work, monkeypatch) == 0
+    runs = work / "saved_models/mvtec/capsule/mvtecCAE/ssim"
+    assert len(list(runs.glob("*/run.json"))) == 3
+    [model] = (path.relative_to(work) for path in runs.glob("*/*.hdf5"))
     assert run(finetune.main, ["-p", model], work, monkeypatch) == 0
     assert run(script.main, ["-p", model, "-s"], work, monkeypatch) == 0
     assert {path.name for path in work.iterdir()} == {

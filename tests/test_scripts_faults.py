@@ -19,6 +19,8 @@ from processing.samples import write_samples
 from tests import killable_script
 
 KILLS = int(os.environ.get("KILLS", "4"))  # of trainings
+PRELOADED = ["methods.pipeline.finetuning", "methods.pipeline.testing", "numba"]
+PRELOADED += ["processing.report.plots", "skimage.measure", "tensorboard.summary"]
 TRAIN = ["--size", "32", "--epochs", "2", "--lr", "0.001", "--precision", "float32"]
 TRAIN += ["-a", "ae", "--latent", "4", "-b", "32"]
 
@@ -31,9 +33,7 @@ class Killer:
         self.draw = random.Random(0)
         self.kills = 0
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(
-            [killable_script.__name__, "methods.pipeline.finetuning"]
-        )
+        self.context.set_forkserver_preload([killable_script.__name__, *PRELOADED])
 
     def run(self, script, *arguments, within=0):
         """Run a script; return how many changes it told of.

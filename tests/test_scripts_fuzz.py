@@ -32,7 +32,9 @@ import train
 from methods.pipeline.judging import NOT_JUDGED, written_name
 from processing.decoding.decode import IMAGE_LIKE, SUFFIXES
 from processing.files import read_table
+from processing.samples import write_samples
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 CASES = os.environ.get("FUZZ_CASES")
 FUZZ = settings(
     max_examples=int(CASES or 20),
@@ -98,6 +100,7 @@ CONTENTS = {
     "jpeg": JPEG,
     "film behind a jpeg": JPEG + b"ftyp" + bytes(300),
     "cut jpeg, whole jpeg": JPEG[:-300] + JPEG,
+    "cut jpeg with an end": JPEG[:-300] + b"\xff\xd9",
     "gif": pillow(EYE, "GIF"),
     "tiff": image(suffix=".tif"),
     "one pixel": image(shape=(1, 1)),
@@ -225,10 +228,11 @@ def arguments_of(main):
 
 
 @pytest.fixture(scope="module")
-def finished(samples, tmp_path_factory):
+def finished(tmp_path_factory):
     """Return a folder with data, a model, its decision and its results."""
     folder = tmp_path_factory.mktemp("finished")
-    shutil.copytree(samples / "washer", folder / "data" / "washer")
+    numbers = {"train": 12, "good": 4, "defects": 1, "size": 32}
+    write_samples(folder / "data", categories=("washer",), **numbers)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)

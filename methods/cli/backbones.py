@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from methods.backbones import BACKBONES, levels, pretrained
 
-from .parser import Parser, one_of, run_command
+from .parser import Parser, one_of, program_name, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     options = Parser(
-        prog="python3 -m methods.backbones", description=__doc__, allow_abbrev=False
+        prog=program_name("methods.backbones"), description=__doc__, allow_abbrev=False
     )
     options.add_argument(
         "--debug", action="store_true", help="show the traceback of an error"
@@ -30,12 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def show() -> None:
     """Print a table of all backbones."""
-    rows = [("name", "levels: channels/stride", "parameters", "weights from", "here")]
+    head = "name|levels: channels/stride|parameters|weights from|licence|here"
+    rows = [tuple(head.split("|"))]
     for name, known in BACKBONES.items():
         here = "yes" if pretrained.local(name) else "no"
         maps = " ".join(f"{x.name}:{x.channels}/{x.stride}" for x in levels(name))
         source = known.package or known.repository or "–"
-        rows.append((name, maps, f"{known.parameters / 1e6:.1f} M", source, here))
+        size, licence = f"{known.parameters / 1e6:.1f} M", known.licence or "–"
+        rows.append((name, maps, size, source, licence, here))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

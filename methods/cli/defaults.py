@@ -56,7 +56,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "coreset": {"PatchCore": 0.1},
     "patches": {"PatchCore": Derived("what --coreset makes")},
     "shots": {"fewshot, unified": 4},
-    "rotations": {"fewshot, unified": False},
+    "rotations": {"fewshot, unified": 1},
     "train": {"fewshot": False},
     "cluster": {"contrastive": "kmeans"},
     "preset": {"diffusion": "small", "PaDiM": "levelled"},
@@ -108,13 +108,18 @@ def defaults(option: str) -> dict[str, Any]:
     }
 
 
+def shown(value: Any) -> str:
+    """Return a default as help writes it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def wording(option: str) -> str:
     """Return what help says of the default of an option; of a switch, nothing."""
     texts: list[str] = []
     for names, value in DEFAULTS[option].items():
         if value is False:
             return ""
-        text = f"{value:g}" if isinstance(value, float) else str(value)
+        text = shown(value)
         shared = names in GROUPS or ", " in names
         if len(DEFAULTS[option]) > 1 and not (shared and not texts):
             text += f"{',' * (',' in text)} for {names}"

@@ -13,7 +13,7 @@ from processing.errors import UsageError
 from processing.files import check_writable
 
 from .method_checks import HORIZONS
-from .parser import Parser, at_least, run_command
+from .parser import Parser, at_least, program_name, run_command
 from .paths import read_model
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of `python3 -m methods.diffusion`."""
     parser = Parser(
-        prog="python3 -m methods.diffusion", description=__doc__, allow_abbrev=False
+        prog=program_name("methods.diffusion"), description=__doc__, allow_abbrev=False
     )
     parser.add_argument(
         "--debug", action="store_true", help="show the traceback of an error"

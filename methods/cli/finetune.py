@@ -24,10 +24,10 @@ from .parser import (
     run_command,
 )
 from .paths import (
-    SCRIPTS,
     check_finetuning,
     check_models,
     model_files,
+    program,
     read_model,
     views,
 )
@@ -70,14 +70,15 @@ def build_parser() -> argparse.ArgumentParser:
     help_ = "kind of maps, such as ssim or l2 of a CAE; default: the model's own"
     add("-m", "--method", metavar="MAP", help=help_)
     help_ = "search the maps as they are or on 256 steps"
-    add("-t", "--dtype", choices=DTYPES, default="float64", help=help_)
+    help_ += "; default: as they are, float64"
+    add("-t", "--dtype", choices=DTYPES, help=help_)
     help_ = "do not count regions that touch the image border"
     add("--clear-border", action="store_true", help=help_)
     help_ = "the original's raw maps, grid of thresholds and areas, and border rule"
     add("--legacy", action="store_true", help=help_)
     _add_goals(parser)
     _add_calibration(parser)
-    _add_good_images(parser)
+    _add_images(parser)
     _add_names(parser)
     add_results(parser)
     return parser
@@ -105,23 +106,30 @@ def _add_goals(parser: argparse.ArgumentParser) -> None:
     add("--threshold", type=float, metavar="X", help=help_)
 
 
-def _add_good_images(parser: argparse.ArgumentParser) -> None:
-    """Add which good images decide."""
-    add = parser.add_argument_group("good images to decide from").add_argument
+def _add_images(parser: argparse.ArgumentParser) -> None:
+    """Add which images decide."""
+    add = parser.add_argument_group("images to decide from").add_argument
     help_ = "judge all good training images, too, in that many parts, each by the "
     help_ += "model as if it had not seen them: PaDiM, PatchCore and fewshot"
     add("--folds", type=at_least(2), default=0, metavar="K", help=help_)
     help_ = "good images to decide without, for they are no good photos"
     add("--exclude", nargs="+", default=[], metavar="FILE", help=help_)
+    help_ = (
+        "table with the columns path and label (good, or a kind of defect), such as "
+    )
+    help_ += "a report gives: its images decide, too, and other labels are corrected"
+    add("--labels", type=Path, metavar="TABLE", help=help_)
 
 
 def _add_names(parser: argparse.ArgumentParser) -> None:
     """Add what the decisions of a model are called, and which is in force."""
     add = parser.add_argument_group("decisions of the model").add_argument
-    help_ = "name of the new decision, which replaces one of that name; default: maps "
-    help_ += "and goal"
+    help_ = "name of the new decision; default: maps and goal"
     add("--name", type=decision_name, metavar="NAME", help=help_)
-    add("--list", action="store_true", help="print those there are, and decide nothing")
+    help_ = "let it take the place of another one of that --name"
+    add("--replace", action="store_true", help=help_)
+    help_ = "print those there are, with -m and -t of these maps, and decide nothing"
+    add("--list", action="store_true", help=help_)
     help_ = "put that one in force until a new one is made, and decide nothing"
     add("--use", metavar="NAME", help=help_)
 
@@ -173,8 +181,14 @@ def check_goal(parser: argparse.ArgumentParser, options: argparse.Namespace) -> 
         parser.error("--defect-rate goes with --cost")
     if options.threshold is not None and not options.min_area:
         parser.error("--threshold goes with --min-area")
-    if options.name and (options.list or options.use is not None):
-        parser.error("--name is for a new decision: expected it without --list, --use")
+    new = options.name or options.folds or options.exclude or options.clear_border
+    if new and (options.list or options.use is not None):
+        parser.error(
+            "--name, --folds, --exclude and --clear-border are for a new decision: "
+            "expected none of them with --list, --use"
+        )
+    if options.replace and not options.name:
+        parser.error("--replace goes with --name")
 
 
 def goal_of(options: argparse.Namespace) -> "Goal | None":
@@ -240,12 +254,13 @@ def finetune(
     decided_by = Rule(rule, number) if rule else None
     from methods.detector.categories import categories_in
     from methods.pipeline import finetuning
+    from methods.pipeline.binding import PICTURE
 
     from . import tables
 
     settings = finetuning.Options(
         kind=options.method,
-        dtype=options.dtype,
+        dtype=options.dtype or DTYPES[0],
         clear_border=options.clear_border,
         legacy=options.legacy,
         rule=decided_by,
@@ -253,6 +268,7 @@ def finetune(
         threshold=options.threshold,
         folds=options.folds,
         exclude=tuple(options.exclude),
+        labels=options.labels,
         name=options.name,
         min_area=options.min_area,
         results=options.results,
@@ -261,12 +277,29 @@ def finetune(
     if options.path.is_dir():
         finetune_all(options, settings, arguments)
         return
+    check_name(options, settings)
     for category in categories_in(options.path, options.input_dir):
         chosen = replace(settings, folder=category)
         folder, result = finetuning.finetune(options.path, chosen)
         tables.print_decision(result)
+        say(f"pictures:     {folder / PICTURE}")
         say(f"results: {folder}")
     say(f"next:    {command_line('test.py', '-p', str(options.path), '-s')}")
+
+
+def check_name(options: argparse.Namespace, settings: "Options") -> None:
+    """Raise a usage error if another decision has the name of the new one."""
+    from methods.detector.decisions import described
+    from methods.pipeline.finetuning import replaced
+
+    if not options.name or options.replace:
+        return
+    for view in views(read_model(options.path), options.input_dir):
+        if earlier := replaced(view, settings, ""):
+            raise UsageError(
+                "--name: there is another decision of that name: expected a new name, "
+                f"or --replace. Received: {described((Path(options.name), earlier))}"
+            )
 
 
 def show_decisions(options: argparse.Namespace) -> None:
@@ -279,15 +312,16 @@ def show_decisions(options: argparse.Namespace) -> None:
     check_models(options.path, flag)
     record = read_model(options.path)
     found = list(views(record, options.input_dir))
+    which = options.results, options.method, options.dtype
     if options.use is not None:
         for view in found:  # all of them first: none is put in force in vain
-            choose_results(view, options.results, None, None, options.use)
+            choose_results(view, *which, options.use)
         for view in found:
             chosen = put_in_force(view, options.results, options.use)
             print(f"in force: {described(chosen)}")
         return
     for view in found:
-        tables.print_decisions(view, options.results)
+        tables.print_decisions(view, *which)
 
 
 def finetune_all(
@@ -298,7 +332,7 @@ def finetune_all(
     from methods.pipeline.completed import is_finetuned
 
     failures = sweeps.over_models(
-        SCRIPTS / "finetune.py",
+        program("finetune"),
         model_files(options.path),
         arguments,
         options.results,

@@ -156,9 +156,6 @@ def _check_features(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
     from methods.backbones import weights
     from methods.padim.presets import preset
 
-    height, width, _ = shape
-    if name in SHOTS and values["rotations"] and height != width:
-        raise UsageError(f"--rotations needs square images. Received: {height}x{width}")
     backbone = values["backbone"]
     strides = preset(values["preset"]).strides if name == "PaDiM" else STRIDES[name]
     levels, names = backbones.choose(backbone, strides, values["levels"])
@@ -224,23 +221,36 @@ def check_ray(address: str | None) -> None:
 
 
 def check_images(
-    name: str, folder: Path, options: Options, skip_unreadable: bool
+    name: str,
+    folder: Path,
+    options: Options,
+    skip_unreadable: bool,
+    labels: Path | None = None,
 ) -> None:
-    """Raise `UserError` if a category has too few images to train a method on."""
+    """Raise `UserError` if a category has too few images to train a method on.
+
+    `labels` is a table that corrects them.
+    """
     from methods.base import check_defective
     from methods.pipeline.splitting import check_count, known_defects, split_good
     from processing.data.dataset import SEED, scan_category
+    from processing.data.labels import labels_of
     from processing.data.listing import check_faults
+    from processing.data.scan import scan
 
     values = _values(name, options) if name in METHODS else {"seed": SEED}
     shape, seed = (1, 1, 1), values["seed"]
-    category = scan_category(folder, image_shape=shape, cache_bytes=0, seed=seed)
+    found, learned = scan(folder), name == "CNN" and not values["synthetic"]
+    rows = labels_of(labels, found, learned, skip_unreadable) if labels else {}
+    category = scan_category(
+        found, image_shape=shape, cache_bytes=0, seed=seed, labels=rows
+    )
     check_faults(folder, category.scan.left_out, skip_unreadable)
     good = category.train
     check_count(good, folder)
     if name not in METHODS:
         return
-    if name == "CNN" and not values["synthetic"]:
+    if learned:
         check_defective(name, len(known_defects(category, seed)))
     _, share = options.get("validation", ("", None))
     fit, _ = split_good(good, category, seed, share)

@@ -152,8 +152,8 @@ def _add_shots(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     help_ = "good images that are remembered, drawn at random"
     add("--shots", type=_number("shots"), metavar="N", help=help_)
-    help_ = "remember each turned by 90, 180 and 270 degrees, too"
-    add("--rotations", action="store_true", default=None, help=help_)
+    help_ = "directions that each is remembered in, evenly spread"
+    add("--rotations", type=_number("rotations"), metavar="N", help=help_)
     help_ = "learn from synthetic defects what deviations from the memory mean"
     add("--train", action="store_true", default=None, help=help_)
 

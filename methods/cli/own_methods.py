@@ -27,7 +27,7 @@ def check_own(name: str, options: Mapping[str, tuple[str, Any]]) -> None:
         options: of `method_options.given`.
     """
     module, _, attribute = name.partition(":")
-    file = _file(module)
+    file = source_file(module)
     if file is None:
         if find_spec(module.split(".")[0]) is None:
             raise UsageError(f"cannot import the method {name}: no module {module}")
@@ -47,7 +47,7 @@ def check_own(name: str, options: Mapping[str, tuple[str, Any]]) -> None:
             raise UsageError(f"{name} has no option {flag}")
 
 
-def _file(module: str) -> Path | None:
+def source_file(module: str) -> Path | None:
     """Return the source file of a module below the current folder, or of ours."""
     ours = PACKAGES.joinpath(*module.split(".")).with_suffix(".py")
     return ours if module.startswith("methods.") else local_file(module)
@@ -58,7 +58,7 @@ def _settings(module: str, attribute: str) -> set[str] | None:
 
     Those are the arguments of `__init__`, or the fields of dataclasses.
     """
-    file = _file(module)
+    file = source_file(module)
     if file is None or not file.is_file():
         return None
     body = ast.parse(file.read_bytes()).body

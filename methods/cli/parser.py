@@ -4,6 +4,7 @@ import argparse
 import difflib
 import logging
 import math
+import os
 import shlex
 import signal
 import sys
@@ -22,6 +23,8 @@ from processing.wording import is_utf8, printable
 from .terminal import LineFormatter, prepare_output
 
 INTERRUPTED = 130
+COMMAND = "keras-anomaly"  # as it is installed
+AS_COMMAND = "KERAS_ANOMALY_COMMAND"  # set while it runs, for what it starts, too
 Convert = Callable[[Mapping], Mapping]
 
 
@@ -51,14 +54,22 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {line} (see {self.prog} --help)\n")
 
 
-def new_parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser that shows defaults and takes `--config` and `--debug`."""
+def new_parser(
+    description: str | None, help_: type[argparse.Action] | None = None
+) -> argparse.ArgumentParser:
+    """Return a parser that shows defaults and takes `--config` and `--debug`.
+
+    `help_` is the action of another `--help` than argparse's.
+    """
     result = Parser(
         description=description,
         formatter_class=_Formatter,
         allow_abbrev=False,
+        add_help=not help_,
     )
     general = result.add_argument_group("general")
+    if help_:
+        general.add_argument("-h", "--help", action=help_)
     general.add_argument(
         "--config",
         type=Path,
@@ -69,6 +80,12 @@ def new_parser(description: str) -> argparse.ArgumentParser:
         "--debug", action="store_true", help="show the traceback of an error"
     )
     return result
+
+
+def program_name(module: str) -> str:
+    """Return what help calls a module that `python3 -m` starts, or the command."""
+    name = sys.argv[0]
+    return name if name.startswith(f"{COMMAND} ") else f"python3 -m {module}"
 
 
 def add_model(parser: argparse.ArgumentParser, help_: str) -> argparse._ArgumentGroup:
@@ -289,7 +306,9 @@ class Interrupted(KeyboardInterrupt):
 
 def command_line(script: str, *arguments: str) -> str:
     """Return what a user types to run a script."""
-    return shlex.join(["python3", *script.split(), *arguments])
+    as_command = [COMMAND, script.removesuffix(".py")]
+    start = as_command if os.environ.get(AS_COMMAND) else ["python3", script]
+    return shlex.join([*start, *arguments])
 
 
 def run_command(

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from methods.detector.records import TrainingRecord
     from processing.data.dataset import Category
 
-SCRIPTS = Path(__file__).parents[2]  # folder of train.py, finetune.py and test.py
+SCRIPTS = Path(__file__).parents[2]  # folder of the scripts, in a checkout
+
+
+def program(command: str) -> list[str]:
+    """Return what Python runs for "train", "finetune" or "test": a script, if it can.
+
+    An installed package has no scripts, and a checkout need not be installed.
+    """
+    script = SCRIPTS / f"{command}.py"
+    return [str(script)] if script.is_file() else ["-m", "methods.cli", command]
 
 
 def check_training(options: argparse.Namespace) -> None:
@@ -85,16 +94,23 @@ def _category(record: "TrainingRecord") -> "Category":
         image_shape=(1, 1, 1),
         cache_bytes=0,
         test=record.splits.test,
+        labels=record.splits.labels,
     )
 
 
 def _check_update(options: argparse.Namespace) -> None:
+    from methods.pipeline.updating import known_images
     from processing.data.dataset import scan_images
+    from processing.data.labels import labels_of
 
     record = read_model(options.update)
     if record.method in METHODS and record.method not in method_checks.UPDATABLE:
         raise UsageError(f"{record.method} cannot take in images later: train it anew")
-    scan_images(options.input_dir, (1, 1, 1), cache_bytes=0)
+    if options.input_dir:
+        scan_images(options.input_dir, (1, 1, 1), cache_bytes=0)
+    if options.labels:
+        skip = options.skip_unreadable
+        labels_of(options.labels, known_images(record), skip_unreadable=skip)
 
 
 def _check_new_run(options: argparse.Namespace) -> None:
@@ -109,7 +125,8 @@ def _check_new_run(options: argparse.Namespace) -> None:
     method_checks.check_options(method, given)
     method_checks.check_cluster(method, options.ray)
     for folder in categories or [options.input_dir]:
-        method_checks.check_images(method, folder, given, options.skip_unreadable)
+        skip, labels = options.skip_unreadable, options.labels
+        method_checks.check_images(method, folder, given, skip, labels)
     names = category_names(options.input_dir)
     check_writable(options.models.joinpath(*names, folder_name(method)))
 
@@ -124,6 +141,10 @@ def _check_several(
             f"{method} learns one category: expected -a unified, or -d with one of "
             f"{choices}"
         )
+    if options.labels:
+        raise UsageError(
+            f"--labels is for one category: expected -d with one of {choices}"
+        )
     if options.register or options.mask:
         raise UsageError(
             "--register and --mask are learned from one category: expected -d with one "
@@ -137,7 +158,8 @@ def check_finetuning(options: argparse.Namespace) -> None:
     """Raise `UserError` for a model or options that `finetune.py` cannot use."""
     from processing.files import check_writable
 
-    check_models(options.path, "-d" if options.input_dir else "")
+    given = {"-d": options.input_dir, "--labels": options.labels}
+    check_models(options.path, " and ".join(flag for flag in given if given[flag]))
     if options.path.is_dir():
         method_checks.check_ray(options.ray)
         check_writable(options.results)
@@ -156,6 +178,20 @@ def check_finetuning(options: argparse.Namespace) -> None:
     for view in views(record, options.input_dir):
         check_writable(options.results / view.run / "finetuning")
         _check_known(view, view.splits.validation)
+    if options.labels:
+        _check_labels(record, options)
+
+
+def _check_labels(record: "TrainingRecord", options: argparse.Namespace) -> None:
+    """Raise `UserError` for a table of labels that cannot be used."""
+    from methods.pipeline.labels import read_labels
+
+    if len(record.views) > 1 and not options.input_dir:
+        names = ", ".join(record.categories)
+        raise UsageError(
+            f"--labels is for one category: expected it with -d, one of {names}"
+        )
+    read_labels(options.labels, options.skip_unreadable)
 
 
 def check_testing(options: argparse.Namespace) -> None:

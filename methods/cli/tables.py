@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from processing.errors import UserError
 from processing.metrics.image_metrics import ROUNDS
 from processing.metrics.localisation import in_words
 from processing.metrics.names import METRICS as METRICS
@@ -38,6 +39,8 @@ def print_metrics(judged: "JudgedSet") -> None:
     )
     if where := in_words(result.localisation):
         print(f"where: {where}")
+    if judged.hint:
+        say(f"hint:  {judged.hint}")
     for line in metric_lines(result):
         say(line)
     say(f"results: {judged.folder}")
@@ -131,47 +134,34 @@ def print_decision(result: "FinetuningResult") -> None:
         print(line)
 
 
-def print_decisions(record: "TrainingRecord", results: Path) -> None:
-    """Print a row for each decision of a model, the newest last."""
+def print_decisions(
+    record: "TrainingRecord", results: Path, kind: str | None, dtype: str | None
+) -> None:
+    """Print the decisions of a model for such maps, the newest last.
+
+    Lines that fit a narrow terminal, with names that can be copied.
+    """
     from methods.detector.decisions import in_force, read_results
 
-    decisions = read_results(record, results, None, None)
-    _, used = in_force(record, results, decisions)
-    table = Table(title=printable(record.category), title_justify="left")
-    table.add_column("name", no_wrap=True)  # to be copied
-    for name in ("goal", "threshold", "min area", "promise", "created"):
-        number = name in ("threshold", "min area")
-        table.add_column(
-            name,
-            justify="right" if number else "left",
-            overflow="fold",
-            no_wrap=number,
-        )
-    table.add_column("in force")
+    if record.category:
+        say(f"{record.category}:")
+    decisions = read_results(record, results, kind, dtype)
+    used = None
+    try:
+        _, used = in_force(record, results, read_results(record, results, None, None))
+    except UserError as error:
+        say(f"in force: none, {error}")
     for folder, result in decisions:
-        table.add_row(
-            printable(folder.name),
-            printable(result.goal or result.source),
-            f"{result.threshold:.4g}",
-            str(result.min_area),
-            _short_promise(result),
-            result.created[: len("2026-01-31T12:00")].replace("T", " "),
-            "yes" if result.name == used.name else "",
+        chosen = " (in force)" if used and result.name == used.name else ""
+        created = result.created[: len("2026-01-31T12:00")].replace("T", " ")
+        say(f"{folder.name}{chosen}")
+        say(f"    {result.goal or result.source}")
+        say(
+            f"    threshold {result.threshold:.4g}, minimum area {result.min_area}"
+            f"{created and f', made {created}'}"
         )
-    _print_table(table)
-
-
-def _short_promise(result: "FinetuningResult") -> str:
-    """Return what a decision keeps, in a few words; "" of an earlier version's."""
-    promise = result.promise
-    if not promise:
-        return ""
-    words = f"false alarms <= {promise.false_alarm_bound:.1%}"
-    if promise.defective_images:
-        words += f", misses <= {promise.miss_bound:.1%}"
-    if promise.kept is False and promise.asked:
-        words += f"; {promise.asked:.3g} is not kept"
-    return words
+        if result.promise:
+            say(f"    {result.promise.in_words()}")
 
 
 def promise_lines(result: "FinetuningResult") -> list[str]:
@@ -193,6 +183,11 @@ def promise_lines(result: "FinetuningResult") -> list[str]:
         without = "" if conformal else " without one"
         lines.append(
             f"not kept:     {promise.asked:g} takes {promise.needed} images{without}"
+        )
+    if result.labels:
+        lines.append(
+            f"labelled:     {result.labels}: rates and bounds are those of images "
+            "chosen like these"
         )
     highest = [f"{name} ({score:.4g})" for name, score in result.binding.items()]
     if highest:

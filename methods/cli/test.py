@@ -20,7 +20,7 @@ from .parser import (
     place,
     run_command,
 )
-from .paths import SCRIPTS, check_testing, model_files
+from .paths import check_testing, model_files, program
 from .terminal import prepare_output, say
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
     add = add_results(parser).add_argument
     help_ = "metrics of pixels from all scores, kept in memory, instead of bins"
     add("--exact", action="store_true", help=help_)
-    add("-s", "--save", action="store_true", help="write decided masks and overlays")
+    help_ = "write decided masks, and of images that are defective or called so also "
+    help_ += "overlays and heat maps"
+    add("-s", "--save", action="store_true", help=help_)
     help_ = "write no report.html and none of its pictures"
     add("--no-report", dest="report", action="store_false", help=help_)
     return parser
@@ -145,7 +147,7 @@ def compare(
 
     models = model_files(options.path)
     failures = sweeps.over_models(
-        SCRIPTS / "test.py",
+        program("test"),
         models,
         arguments,
         options.results,

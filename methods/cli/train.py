@@ -10,6 +10,7 @@ from methods import METHODS
 
 from . import method_options
 from .expansion import DEFAULT, expand_runs
+from .method_help import MethodHelp
 from .parser import (
     Interrupted,
     add_ray,
@@ -21,13 +22,13 @@ from .parser import (
     run_command,
     show_messages,
 )
-from .paths import SCRIPTS, check_training, check_trainings
+from .paths import check_training, check_trainings, program
 from .terminal import prepare_output, say
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of train.py."""
-    parser = new_parser(__doc__)
+    parser = new_parser(__doc__, MethodHelp)
     run = parser.add_argument_group("run")
     add = run.add_argument
     help_ = "category folder, such as mvtec/capsule with train/good, or labels.csv, or "
@@ -39,8 +40,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("-a", "--architecture", type=method_names, metavar="NAMES", help=help_)
     help_ = "go on with an interrupted run, with the options it was started with"
     add("--resume", type=Path, metavar="RUN_FOLDER", help=help_)
-    help_ = "add the good images of -d to a trained model, in a new run folder"
+    help_ = "add the good images of -d, or of --labels, to a trained model, in a new "
+    help_ += "run folder"
     add("--update", type=Path, metavar="MODEL", help=help_)
+    help_ = (
+        "table of images that are good or defective, whatever their folder says, as "
+    )
+    help_ += "reports write it: good ones join the training, defective ones leave it"
+    add("--labels", type=Path, metavar="FILE", help=help_)
     add_skip_unreadable(run)
     add_ray(run)
     help_ = "GPUs that share each batch; with JAX alone (KERAS_BACKEND=jax)"
@@ -71,6 +78,7 @@ def train(options: argparse.Namespace) -> None:
         run, record = start_update(
             options.update,
             options.input_dir,
+            labels=options.labels,
             root=options.models,
             skip_unreadable=options.skip_unreadable,
         )
@@ -79,12 +87,14 @@ def train(options: argparse.Namespace) -> None:
         check_shared(method, options.ray)
         categories = scan_dataset(options.input_dir)
         pipeline = multi_category if categories else training
+        labels = {"labels": options.labels} if options.labels else {}
         run, record = pipeline.start_run(
             categories or options.input_dir,
             method,
             method_options.given(options),
             root=options.models,
             skip_unreadable=options.skip_unreadable,
+            **labels,
         )
     run.cluster = options.ray
     pipeline = multi_category if record.categories else training
@@ -131,7 +141,7 @@ def train_runs(
         )
         for arguments, options in zip(runs, parsed, strict=True)
     ]
-    train_all(SCRIPTS / "train.py", commands, parsed[0].ray)
+    train_all(program("train"), commands, parsed[0].ray)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -142,11 +152,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = expand_runs(parser, argv)
     options = [parser.parse_args(run) for run in runs]
     first = options[0]
-    if not first.input_dir and not first.resume:
+    if not first.input_dir and not first.resume and not (first.update and first.labels):
         parser.error("the following arguments are required: -d/--input-dir")
     ours = [name for name in first.architecture or () if name in METHODS]
     if first.update and (ours or method_options.given(first)):
         parser.error("--update keeps the method of the model and its options")
+    if first.labels and (first.resume or len(runs) > 1):
+        parser.error("--labels is for one new run of one category")
 
     def work() -> None:
         if len(runs) == 1:

@@ -9,6 +9,7 @@ import numpy as np
 from methods.base import Method, Run, TrainingImages, check_defective
 from methods.engine.settings import Settings
 from methods.engine.training import resumed, summary
+from processing.hdf5 import ArraySpec
 
 from . import classifier, hirescam
 
@@ -54,6 +55,9 @@ class CNN(Method):
     @property
     def variant(self) -> str:
         return "synthetic" if self.synthetic else "supervised"
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        return {}
 
     def highest(self, kind: str) -> float:
         return HIGHEST

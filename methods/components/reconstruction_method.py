@@ -11,6 +11,7 @@ from keras import ops
 from autoencoder.losses import WINDOW, ssim_map
 from methods.base import Method
 from processing.data.image_set import ImageSet
+from processing.hdf5 import ArraySpec
 from processing.maps.pixel_statistics import HIGHEST, PixelStatistics
 from processing.maps.residuals import smooth
 
@@ -48,6 +49,13 @@ class ReconstructionMethod(Method):
 
         They are not blurred yet, if the kind is one of `standardised`.
         """
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        return {
+            self.statistic.format(kind=kind, name=name): ArraySpec(self.image_shape[:2])
+            for kind in self.standardised
+            for name in NAMES
+        }
 
     def highest(self, kind: str) -> float:
         return HIGHEST if kind in self.standardised else 1.0

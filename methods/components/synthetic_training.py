@@ -8,7 +8,7 @@ from methods.base import Run
 from methods.engine.batches import Epochs
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
 from methods.engine.settings import Settings
-from methods.engine.training import fit
+from methods.engine.training import fit, interrupted
 from processing.data.image_set import ImageSet
 
 from .synthetic_batches import training_batches, validation_batches
@@ -50,5 +50,4 @@ def fit_to_batches(
     create(trainer, batches[0][0][:1])
     shape = cosine(len(batches) * settings.planned)
     compile_trainer(trainer, ShapedAdam(settings.peak, shape))
-    saved = run.saved() if run else None
-    return fit(trainer, batches, checks, settings, run, saved=saved)
+    return fit(trainer, batches, checks, settings, run, saved=interrupted(run))

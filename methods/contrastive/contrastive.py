@@ -15,6 +15,7 @@ from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_defects
 from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
+from processing.hdf5 import ArraySpec
 
 from .clustering import (
     CLUSTERINGS,
@@ -66,6 +67,14 @@ class Contrastive(FeatureMethod):
     batch_size: int = 8
     epochs: int = 4
     learning_rate: float = 1e-4
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        size = sum(level.channels for level in self.chosen_levels)
+        return {
+            **super().array_specs(),
+            "centres": ArraySpec((None, size)),
+            **dict.fromkeys(("reach", "level"), ArraySpec()),
+        }
 
     def build(self) -> None:
         self.build_backbone()

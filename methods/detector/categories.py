@@ -42,7 +42,7 @@ def load_category(
     detector, record = load_model(model)
     chosen = _chosen(record, folder)
     if record.categories:
-        detector.method.choose(chosen.category)
+        _choose(detector.method, chosen.category, model)
     return detector, chosen
 
 
@@ -62,13 +62,21 @@ def load_kept(
         detector, now = load_model(model)
         if now.categories:
             now = now.of_category(record.category)
-            detector.method.choose(record.category)
+            _choose(detector.method, record.category, model)
         if now.id != record.id:
             raise UserError(f"{model} became another model meanwhile: start again")
         return detector.method
 
     method = Later.of(kept, load)
     return read_unfitted(model, method)[0], record, kept
+
+
+def _choose(method: Method, category: str, model: Path) -> None:
+    """Let a method know a category, which its model file may not hold."""
+    try:
+        method.choose(category)
+    except KeyError as error:
+        raise UserError(f"{model} is damaged: it lacks /arrays/{error}") from error
 
 
 def _chosen(record: TrainingRecord, folder: Path | None) -> TrainingRecord:

@@ -4,6 +4,7 @@ import logging
 import re
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,6 +21,7 @@ from .results import FinetuningResult
 
 RESULT = "finetuning_result.json"
 IN_FORCE = "in_force.json"
+REPAIR = "none judges until finetune.py --use puts one in force (--list shows them)"
 ALL = "all"  # stands for all decisions
 NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,99}(?<!\.)", re.ASCII)
 
@@ -96,6 +98,19 @@ def choose_results(
     return [_named(matching, decision)]
 
 
+def decision_of(
+    record: TrainingRecord, results: Path, name: str
+) -> FinetuningResult | None:
+    """Return the decision of a model in a folder of that name; None without one.
+
+    One that is damaged is as good as none: it may be replaced.
+    """
+    path = _root(record, results) / name / RESULT
+    with suppress(UserError):
+        return FinetuningResult.read(path) if path.is_file() else None
+    return None
+
+
 def _named(decisions: Sequence[Named], name: str) -> Named:
     for found in (
         [pair for pair in decisions if pair[0].name == name],
@@ -123,13 +138,13 @@ def in_force(
     path = _root(record, results) / IN_FORCE
     if not path.is_file():
         return decisions[-1]
-    name = InForce.read(path).decision
+    try:
+        name = InForce.read(path).decision
+    except UserError as error:
+        raise UserError(f"{error}: {REPAIR}") from error
     there = [FinetuningResult.read(x).name for x in path.parent.glob(f"*/{RESULT}")]
     if name not in there:
-        raise UserError(
-            f"{path}: the decision {shortened(name)} is gone: put another one in force "
-            "with finetune.py --use"
-        )
+        raise UserError(f"{path}: the decision {shortened(name)} is gone: {REPAIR}")
     chosen = [pair for pair in decisions if pair[1].name == name]
     return chosen[-1] if chosen else decisions[-1]
 

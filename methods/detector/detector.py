@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from methods.base import Method
 from processing.data.dataset import Category, scan_category, scan_images
 from processing.data.image_set import CACHE_BYTES, ImageSet
+from processing.data.labels import Labels
 from processing.data.listing import some
 from processing.data.prepared import Prepared
 from processing.data.tiling import TileSet
@@ -59,6 +61,7 @@ class Detector:
         source: Path,
         cache_bytes: int = CACHE_BYTES,
         test: Sequence[str] = (),
+        labels: Labels = MappingProxyType({}),
     ) -> Category:
         """Find the images of a category, prepared; see `scan_category`."""
         category = scan_category(
@@ -67,6 +70,7 @@ class Detector:
             cache_bytes=cache_bytes,
             seed=self.method.seed,
             test=test,
+            labels=labels,
         )
         sets = {
             name: getattr(category, name) for name in ("train", "test", "defective")

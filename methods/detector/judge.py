@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from processing.maps.residuals import quantise
 
 from .detector import Detector, Judged, warn_of_unregistered
 from .kept import Arrays, Kept
-from .results import FinetuningResult
+from .results import FinetuningResult, Promise
+
+MAPS = "maps"  # begins the name of what is kept of images
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +66,7 @@ class Judge:
         good_scores: of good validation images, as `GoodImages` has them; without them
             verdicts have no p-value.
         name: of the decision, in tables.
+        promise: what it keeps, if that is known.
 
     Raises:
         UserError: maps of a kind that the method does not have.
@@ -76,6 +80,7 @@ class Judge:
         dtype: str = "float64",
         good_scores: Sequence[float] = (),
         name: str = "",
+        promise: Promise | None = None,
     ):
         method = detector.method
         self.detector = detector
@@ -89,6 +94,7 @@ class Judge:
         self.dtype = dtype
         self.good_scores = good_scores
         self.name = name
+        self.promise = promise
         self._process = os.getpid()
 
     @classmethod
@@ -97,7 +103,13 @@ class Judge:
         calibration = finetuned.calibration
         good_scores = calibration.good_scores if calibration else ()
         kind, dtype, name = finetuned.kind, finetuned.dtype, finetuned.name
-        return cls(detector, finetuned.decision, kind, dtype, good_scores, name)
+        decided, promise = finetuned.decision, finetuned.promise
+        return cls(detector, decided, kind, dtype, good_scores, name, promise)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What scores.csv says of the decision: its name, and what it promises."""
+        return {"decision": self.name, **(self.promise.columns if self.promise else {})}
 
     def judge(self, images: ImageSet, batch_size: int = 16) -> Iterator[Verdict]:
         """Yield the verdict on each image, in order; see `Detector.judge`.
@@ -129,14 +141,11 @@ class Judge:
     @property
     def maps(self) -> str:
         """What `judge_kept` keeps of an image."""
-        return f"maps_{self.kind}"
+        return f"{MAPS}_{self.kind}"
 
     def _arrays(self, images: ImageSet) -> Iterator[Arrays]:
         for judged in self.detector.judge(images, self.kind):
-            for view, anomaly_map, score in zip(*judged, strict=True):
-                known = view.geometry.registered
-                registered = np.array(-1 if known is None else known, np.int8)
-                yield {"map": anomaly_map, "score": score, "registered": registered}
+            yield from kept_arrays(judged)
 
     def _check_process(self) -> None:
         """Raise `UserError` in a fork, which lacks the threads of the networks."""
@@ -186,6 +195,14 @@ class Judge:
             return self.decision.threshold
         highest = self.detector.method.highest(self.kind)
         return (self.decision.threshold + 0.5) * highest / 255
+
+
+def kept_arrays(judged: Judged) -> Iterator[Arrays]:
+    """Yield what is kept of each image of a batch for `Judge.judge_kept`."""
+    for view, anomaly_map, score in zip(*judged, strict=True):
+        known = view.geometry.registered
+        registered = np.array(-1 if known is None else known, np.int8)
+        yield {"map": anomaly_map, "score": score, "registered": registered}
 
 
 def decision_maps(

@@ -97,6 +97,13 @@ class Kept:
         files = (self._file(path, what) for path in images.paths)
         return {index for index, file in enumerate(files) if file and file.is_file()}
 
+    def read(self, images: ImageSet, what: str) -> list[Arrays] | None:
+        """Return `what` of each image, in order; None unless all of it is kept."""
+        whole = len(self.known(images, what)) == len(images)
+        found = [self._read(path, what) for path in images.paths] if whole else [None]
+        arrays = [known for known in found if known is not None]
+        return arrays if len(arrays) == len(images) else None
+
     def each(
         self, images: ImageSet, what: str, make: Callable[[ImageSet], Iterator[Arrays]]
     ) -> Iterator[Arrays]:

@@ -29,7 +29,7 @@ import numpy as np
 import methods
 from processing.errors import UserError
 from processing.files import check_room, decoded, replacing
-from processing.hdf5 import check_hdf5
+from processing.hdf5 import ArraySpec, check_array, check_arrays, check_hdf5
 from processing.preprocessing.preparation import Preparation
 
 from .detector import Detector
@@ -239,6 +239,7 @@ def unfitted(
             return Detector(method)
         check_settings(Preparation, record.preparation, "preparation")
         preparation = Preparation(**record.preparation, arrays=dict(arrays))
+        check_arrays("/preparation", arrays, preparation.array_specs)
         if preparation.seen_shape != method.image_shape:
             raise ValueError(
                 f"images prepared to {preparation.seen_shape}, the method takes "
@@ -263,14 +264,39 @@ def load_model(path: Path) -> tuple[Detector, TrainingRecord]:
         method = detector.method
         for name in file.get("arrays", ()):
             method.arrays[name] = _read(file["arrays"][name])
+        if record.method in methods.METHODS:
+            _check_learned(file, method)
         method.build()
         _check_names("/networks", file.get("networks", ()), {*method.networks})
         for name, network in method.networks.items():
             group = file["networks"][name]
             _check_names(group.name, group, {*map(str, range(len(network.weights)))})
             for index, weight in enumerate(network.weights):  # in memory one by one
-                weight.assign(_read(group[str(index)]))
+                if str(index) not in group:
+                    raise ValueError(f"it lacks {group.name}/{index}")
+                array = _read(group[str(index)])
+                spec = ArraySpec(tuple(weight.shape), np.dtype(weight.dtype).kind)
+                check_array(f"{group.name}/{index}", array, spec)
+                weight.assign(array)
     return detector, record
+
+
+def _check_learned(file: h5py.File, method: Any) -> None:
+    """Raise a `ValueError` unless the arrays are the method's, before it is built.
+
+    What they size is as large as it is in the file: it is not allocated in vain.
+    """
+    specs = method.array_specs()
+    check_arrays("/arrays", method.arrays, specs)
+    for name, spec in specs.items():
+        for network, rows in spec.rows.items():
+            wanted = int(method.arrays[name]) * rows
+            found = file[f"networks/{network}/0"].shape[0]
+            if wanted != found:
+                raise ValueError(
+                    f"/networks/{network}/0: expected {wanted} rows by /arrays/{name}. "
+                    f"Received: {found}"
+                )
 
 
 def save_checkpoint(

@@ -3,8 +3,10 @@
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from processing.data.tree import DRAWN, SPLITS
 from processing.errors import UsageError
 
 from .json_record import JsonRecord, check_names, check_range, checked, shown
@@ -24,6 +26,7 @@ class Splits(JsonRecord):
         defective: images that a supervised method learned from.
         test: images to test with, where they were drawn because the data set has no
             split of its own.
+        labels: that `--labels` gave, by name, see `processing.data.labels`.
     """
 
     fit: list[str]
@@ -31,6 +34,7 @@ class Splits(JsonRecord):
     shots: list[str] = field(default_factory=list)
     defective: list[str] = field(default_factory=list)
     test: list[str] = field(default_factory=list)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise a `ValueError` unless each image has one part alone."""
@@ -38,6 +42,9 @@ class Splits(JsonRecord):
         check_names(shots=self.shots)
         if not {*self.shots} <= {*self.fit}:
             raise ValueError("shots: expected images of 'fit'")
+        for name, row in self.labels.items():
+            if not row.get("label") or row.get("split") not in {DRAWN, *SPLITS}:
+                raise ValueError(f"labels.{shown(name)}: expected a label and a split")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +53,14 @@ class CategoryRecord(JsonRecord):
 
     folder: str
     splits: Splits
+
+
+def _with_number(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of shots with the number of rotations, once 4 or none."""
+    earlier = settings.get("rotations")
+    if not isinstance(earlier, bool):
+        return settings
+    return settings | {"rotations": 4 if earlier else 1}
 
 
 def no_splits() -> Splits:
@@ -96,6 +111,15 @@ class TrainingRecord(JsonRecord):
     updated_from: str | None = None
     adapted_from: str | None = None
     training: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, content: Any, source: Path | str) -> "TrainingRecord":
+        """See `JsonRecord.from_json`; settings are those of this version."""
+        record = super().from_json(content, source)
+        if record.method not in ("fewshot", "unified"):
+            return record
+        options = record.options and _with_number(record.options)
+        return replace(record, config=_with_number(record.config), options=options)
 
     def check(self) -> None:
         """Raise a `ValueError` for what is missing, or leads out of a folder."""

@@ -11,6 +11,7 @@ from processing.decision.calibration import RULES, Rule
 from processing.decision.decision import Decision
 from processing.errors import UsageError
 from processing.metrics.names import METRICS
+from processing.wording import count
 
 from .json_record import JsonRecord, check_names, check_range, checked, shown
 from .records import EARLIER
@@ -80,6 +81,53 @@ class Promise(JsonRecord):
         for name in ("false_alarm_bound", "miss_bound", "asked"):
             check_range(f"promise.{name}", getattr(self, name), 0, 1)
 
+    @property
+    def columns(self) -> dict[str, float | int]:
+        """What scores.csv repeats: the bounds, and a rate that was asked for."""
+        columns = {
+            "false_alarm_bound": self.false_alarm_bound,
+            "miss_bound": self.miss_bound,
+        }
+        if self.asked is None:
+            return columns
+        return columns | {"asked": self.asked, "kept": int(bool(self.kept))}
+
+    def in_words(self) -> str:
+        """Return the bounds, and whether a rate that was asked for is kept."""
+        words = f"at most {self.false_alarm_bound:.1%} false alarms"
+        if self.defective_images:
+            words += f", {self.miss_bound:.1%} misses"
+        if self.asked is not None:
+            words += f"; {self.asked:.3g} is {'' if self.kept else 'not '}kept"
+        return words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels(JsonRecord):
+    """What a table of labels changed of the images that a decision was made from.
+
+    Attributes:
+        path, sha256: of the table.
+        good, defective: how many images count, as they are labelled.
+        corrected: how many images of the data set are labelled otherwise there.
+        learned: how many do not count, for the model learned from them.
+        contradicted: names of training images of the other label.
+        test_files: names of test images that are labelled, or in one group with such.
+    """
+
+    path: str
+    sha256: str
+    good: int
+    defective: int
+    corrected: int
+    learned: int
+    contradicted: list[str]
+    test_files: list[str]
+
+    def __str__(self) -> str:
+        name = self.path.replace("\\", "/").rpartition("/")[2]
+        return f"{count(self.good + self.defective, 'label')} of {name}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuningResult(JsonRecord):
@@ -102,6 +150,7 @@ class FinetuningResult(JsonRecord):
         promise: what it keeps.
         binding: the good images with the highest critical thresholds, and these.
         excluded: names of images that the user left out.
+        labels: that the user gave images, if any.
         validation_files, finetuning_files: names of the images.
         model: path of the model file.
         options: of finetune.py.
@@ -140,6 +189,7 @@ class FinetuningResult(JsonRecord):
     promise: Promise | None = None
     binding: dict[str, float] = field(default_factory=dict)
     excluded: list[str] = field(default_factory=list)
+    labels: Labels | None = None
     validation_files: list[str]
     finetuning_files: list[str]
     model: str
@@ -154,6 +204,12 @@ class FinetuningResult(JsonRecord):
     def decision(self) -> Decision:
         """What makes an image defective."""
         return Decision(self.threshold, self.min_area, self.clear_border)
+
+    @property
+    def test_files(self) -> list[str]:
+        """Test images that it was made with, perhaps with others."""
+        labelled = self.labels.test_files if self.labels else []
+        return list(dict.fromkeys([*self.finetuning_files, *labelled]))
 
     @property
     def name(self) -> str:

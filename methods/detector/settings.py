@@ -51,6 +51,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "coreset": (1e-6, 1),
     "patches": (1, 10**8),
     "shots": (1, 10_000),
+    "rotations": (1, 360),
     "start": (1, 1000),
     "accumulate": (1, 10_000),
     **dict.fromkeys(("w", "eta", "w_adapt", "adapt_keep", "pixel_weight"), (0, 10**6)),

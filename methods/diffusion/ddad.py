@@ -12,7 +12,10 @@ import numpy as np
 from methods import backbones
 from methods.base import Run, TrainingImages
 from methods.engine.optimizer import predict
+from methods.engine.training import interrupted
+from methods.engine.training_state import check_arrays, expect
 from processing.data.image_set import ImageSet
+from processing.hdf5 import ArraySpec
 
 from .diffusion_method import BATCH, Diffusion, Images
 from .feature_distance import (
@@ -85,6 +88,9 @@ class DDAD(Diffusion):
     def plan(self) -> Plan:
         return ddim_plan(self.process, self.timesteps, self.eta, self.w)
 
+    def array_specs(self) -> dict[str, ArraySpec]:
+        return {**super().array_specs(), "pixel_scale": ArraySpec()}
+
     def build(self) -> None:
         super().build()
         self._use_extractor(extractor(self.backbone, self.image_shape))
@@ -109,8 +115,12 @@ class DDAD(Diffusion):
 
     def _adapt(self, adapter: Adapter, good: ImageSet, run: Run | None) -> None:
         """Adapt the extractor, unless an interrupted run has done so."""
-        arrays, state = (run.saved() if run else None) or ({}, {})
+        arrays, state = interrupted(run) or ({}, {})
         if "extractor" in arrays:
+            check_arrays("extractor", arrays, adapter.network.weights)
+            losses = state.get("adaptation_losses")
+            right = isinstance(losses, list) and all(type(x) is float for x in losses)
+            expect(right, "adaptation_losses", "a list of numbers", losses)
             adapter.network.set_weights(arrays["extractor"])
         else:
             state["adaptation_losses"] = self._adapted(adapter, good)

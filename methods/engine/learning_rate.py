@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from .optimizer import ShapedAdam, compile_trainer, geometric
+from .progress_bar import tracked
 from .settings import FALLBACK
 
 STEPS = 200
@@ -71,7 +72,7 @@ def find_learning_rate(
     before = [np.array(variable) for variable in trainer.variables]
     compile_trainer(trainer, ShapedAdam(START, geometric(END / START, steps)))
     losses: list[float] = []
-    for step in range(steps):
+    for step in tracked(range(steps), steps, "learning rate"):
         batch = batches[step % len(batches)]
         losses.append(float(trainer.train_on_batch(batch)))
         smoothed = smooth(losses)

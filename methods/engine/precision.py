@@ -2,7 +2,9 @@
 
 import logging
 import math
+import re
 import time
+from pathlib import Path
 
 import numpy as np
 from keras import ops
@@ -11,6 +13,8 @@ from .optimizer import on_gpu
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 WORTH_IT = 1.3  # how many times as fast bfloat16 has to be
+CPU_FLAGS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16", "svebf16"}  # Linux
+CPU_INFO = Path("/proc/cpuinfo")
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +38,30 @@ def _gain(rounds: int = 10) -> float:
     return best["float32"] / best["bfloat16"]
 
 
+def _lacks_bfloat16() -> bool:
+    """Return whether the processor computes, and is known to have no bfloat16."""
+    if on_gpu():
+        return False
+    try:
+        text = CPU_INFO.read_text("ascii", errors="replace")
+    except OSError:  # not Linux
+        return False
+    known = re.findall(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+    return bool(known) and not any(CPU_FLAGS & {*flags.split()} for flags in known)
+
+
 def choose_policy(precision: str) -> str:
     """Return the Keras dtype policy for `precision`, and log why.
 
-    "auto" takes bfloat16 where a convolution runs at least 1.3 times as fast in it.
+    "auto" takes bfloat16 where a convolution runs at least 1.3 times as fast in it,
+    which is not timed on a processor without it.
     Weights, losses and everything after training stay in float32 either way.
     """
     if precision != "auto":
         return "mixed_bfloat16" if precision == "bfloat16" else precision
+    if _lacks_bfloat16():
+        log.info("precision: float32 (this processor has no bfloat16)")
+        return "float32"
     gain = _gain()
     policy = "mixed_bfloat16" if gain >= WORTH_IT else "float32"
     log.info("precision: %s (bfloat16 runs %.1f times as fast here)", policy, gain)

@@ -12,15 +12,27 @@ from .batches import Epochs
 from .devices import shared
 from .precision import choose_policy
 from .settings import Settings
-from .training_state import Progress
+from .training_state import Progress, check_state
 
 Saved = tuple[dict, dict]  # arrays and state of an interrupted training
 Model = TypeVar("Model", bound=keras.Model)
 
 
-def resumed(run: Run | None, precision: str) -> tuple[Saved | None, str]:
-    """Return what an interrupted training has saved, if any, and the dtype policy."""
+def interrupted(run: Run | None) -> Saved | None:
+    """Return what an interrupted training has saved, if any.
+
+    Raises:
+        StateError: a state that no training saves.
+    """
     saved = run.saved() if run else None
+    if saved:
+        check_state(saved[1])
+    return saved
+
+
+def resumed(run: Run | None, precision: str) -> tuple[Saved | None, str]:
+    """Return what `interrupted` does, and the dtype policy."""
+    saved = interrupted(run)
     return saved, saved[1]["policy"] if saved else choose_policy(precision)
 
 

@@ -3,15 +3,24 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from methods.base import StateError
+from processing.errors import shortened
+
 log = logging.getLogger(__name__)
 
 SMALLEST_RATE = 1e-7
+POLICIES = ("float32", "mixed_bfloat16")
+KINDS = {  # of a state's values
+    **dict.fromkeys(("epochs", "best_epoch", "waiting"), int),
+    **{"policy": str, "best": float, "finished": bool, "history": list},
+}
+COLUMNS = {"epoch", "loss", "val_loss", "learning_rate", "seconds"}  # of a history
 
 
 class TrainingDivergedError(RuntimeError):
@@ -114,11 +123,57 @@ class Progress(keras.callbacks.Callback):
         }
 
     def restore(self, model: Any, arrays: Mapping, state: Mapping) -> None:
-        """Put a saved state into this callback and the compiled `model`."""
-        self.state = {**self.state, **state}
-        self.best_weights = list(arrays["best"])
+        """Put a saved state into this callback and the compiled `model`.
+
+        Raises:
+            StateError: arrays of another model.
+        """
         model.optimizer.build(model.trainable_variables)
         kinds = {"current": model.variables, "optimizer": model.optimizer.variables}
+        for kind, variables in {**kinds, "best": model.weights}.items():
+            check_arrays(kind, arrays, variables)
+        self.state = {**self.state, **state}
+        self.best_weights = list(arrays["best"])
         for kind, variables in kinds.items():
             for variable, value in zip(variables, arrays[kind], strict=True):
                 variable.assign(value)
+
+
+def check_state(state: Any) -> None:
+    """Raise `StateError` unless a state is one that `Progress` saves."""
+    expect(isinstance(state, dict), "state", "an object", state)
+    for key, kind in KINDS.items():
+        expect(key in state, "state", f"the key {key!r}", [*state])
+        expect(type(state[key]) is kind, key, kind.__name__, state[key])
+    history, epochs = state["history"], state["epochs"]
+    expect(
+        state["policy"] in POLICIES, "policy", " or ".join(POLICIES), state["policy"]
+    )
+    expect(math.isfinite(state["best"]), "best", "a finite number", state["best"])
+    expect(
+        0 <= state["best_epoch"] <= epochs,
+        "best_epoch",
+        "an epoch",
+        state["best_epoch"],
+    )
+    expect(0 < epochs == len(history), "history", f"{epochs} rows", history)
+    for row in history:
+        right = isinstance(row, dict) and row.keys() >= COLUMNS
+        right = right and all(type(value) in (int, float) for value in row.values())
+        expect(right, "history", f"numbers: {', '.join(sorted(COLUMNS))}", row)
+
+
+def check_arrays(kind: str, arrays: Mapping, variables: Sequence[Any]) -> None:
+    """Raise `StateError` unless arrays of a kind have the variables' shapes."""
+    found = arrays.get(kind, [])
+    expect(len(found) == len(variables), kind, f"{len(variables)} arrays", len(found))
+    for index, (array, variable) in enumerate(zip(found, variables, strict=True)):
+        shape = tuple(variable.shape)
+        expect(array.shape == shape, f"{kind}/{index}", f"shape {shape}", array.shape)
+
+
+def expect(right: bool, place: str, expected: str, received: Any) -> None:
+    """Raise `StateError` where something in a state is not right."""
+    if not right:
+        received = shortened(ascii(received))
+        raise StateError(f"{place}: expected {expected}. Received: {received}")

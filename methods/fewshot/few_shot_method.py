@@ -1,23 +1,24 @@
 """What the methods that know a product by a few images of it share."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import cv2
 import keras
 import numpy as np
 from keras import ops
 
+from methods.backbones import Level
 from methods.base import BATCH, TrainingImages
 from methods.components.feature_method import FeatureMethod
 from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
 from processing.data.image_set import ImageSet
-from processing.data.sizes import Size
-from processing.errors import UsageError, UserError
-
-TURNS = 4  # quarter turns that make a circle
+from processing.errors import UserError
+from processing.geometry import warped
+from processing.hdf5 import ArraySpec
 
 
 @dataclass(kw_only=True, eq=False)
@@ -32,14 +33,11 @@ class ShotMethod(FeatureMethod):
     width: ClassVar[int] = 1  # numbers remembered for each of a feature's
 
     shots: int = 4
-    rotations: bool = False
+    rotations: int = 1
 
-    @classmethod
-    def default_size(
-        cls, sizes: Sequence[Size], options: Mapping[str, Any]
-    ) -> tuple[int, int]:
-        turned = options.get("rotations", cls.rotations)
-        return super().default_size(() if turned else sizes, options)
+    def array_specs(self) -> dict[str, ArraySpec]:
+        rows = {f"bank_{x.name}": self._features(x) for x in self.chosen_levels}
+        return {**super().array_specs(), "views": ArraySpec(kind="iu", rows=rows)}
 
     def support(self, count: int) -> np.ndarray:
         if count < self.shots:
@@ -50,20 +48,12 @@ class ShotMethod(FeatureMethod):
         drawn = np.random.default_rng(self.seed).permutation(count)
         return np.sort(drawn[: self.shots])
 
-    def check(self) -> None:
-        height, width, _ = self.image_shape
-        if self.rotations and height != width:
-            raise UsageError(
-                f"--rotations needs square images. Received: {height}x{width}"
-            )
-        super().check()
-
     def shots_of(self, images: TrainingImages) -> ImageSet:
         """Return the images to remember, drawn from the good ones if none are given."""
         return images.shots or images.good.subset(self.support(len(images.good)))
 
     def remember(self, shots: ImageSet, validation: ImageSet | None) -> None:
-        views = len(shots) * (TURNS if self.rotations else 1)
+        views = len(shots) * self.rotations
         self._check_room(views)
         self.arrays["views"] = np.array(views)
         self.add_banks(views)
@@ -103,10 +93,14 @@ class ShotMethod(FeatureMethod):
     def add_banks(self, views: int) -> None:
         """Put empty banks for so many images into `networks`."""
         for level in self.chosen_levels:
-            height, width = (side // level.stride for side in self.image_shape[:2])
-            bank = MemoryBank(views * height * width, f"bank_{level.name}")
+            bank = MemoryBank(views * self._features(level), f"bank_{level.name}")
             bank.build((None, self.width * level.channels))
             self.networks[bank.name] = bank
+
+    def _features(self, level: Level) -> int:
+        """Return how many features of an image a level has."""
+        height, width, _ = self.image_shape
+        return (height // level.stride) * (width // level.stride)
 
     def unit_features(self, images: Any) -> list[Any]:
         """Return feature maps (n, h, w, d) of length 1 of symbolic images."""
@@ -118,8 +112,7 @@ class ShotMethod(FeatureMethod):
         images = keras.Input(self.image_shape)
         embedder = keras.Model(images, self.unit_features(images))
         for batch in shots.batches(BATCH):
-            for turn in range(TURNS if self.rotations else 1):
-                turned = np.ascontiguousarray(np.rot90(batch, turn, (1, 2)))
+            for turned in turns(batch, self.rotations):
                 maps = embedder.predict_on_batch(turned)
                 maps = maps if isinstance(maps, (list, tuple)) else [maps]
                 yield [np.reshape(f, (-1, f.shape[-1])) for f in maps]
@@ -130,8 +123,25 @@ class ShotMethod(FeatureMethod):
         sizes = [self.width * level.channels for level in self.chosen_levels]
         banks = 4 * views * sum(n * d for n, d in zip(pixels, sizes, strict=True))
         compared = 2 * 4 * BLOCK * BATCH * max(pixels)
-        advice = "expected fewer --shots, a smaller --size or no --rotations"
+        advice = "expected fewer --shots or --rotations, or a smaller --size"
         check_memory(2 * banks + compared + self.backbone_bytes(), advice)
+
+
+def turns(images: np.ndarray, number: int) -> Iterator[np.ndarray]:
+    """Yield images (n, h, w, c) turned about their middle into `number` directions.
+
+    They keep their shape; what comes in from beyond their edges repeats them. Quarters
+    of a turn are exact where the shape allows it.
+    """
+    height, width = images.shape[1:3]
+    for angle in 360 * np.arange(number) / number:
+        quarters, rest = divmod(angle, 90)
+        if not rest and (height == width or not quarters % 2):
+            yield np.ascontiguousarray(np.rot90(images, int(quarters), (1, 2)))
+            continue
+        matrix, middle = np.eye(3), ((width - 1) / 2, (height - 1) / 2)
+        matrix[:2] = cv2.getRotationMatrix2D(middle, angle, 1)
+        yield np.stack([warped(image, matrix) for image in images])
 
 
 def cosine_distances(bank: MemoryBank, features: Any) -> tuple[Any, Any]:

@@ -15,6 +15,7 @@ from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_defects
 from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
+from processing.hdf5 import ArraySpec
 
 from .few_shot_method import ShotMethod, cosine_distances
 from .prototypes import HeadTrainer, residual_head
@@ -35,7 +36,8 @@ class FewShot(ShotMethod):
         weights: see `FeatureMethod`.
         levels: see `FeatureMethod`; default: all of strides 8 to 32.
         shots: how many of the good images are remembered.
-        rotations: remember each turned by 90, 180 and 270 degrees, too.
+        rotations: directions that each is remembered in, 360 / `rotations` degrees
+            apart.
         train: learn from synthetic defects what deviations from the memory mean; the
             maps then are a blend of distances and this, as far as it detects defects on
             validation images better.
@@ -54,6 +56,10 @@ class FewShot(ShotMethod):
     batch_size: int = 8
     epochs: int = 4
     learning_rate: float = 1e-3
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        blend = {"blend": ArraySpec((2,))} if self.train else {}
+        return {**super().array_specs(), **blend}
 
     def build(self) -> None:
         self.build_backbone()

@@ -15,6 +15,7 @@ from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_batches
 from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
+from processing.hdf5 import ArraySpec
 
 from .episodes import Episodes
 from .fewshot import FewShot
@@ -55,6 +56,18 @@ class Unified(FewShot):
 
     name: str = "unified"
     train: bool = field(init=False, default=False)
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        specs = {**super().array_specs(), "share": ArraySpec()}
+        views = self.arrays.get("views", 0)
+        memory = {
+            f"bank_{x.name}": ArraySpec((views * self._features(x), 2 * x.channels))
+            for x in self.chosen_levels
+        }
+        memory["good_maximum"] = specs["good_maximum"]
+        for category in {x.partition("@")[2] for x in self.arrays if "@" in x}:
+            specs |= {f"{name}@{category}": spec for name, spec in memory.items()}
+        return specs
 
     def build_backbone(self) -> None:
         super().build_backbone()

@@ -39,14 +39,14 @@ Outcome = tuple[Task, float, str]  # seconds, and why it failed, if it did
 
 
 def run_queue(
-    script: Path, tasks: Sequence[Task], lock: int, address: str | None = None
+    program: Sequence[str], tasks: Sequence[Task], lock: int, address: str | None = None
 ) -> list[tuple[str, str]]:
     """Print the plan, then run what is not completed.
 
     A run that fails does not stop the others.
 
     Args:
-        script: the Python program.
+        program: a script, or `-m`, a module and what it is given first.
         tasks: its runs, in order.
         lock: descriptor of `files.locked`, which a run still holds if this process is
             killed.
@@ -57,16 +57,16 @@ def run_queue(
         The names of the runs that failed, and why, in the order of `tasks`.
     """
     queue = [task for task in tasks if not task.completed]
-    log.info("%d runs of %s, %d to do", len(tasks), script.name, len(queue))
+    log.info("%d runs of %s, %d to do", len(tasks), Path(program[-1]).name, len(queue))
     for number, task in enumerate(tasks, 1):
         note = "finished" if task.completed else task.note
         log.info("%s", f"{number:4}  {task.name}  {note}".rstrip())
     failures: dict[str, str] = {}
     timings: list[tuple[str, float]] = []
     unfinished = list(queue)
-    at_once, outcomes = 1, _in_turn(script, queue, lock)
+    at_once, outcomes = 1, _in_turn(program, queue, lock)
     if address and queue:
-        at_once, results = ray_tasks.started(partial(_on_node, script), queue, address)
+        at_once, results = ray_tasks.started(partial(_on_node, program), queue, address)
         outcomes = ((task, *_outcome(result)) for task, result in results)
     for task, seconds, reason in outcomes:
         unfinished.remove(task)
@@ -82,28 +82,28 @@ def run_queue(
     return [(x.name, failures[x.name]) for x in tasks if x.name in failures]
 
 
-def _in_turn(script: Path, queue: Sequence[Task], lock: int) -> Iterator[Outcome]:
+def _in_turn(
+    program: Sequence[str], queue: Sequence[Task], lock: int
+) -> Iterator[Outcome]:
     """Run each task in a process of its own."""
     for number, task in enumerate(queue, 1):
         log.info("")
         log.info("run %d of %d: %s", number, len(queue), task.name)
         try:
-            process = child_process.run([str(script), *task.arguments], True, [lock])
+            process = child_process.run([*program, *task.arguments], True, [lock])
         except child_process.ChildError as error:
             yield task, 0.0, error.reason
         else:
             yield task, process.seconds, ""
 
 
-def _on_node(script: Path, task: Task) -> tuple[float, str]:
+def _on_node(program: Sequence[str], task: Task) -> tuple[float, str]:
     """Run a task on a node; return the seconds, and why it failed, if it did."""
     try:
         task = task.again() if task.again else task
         if task.completed:  # by a node that died before it could say so
             return 0.0, ""
-        return child_process.run(
-            [str(script), *task.arguments], mortal=True
-        ).seconds, ""
+        return child_process.run([*program, *task.arguments], mortal=True).seconds, ""
     except child_process.ChildError as error:
         return 0.0, error.reason
     except UserError as error:

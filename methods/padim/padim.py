@@ -18,6 +18,7 @@ from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
 from processing.data.image_set import ImageSet
 from processing.errors import UsageError, UserError
+from processing.hdf5 import ArraySpec
 
 from .gaussian import Gaussian, Statistics, is_dual, peak_bytes
 from .mahalanobis import Mahalanobis
@@ -90,6 +91,13 @@ class PaDiM(ShardedMethod):
     def epsilon(self) -> float:
         """What is added to all variances."""
         return preset(self.preset).epsilon
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        return {
+            **super().array_specs(),
+            "count": ArraySpec(kind="iu"),
+            "index": ArraySpec((self.channels,), "iu"),
+        }
 
     def build(self) -> None:
         self.build_backbone()

@@ -18,6 +18,7 @@ from methods.components.sharded_method import ShardedMethod, shards, sharing
 from methods.engine.progress_bar import tracked
 from processing.data.image_set import ImageSet
 from processing.errors import UsageError, UserError
+from processing.hdf5 import ArraySpec
 
 from .coreset import greedy_coreset
 from .reweighting import Reweighting
@@ -56,6 +57,14 @@ class PatchCore(ShardedMethod):
     image_shape: tuple[int, int, int] = (256, 256, 3)
     coreset: float = 0.1
     patches: int | None = None
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        return {
+            **super().array_specs(),
+            "images": ArraySpec(kind="iu"),
+            "kept": ArraySpec(kind="iu", rows={"bank": 1}),
+            "sources": ArraySpec((self.arrays.get("kept"),), "iu", optional=True),
+        }
 
     def build(self) -> None:
         if not 0 < self.coreset <= 1:
@@ -100,6 +109,11 @@ class PatchCore(ShardedMethod):
 
     def update(self, images: TrainingImages, run: Run | None = None) -> "PatchCore":
         self.check_fitted()
+        if not len(images.good):  # some were left out
+            self.calibrate(images.validation)
+            patches = int(self.arrays["kept"])
+            self.trained |= {"images": int(self.arrays["images"]), "patches": patches}
+            return self
         bank = np.asarray(self.networks.pop("bank").bank)
         return self._learn(images, bank, time.perf_counter(), run)
 
@@ -116,12 +130,14 @@ class PatchCore(ShardedMethod):
                 f"--folds: expected a model of {len(good)} images that knows which of "
                 "them its patches are of: train it anew"
             )
-        stay = ~np.isin(sources, left_out)
+        images, stay = np.arange(len(good)), ~np.isin(sources, left_out)
+        images = np.setdiff1d(images, left_out)
         if not stay.any():
             raise UserError("--folds: expected more folds: no patch is left of a bank")
         bank = np.asarray(self.networks["bank"].bank)[stay]
         twin = self.twin()
-        twin.arrays |= {"kept": np.array(len(bank)), "sources": sources[stay]}
+        twin.arrays |= {"kept": np.array(len(bank)), "images": np.array(len(images))}
+        twin.arrays["sources"] = np.searchsorted(images, sources[stay]).astype(np.int32)
         twin._use(len(bank))
         twin.networks["bank"].bank.assign(bank)
         return twin

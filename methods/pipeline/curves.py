@@ -1,4 +1,4 @@
-"""The area curves of images, which hold all that a decision needs of them."""
+"""The area curves of images, which hold all that a decision needs, and their maps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from methods.detector.detector import Detector
-from methods.detector.judge import decision_maps
+from methods.detector.judge import MAPS, decision_maps, kept_arrays
 from methods.detector.kept import Arrays, Kept
 from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
@@ -39,9 +39,15 @@ class Curves:
 
     def of(self, images: ImageSet) -> Iterator[AreaCurve]:
         """Yield the curve of each image, one batch of maps in memory at a time."""
-        for arrays in self.kept.each(images, self._what, self._arrays):
-            levels = arrays["levels"].astype(np.float64)
-            yield AreaCurve(levels, arrays["areas"].astype(np.int64))
+        yield from map(_curve, self.kept.each(images, self._what, self._arrays))
+
+    def kept_of(self, images: ImageSet) -> list[AreaCurve] | None:
+        """Return the curve of each image, none of which is judged.
+
+        None unless all of them are kept.
+        """
+        arrays = self.kept.read(images, self._what)
+        return None if arrays is None else [*map(_curve, arrays)]
 
     def readable(self, images: ImageSet, skip_unreadable: bool) -> ImageSet:
         """Return the images that can be read, as those can of which a curve is kept.
@@ -55,19 +61,41 @@ class Curves:
     def _what(self) -> str:
         """What is kept of an image."""
         border = "_clear-border" if self.clear_border else ""
-        folds = f"_folds-{self.folds.count}" if self.folds else ""
-        return f"curves_{self.kind}_{self.dtype}_{self.max_area}{border}{folds}"
+        kind = f"{self.kind}_{self.dtype}_{self.max_area}"
+        return f"curves_{kind}{border}{self._in_folds}"
+
+    def maps(self, images: ImageSet) -> Iterator[np.ndarray]:
+        """Yield the map (h, w) of each image, as the decision sees it."""
+        for arrays in self.kept.each(images, self._maps, self._map_arrays):
+            method, whole = self.detector.method, arrays["map"]
+            yield from decision_maps(method, self.kind, whole[None], self.dtype)
+
+    @property
+    def _maps(self) -> str:
+        """What is kept of an image besides, which without folds a test takes, too."""
+        return f"{MAPS}_{self.kind}{self._in_folds}"
+
+    @property
+    def _in_folds(self) -> str:
+        return f"_folds-{self.folds.count}" if self.folds else ""
 
     def _arrays(self, images: ImageSet) -> Iterator[Arrays]:
+        for decided in self.maps(images):
+            curve = area_curve(decided, clear_border=self.clear_border)
+            curve = curve.capped(self.max_area)
+            # The levels are values of the map.
+            levels = curve.levels.astype(decided.dtype)
+            yield {"levels": levels, "areas": curve.areas.astype(np.int32)}
+
+    def _map_arrays(self, images: ImageSet) -> Iterator[Arrays]:
         if self.folds:
             batches = self.folds.judge(self.detector, images, self.kind)
         else:
             batches = self.detector.judge(images, self.kind)
         for judged in batches:
-            method = self.detector.method
-            for decided in decision_maps(method, self.kind, judged.maps, self.dtype):
-                curve = area_curve(decided, clear_border=self.clear_border)
-                curve = curve.capped(self.max_area)
-                # The levels are values of the map.
-                levels = curve.levels.astype(decided.dtype)
-                yield {"levels": levels, "areas": curve.areas.astype(np.int32)}
+            yield from kept_arrays(judged)
+
+
+def _curve(arrays: Arrays) -> AreaCurve:
+    levels = arrays["levels"].astype(np.float64)
+    return AreaCurve(levels, arrays["areas"].astype(np.int64))

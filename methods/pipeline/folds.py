@@ -1,6 +1,6 @@
 """Maps of good images by a model that has not seen them, fold by fold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 
@@ -57,13 +57,15 @@ class Folds:
     def judge(
         self, detector: Detector, images: ImageSet, kind: str
     ) -> Iterator[Judged]:
-        """Yield what is said of some of `images`, in their order.
+        """Yield what is said of some of `images`, or of new ones, in their order.
 
         Raises:
             UsageError: a method that would have to be trained anew.
         """
         start = 0
-        for fold, members in groupby(self.fold[name] for name in images.names):
+        for fold, members in groupby(
+            self.fold.get(name, UNSEEN) for name in images.names
+        ):
             stop = start + len(list(members))
             judging = self._without(detector, fold)
             yield from judging.judge(images.subset(range(start, stop)), kind)
@@ -73,12 +75,20 @@ class Folds:
         """Return the detector as if it had not seen a fold."""
         if fold == UNSEEN:
             return detector
-        tiles = len(detector.preparation.tiling)
-        left_out = [
-            range(i * tiles, (i + 1) * tiles)
-            for i, name in enumerate(self.learned.names)
-            if self.fold.get(name) == fold
-        ]
-        seen = detector.seen(self.learned)
-        method = detector.method.without(seen, [*chain(*left_out)])
-        return Detector(method, detector.preparation)
+        names = self.learned.names
+        out = [i for i, name in enumerate(names) if self.fold.get(name) == fold]
+        return leaving_out(detector, self.learned, out)
+
+
+def leaving_out(detector: Detector, learned: ImageSet, out: Sequence[int]) -> Detector:
+    """Return a detector as if it had not seen some images, see `Method.without`.
+
+    Args:
+        detector: that learned from the images.
+        learned: all of them, in order.
+        out: indices of those that it is not to know.
+    """
+    tiles = len(detector.preparation.tiling)
+    left_out = [range(i * tiles, (i + 1) * tiles) for i in out]
+    method = detector.method.without(detector.seen(learned), [*chain(*left_out)])
+    return Detector(method, detector.preparation)

@@ -35,13 +35,13 @@ def without(images: ImageSet, names: Container[str]) -> ImageSet:
 def score_rows(judge: Judge, images: ImageSet) -> Iterator[Row]:
     """Judge images and yield the row of each."""
     for index, verdict in enumerate(judge.judge(images)):
-        yield score_row(images, index, verdict, judge.name)
+        yield score_row(images, index, verdict, judge.columns)
 
 
-def score_row(images: ImageSet, index: int, verdict: Verdict, decision: str) -> Row:
+def score_row(images: ImageSet, index: int, verdict: Verdict, decided: Row) -> Row:
     """Return a row of scores.csv, which knows p-values and registration if they are.
 
-    A label that is not known is "". `decision` is the name of what judged.
+    A label that is not known is "". `decided` is what `Judge.columns` says.
     """
     if not math.isfinite(verdict.score):
         raise UserError(f"{images.paths[index]}: its score is {verdict.score}")
@@ -55,7 +55,7 @@ def score_row(images: ImageSet, index: int, verdict: Verdict, decision: str) -> 
         "score": verdict.score,
         "defect_area": int(verdict.mask.sum()),
         **{key: value for key, value in known.items() if value is not None},
-        "decision": decision,
+        **decided,
     }
 
 

@@ -1,6 +1,6 @@
 """Pictures and report.html of a judged set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ import numpy as np
 from methods.detector.decisions import Decided
 from methods.detector.judge import Verdict
 from methods.detector.results import FinetuningResult, TestResult
-from processing.data.image_set import ImageSet
+from processing.data.image_set import ANOMALOUS, ImageSet
+from processing.data.table import path_in_table
 from processing.decision.regions import BoolArray
 from processing.preprocessing.preparation import Preparation
 from processing.report.gallery import ColourScale, Gallery
@@ -32,12 +33,14 @@ class JudgedSet:
         curves: (k, 2) float, k <= 1000, without those that are undefined:
             image_roc and pixel_roc (FPR, TPR), image_pr and pixel_pr (recall,
             precision), pro (FPR, mean region overlap).
+        hint: at what would leave out false regions, if they gather; else "".
     """
 
     folder: Path
     result: TestResult
     rows: list[Row]
     curves: dict[str, np.ndarray]
+    hint: str = ""
 
 
 class Pictures:
@@ -46,6 +49,7 @@ class Pictures:
     Args:
         images: that are judged.
         preparation: of these images.
+        scale: of the maps.
         gallery: of the report, or None.
         overlays: folder, or None.
     """
@@ -54,36 +58,61 @@ class Pictures:
         self,
         images: ImageSet,
         preparation: Preparation,
+        scale: ColourScale,
         gallery: Gallery | None,
         overlays: Path | None,
     ):
         self.images = images
         self.preparation = preparation
+        self.scale = scale
         self.gallery = gallery
         self.overlays = overlays
         self.names = picture_names(images.names)
 
     def draw(self, index: int, verdict: Verdict, truth: BoolArray | None) -> None:
-        """Draw an image with the verdict on it; `truth` is its mask, if known."""
+        """Draw an image with the verdict on it; `truth` is its mask, if known.
+
+        Overlays have no copies of what is good and was called good.
+        """
         if not (self.gallery or self.overlays):
             return
         image = self.preparation.picture(self.images.paths[index])
         if self.gallery:
             self.gallery.add(image, verdict.decided_map, verdict.mask, truth)
         if self.overlays:
-            write_overlay(self.overlays, self.names[index], image, verdict.mask)
+            looked_at = verdict.defective or self.images.labels[index] == ANOMALOUS
+            painted = self.scale.paint(verdict.decided_map) if looked_at else None
+            write_overlay(
+                self.overlays, self.names[index], image, verdict.mask, painted
+            )
+
+
+def colours(finetuned: FinetuningResult) -> ColourScale:
+    """Return the colours of maps, chosen by a finetuning result."""
+    # Results of earlier versions have no level of good images.
+    return ColourScale.around(finetuned.threshold, finetuned.good_level)
 
 
 def open_gallery(folder: Path, finetuned: FinetuningResult) -> Gallery:
-    """Return the gallery of a report, its colours chosen by a finetuning result."""
-    # Results of earlier versions have no level of good images.
-    scale = ColourScale.around(finetuned.threshold, finetuned.good_level)
+    """Return the gallery of a report."""
     min_area = None if finetuned.clear_border else finetuned.min_area
-    return Gallery(folder, scale, min_area=min_area)
+    return Gallery(folder, colours(finetuned), min_area=min_area)
 
 
-def finish_report(judged: JudgedSet, gallery: Gallery | None, decided: Decided) -> None:
-    """Write report.html; without a gallery remove what an earlier test left of one."""
+def finish_report(
+    judged: JudgedSet,
+    images: ImageSet,
+    gallery: Gallery | None,
+    decided: Decided,
+    operating: Mapping[str, Any] | None,
+    of_labels: str,
+) -> None:
+    """Write report.html of judged images.
+
+    Without a gallery, what an earlier test left of a report is removed. `operating` is
+    what the sliders need, see `by_hand.sliders`, `of_labels` the command that decides
+    with a table of labels.
+    """
     if gallery is None:
         remove_report(judged.folder)
         return
@@ -94,19 +123,21 @@ def finish_report(judged: JudgedSet, gallery: Gallery | None, decided: Decided) 
         judged.curves,
         gallery.urls,
         gallery.scale,
-        describe(decided),
-        (gallery.areas, gallery.critical),
+        {**describe(decided), "of_labels": of_labels},
+        operating,
+        [*map(path_in_table, images.paths)],
     )
 
 
 def describe(decided: Decided) -> dict[str, Any]:
     """Return `about` of `processing.report.report.write_report`."""
-    judge, record, _ = decided
+    judge, record, finetuned = decided
     return {
         "title": f"{record.dataset} / {record.category}",
         "method": f"{record.method}, {judge.detector.method.variant}",
         "run": record.run,
         "score_threshold": judge.score_threshold,
+        "promise": finetuned.promise.in_words() if finetuned.promise else "",
     }
 
 

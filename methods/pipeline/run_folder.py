@@ -15,7 +15,7 @@ import numpy as np
 
 from methods.detector.model_file import load_checkpoint, save_checkpoint
 from methods.detector.records import STAMP, TrainingRecord
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 from processing.files import (
     new_folder,
     remove_leftovers,
@@ -105,8 +105,12 @@ class TrainingRun:
             yield
 
     def preparation(self) -> dict[str, np.ndarray]:
-        """Return the arrays of the preparation."""
-        arrays, _ = load_checkpoint(self.folder / PREPARATION)
+        """Return the arrays of the preparation; a `UserError` for a damaged file."""
+        path = self.folder / PREPARATION
+        arrays, _ = load_checkpoint(path)
+        for name, values in arrays.items():
+            if len(values) != 1:
+                raise UserError(f"{path} is damaged: {name}: expected one array")
         return {name: array for name, [array] in arrays.items()}
 
     def saved(self) -> tuple[dict, dict] | None:
@@ -156,4 +160,4 @@ class TrainingRun:
 def comparable(options: Any) -> dict[str, Any]:
     """Return how to finetune or to test, as JSON gives it back, without `PLACES`."""
     how = {key: value for key, value in asdict(options).items() if key not in PLACES}
-    return json.loads(json.dumps(how))
+    return json.loads(json.dumps(how, default=str))

@@ -149,7 +149,7 @@ def unused(
         )
     seen = set(record.splits.defective)  # by a supervised method
     if not include_finetuning:
-        seen |= set(finetuned.finetuning_files)
+        seen |= set(finetuned.test_files)
     images = test.subset([i for i, name in enumerate(test.names) if name not in seen])
     if not len(images):
         raise UserError(

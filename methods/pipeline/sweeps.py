@@ -45,14 +45,14 @@ class TrainingCommand:
 
 
 def train_all(
-    script: Path, commands: Sequence[TrainingCommand], address: str | None
+    program: Sequence[str], commands: Sequence[TrainingCommand], address: str | None
 ) -> None:
     """Run `train.py` with each of `commands` in its own process.
 
     Completed runs are left alone, and interrupted ones go on.
 
     Args:
-        script: train.py.
+        program: that runs one, see `run_queue`.
         commands: of one root of run folders.
         address: of the Ray cluster that runs them, if any.
 
@@ -63,7 +63,7 @@ def train_all(
     for command in commands:  # a mistake is reported before any work
         configure(command.method, command.options)
     with locked(commands[0].models / LOCK) as lock:
-        failures = run_queue(script, [*map(_training, commands)], lock, address)
+        failures = run_queue(program, [*map(_training, commands)], lock, address)
     raise_failures(failures)
 
 
@@ -107,7 +107,7 @@ def values_of(options: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:
 
 
 def over_models(
-    script: Path,
+    program: Sequence[str],
     models: Sequence[Path],
     arguments: Sequence[str],
     results: Path,
@@ -117,9 +117,9 @@ def over_models(
     """Run a script on each model in its own process; return what failed, and why.
 
     Args:
-        script: finetune.py or test.py.
+        program: that runs one, see `run_queue`.
         models: the model files.
-        arguments: of the script, before `-p MODEL`.
+        arguments: of the program, before `-p MODEL`.
         results: root of the results.
         address: of the Ray cluster that runs them, if any.
         is_completed: says by a model's record whether nothing is left to do.
@@ -127,7 +127,7 @@ def over_models(
     arguments = [*arguments, ALONE]
     with locked(results / LOCK) as lock:
         tasks = [_judging(model, arguments, is_completed) for model in models]
-        return run_queue(script, tasks, lock, address)
+        return run_queue(program, tasks, lock, address)
 
 
 def _judging(

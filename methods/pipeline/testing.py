@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from methods.detector.kept import Kept
 from methods.detector.records import STAMP
 from methods.detector.results import FinetuningResult, TestResult
 from methods.detector.versions import versions
-from processing.data.dataset import check_readable
+from processing.data.dataset import Category, check_readable
 from processing.data.image_set import ImageSet
 from processing.data.listing import list_images
 from processing.data.survey import report
+from processing.data.table import TABLE
 from processing.files import (
     new_folder,
     remove_leftovers,
@@ -28,7 +29,9 @@ from processing.files import (
     write_text,
 )
 from processing.metrics.localisation import Localisation
+from processing.wording import count
 
+from .by_hand import command_by_hand, sliders
 from .evaluation import (
     Row,
     all_metrics,
@@ -39,12 +42,14 @@ from .evaluation import (
     pixel_metrics,
     warn_of_masks,
 )
+from .false_regions import FalseRegions
 from .finetuning import CACHE_BYTES
 from .judging import REGIONS, region_rows, score_row, write_left_out
 from .reporting import (
     JudgedSet,
     Pictures,
     classification,
+    colours,
     finish_report,
     open_gallery,
 )
@@ -62,7 +67,7 @@ class Options:
 
     Attributes:
         images: folder or file of unlabelled images; None for the category's test set.
-        save: write decided masks and overlays.
+        save: write decided masks, overlays and heat maps.
         kind: only decisions made on these maps.
         dtype: only decisions made on maps of this type.
         decision: which of these, see `decisions.choose_results`.
@@ -103,7 +108,8 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
     detector, record, kept = load_kept(model, part, options.results)
     results = choose_results(record, *options.decided[1:])
     source = Path(record.folder)
-    category = detector.category(source, CACHE_BYTES, record.splits.test)
+    splits = record.splits
+    category = detector.category(source, CACHE_BYTES, splits.test, splits.labels)
     report(category.scan, options.skip_unreadable)
     for path, finetuned in results:
         images = unused(category.test, record, finetuned, options.include_finetuning)
@@ -111,10 +117,17 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
         known = kept.known(images, judge.maps)
         readable = check_readable(images, options.skip_unreadable, known=known)
         log.info("decision: %s", described((path, finetuned)))
+        if finetuned.labels and not options.include_finetuning:
+            log.info(
+                "%s labelled or of one part with such: left out, so that metrics are "
+                "not those of decisions before (--include-finetuning takes all)",
+                count(len(finetuned.labels.test_files), "test image"),
+            )
         folder = options.results / record.run / "test" / path.name
         write_left_out(folder, images, readable)
         decided = Decided(judge, record, finetuned)
-        yield _judge(folder, decided, readable, model, options, kept)
+        how = replace(options, folder=part)
+        yield _judge(folder, decided, readable, model, how, kept, category)
 
 
 def predict(model: Path, options: Options) -> JudgedSet:
@@ -140,10 +153,11 @@ def _judge(
     model: Path,
     options: Options,
     kept: Kept,
+    category: Category | None = None,
 ) -> JudgedSet:
     """Judge `images` and write all files of a judged set, one process at a time."""
     with working_in(folder):
-        return _judge_alone(folder, decided, images, model, options, kept)
+        return _judge_alone(folder, decided, images, model, options, kept, category)
 
 
 def _judge_alone(
@@ -153,13 +167,16 @@ def _judge_alone(
     model: Path,
     options: Options,
     kept: Kept,
+    category: Category | None,
 ) -> JudgedSet:
     judge, _, finetuned = decided
     pixels = pixel_metrics(images, options.exact)
     gallery = open_gallery(folder, finetuned) if options.report else None
     overlays = folder / "segmentation" if options.save else None
-    pictures = Pictures(images, judge.detector.preparation, gallery, overlays)
-    places = Localisation()
+    pictures = Pictures(
+        images, judge.detector.preparation, colours(finetuned), gallery, overlays
+    )
+    places, false = Localisation(), FalseRegions(images, judge.detector.preparation)
     rows: list[Row] = []
     regions: list[Row] = []
     unknown: list[int] = []
@@ -169,7 +186,8 @@ def _judge_alone(
             unknown += [index] if truth is None else []
             count_pixels(pixels, verdict, truth, images.classes[index])
             pictures.draw(index, verdict, truth)
-            row = score_row(images, index, verdict, judge.name)
+            false.add(index, verdict, truth)
+            row = score_row(images, index, verdict, judge.columns)
             if images.labels[index] >= 0:
                 row |= locate(places, verdict, truth)
             rows.append(row)
@@ -181,8 +199,12 @@ def _judge_alone(
     write_table(folder / "scores.csv", rows)
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
-    judged = JudgedSet(folder, result, rows, metric_curves(rows, pixels))
-    finish_report(judged, gallery, decided)
+    hint, curves = false.write(folder), metric_curves(rows, pixels)
+    judged = JudgedSet(folder, result, rows, curves, hint)
+    whose = decided, model, options.folder, options.results
+    command, of_labels = command_by_hand(*whose), command_by_hand(*whose, TABLE)
+    moved = sliders(gallery, decided, command, category, kept) if gallery else None
+    finish_report(judged, images, gallery, decided, moved, of_labels)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested
     return judged
 
@@ -203,7 +225,7 @@ def _result(
         dtype=finetuned.dtype,
         **metrics,
         images=images,
-        finetuning_files=finetuned.finetuning_files,
+        finetuning_files=finetuned.test_files,
         seed=finetuned.seed,
         model=str(model),
         options=comparable(options),

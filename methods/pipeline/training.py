@@ -10,24 +10,27 @@ from typing import Any
 import numpy as np
 
 import methods
-from methods.base import Method, TrainingImages, check_defective
+from methods.base import Method, StateError, TrainingImages, check_defective
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model, unfitted
-from methods.detector.records import TrainingRecord
+from methods.detector.records import Splits, TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import Category, check_readable, scan_category
 from processing.data.image_set import ImageSet
+from processing.data.labels import labels_of, relabelled, report_labels
 from processing.data.scan import scan
 from processing.data.sizes import Size, describe_sizes, is_squeezed, training_sizes
 from processing.data.survey import report
+from processing.data.table import Row
 from processing.decoding.decode import to_float
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 from processing.preprocessing.preparation import Preparation
 from processing.preprocessing.reference import learn, registrable
 from processing.report import plots
 from processing.report.overlays import picture_names
 
-from .run_folder import TrainingRun
+from .folds import leaving_out
+from .run_folder import CHECKPOINT, TrainingRun
 from .splitting import check_whole, known_defects, named, split
 
 PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays"}
@@ -95,13 +98,22 @@ def start_run(
     method_name: str,
     options: Mapping[str, tuple[str, Any]],
     *,
+    labels: Path | None = None,
     root: Path = Path("saved_models"),
     skip_unreadable: bool = False,
 ) -> tuple[TrainingRun, TrainingRecord]:
     """Check everything, split the good images, and create the run folder.
 
-    `options` are those of `configure`.
-    Returns the run and its record: what `resume` needs to train, JSON-able.
+    Args:
+        folder: of the category, or its table.
+        method_name: see `methods.get`.
+        options: see `configure`.
+        labels: table that corrects the images and adds others.
+        root: where the run folder goes.
+        skip_unreadable: leave out files that cannot be decoded.
+
+    Returns:
+        The run and its record: what `resume` needs to train, JSON-able.
     """
     found = scan(folder)
     report(found, skip_unreadable)
@@ -109,6 +121,11 @@ def start_run(
     method = detector.method
     method.check()
     shape, seed = detector.image_shape, method.seed
+    rows: dict[str, Row] = {}
+    if labels:
+        rows = labels_of(labels, found, "defective" in method.needs, skip_unreadable)
+        report_labels(found, rows)
+        found = relabelled(found, rows)
     category = scan_category(found, image_shape=shape, cache_bytes=0, seed=seed)
     good = check_readable(category.train, skip_unreadable)
     preparation = learn(detector.preparation, good)
@@ -120,6 +137,7 @@ def start_run(
         check_whole(method.name, len(preparation.tiling))
         check_defective(method.name, len(defective))
         splits = replace(splits, defective=list(defective.names))
+    splits = replace(splits, labels=rows)
     record = TrainingRecord(
         method=method_name,
         config=method.get_config(),
@@ -146,15 +164,15 @@ def train_run(
     detector = unfitted(record, run.preparation(), run.folder)
     method = detector.method
     base, splits = record.updated_from, record.splits
-    folder = Path(record.folder)
-    category = detector.category(folder, method.cache_bytes, splits.test)
+    source = Path(record.folder), method.cache_bytes, splits.test, splits.labels
+    category = detector.category(*source)
     learned = record.added if base and record.added else splits
     fit = named(category.train, learned.fit)
     validation = named(category.train, splits.validation)
     log.info("%d images to fit, %d to validate", len(fit), len(validation))
     log.info("run folder: %s", run.folder)
     if base:
-        detector, _ = load_model(Path(base))
+        detector = _updated_from(Path(base), splits)
         method = detector.method
     images = TrainingImages(
         detector.seen(fit),
@@ -164,11 +182,26 @@ def train_run(
             for need in method.needs
         },
     )
-    (method.update if base else method.fit)(images, run)
+    try:
+        (method.update if base else method.fit)(images, run)
+    except StateError as error:
+        raise UserError(f"{run.folder / CHECKPOINT} is damaged: {error}") from error
     path = finish(run, record, detector)
     if inspect:
         write_inspections(run.folder, detector, validation, category)
     return path
+
+
+def _updated_from(model: Path, splits: Splits) -> Detector:
+    """Return a model without the images that are no longer among those to fit."""
+    detector, record = load_model(model)
+    before, kept = record.splits, {*splits.fit}
+    out = [i for i, name in enumerate(before.fit) if name not in kept]
+    if not out:
+        return detector
+    folder, caching = Path(record.folder), detector.method.cache_bytes
+    category = detector.category(folder, caching, before.test, before.labels)
+    return leaving_out(detector, named(category.train, before.fit), out)
 
 
 def _source(category: Category, need: str) -> ImageSet:

@@ -5,12 +5,14 @@ import warnings
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from processing.decoding.decode import SUFFIXES
 from processing.errors import UsageError, UserError
 
 from .ground_truth import GOOD_CLASS, check_size, parts_of, with_masks
 from .image_set import ANOMALOUS, CACHE_BYTES, GOOD, UNKNOWN, ImageSet
+from .labels import Labels, relabelled
 from .listing import existing, is_image, list_images, no_images, report_left_out, some
 from .scan import Scan, assigned, check_path, find_categories, scan
 from .tree import DRAWN, TEST, TRAIN, VALIDATION, FoundImage
@@ -51,6 +53,7 @@ def scan_category(
     cache_bytes: int = CACHE_BYTES,
     seed: int = SEED,
     test: Sequence[str] = (),
+    labels: Labels = MappingProxyType({}),
 ) -> Category:
     """Find the images of a category; nothing is decoded but masks that say the label.
 
@@ -62,11 +65,13 @@ def scan_category(
         cache_bytes: see `ImageSet`.
         seed: of the test set where the layout has none.
         test: names of its images if it was drawn before.
+        labels: that correct what the folder says, by name, see `labels_of`.
 
     Returns:
         The category; its test set is empty if all images are good and none has a split.
     """
     found = source if isinstance(source, Scan) else scan(source)
+    found = relabelled(found, labels)
     splits = assigned(found.images, seed, test)
     parts: dict[tuple[str, bool], list[FoundImage]] = {}
     for image, split in zip(found.images, splits, strict=True):

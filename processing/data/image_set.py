@@ -103,11 +103,26 @@ class ImageSet:
 
     def with_good(self, paths: Sequence[Path]) -> "ImageSet":
         """Return the same images and good ones from elsewhere, named by their path."""
+        return self.with_others(paths, [*map(str, paths)], ["good"] * len(paths))
+
+    def with_others(
+        self, paths: Sequence[Path], names: Sequence[str], classes: Sequence[str]
+    ) -> "ImageSet":
+        """Return the same images and others behind them, without masks.
+
+        Args:
+            paths: of the others.
+            names: that no other image has.
+            classes: "good", or a kind of defect.
+        """
         extended = ImageSet(
             [*self.paths, *paths],
-            names=[*self.names, *map(str, paths)],
-            labels=[*self.labels, *(GOOD for _ in paths)],
-            classes=[*self.classes, *("good" for _ in paths)],
+            names=[*self.names, *names],
+            labels=[
+                *self.labels,
+                *(GOOD if x == "good" else ANOMALOUS for x in classes),
+            ],
+            classes=[*self.classes, *classes],
             image_shape=self.image_shape,
             mask_paths=[*self.mask_paths, *(() for _ in paths)],
             groups=[*self._groups, *("" for _ in paths)],

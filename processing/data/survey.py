@@ -14,6 +14,7 @@ from processing.decoding.decode import Stored, read_header, read_mask, read_pixe
 from processing.errors import UserError
 from processing.wording import count, printable
 
+from . import directions
 from .copies import copy_warnings
 from .listing import report_left_out, some
 from .scan import Scan
@@ -33,6 +34,8 @@ FEW = 10  # good images to train on: of fewer not even one in ten validates
 DEEP = 16  # bits of a channel of which cameras often use fewer
 LOOKED_AT = 4  # images of a class that are decoded to know that
 MOST_MARKED = 0.5  # share of an image that no defect takes
+PATCH = 16  # pixels a side of a small defect: the stride of features that all judge by
+TILE = 256  # pixels a side of the tiles that small defects are judged in
 FOUND, MISSING, EMPTY = "found", "missing", "empty"
 RESIZED, LARGE, UNREADABLE = "of another size", "large", "unreadable"
 
@@ -49,6 +52,7 @@ class ImageGroup:
         headers: of the images that can be read.
         unreadable: number of the others.
         masks: how many are `FOUND`, `MISSING`, `EMPTY` and so on.
+        marked: the share of the image that each mask `FOUND` marks.
     """
 
     split: str
@@ -56,6 +60,7 @@ class ImageGroup:
     headers: list[Stored] = field(default_factory=list)
     unreadable: int = 0
     masks: Counter[str] = field(default_factory=Counter)
+    marked: list[float] = field(default_factory=list)
 
     @property
     def images(self) -> int:
@@ -91,7 +96,8 @@ class Survey:
         with ThreadPoolExecutor() as pool:
             headers = pool.map(_header, found.images)
             states = pool.map(_mask_state if masks else _no_state, found.images)
-            for image, header, state in zip(found.images, headers, states, strict=True):
+            looks = zip(found.images, headers, states, strict=True)
+            for image, header, (state, marked) in looks:
                 key = _key(image)
                 group = self.groups.setdefault(key, ImageGroup(*key))
                 if header:
@@ -99,6 +105,8 @@ class Survey:
                 else:
                     group.unreadable += 1
                 group.masks[state] += 1
+                if marked and state == FOUND:
+                    group.marked.append(marked)
 
     @cached_property
     def training_sizes(self) -> list[Size]:
@@ -124,8 +132,15 @@ class Survey:
             yield f"images of different kinds: {', '.join(sorted(pixels))}"
         yield from self._range_warnings()
         yield from self._shape_warnings(groups)
+        good_images = [x.path for x in self.scan.images if x.good and x.split != TEST]
+        if directions.differ(good_images):
+            yield (
+                "good images show the part in different directions: see --register, "
+                "or --rotations 8 of fewshot and unified"
+            )
         if self.masks:
             yield from self._mask_warnings(groups)
+            yield from self._small_defect_warnings(groups)
 
     def _range_warnings(self) -> Iterator[str]:
         """Yield whether images of 16 bits use fewer, judged by some of each group."""
@@ -178,6 +193,23 @@ class Survey:
             kinds = some(group.kind for group in judged if group.masks[MISSING])
             yield f"{count(missing, 'defective image')} without a mask: {kinds}"
 
+    def _small_defect_warnings(self, groups: Sequence[ImageGroup]) -> Iterator[str]:
+        """Yield whether images are shrunk so far that half of the defects get small."""
+        marked = [share for group in groups for share in group.marked]
+        if not marked or not self.training_sizes:
+            return
+        judged = self.size()
+        area = float(np.median(marked)) * judged[0] * judged[1]
+        stored = float(np.median([h * w for h, w in self.training_sizes]))
+        factor = min(PATCH**2 / area, stored / (judged[0] * judged[1]))
+        height, width = self.size(round(TILE * factor**0.5))
+        if factor > 1 and min(height, width) >= TILE != max(height, width):
+            yield (
+                f"half of the defects mark {area:,.0f} pixels or fewer of the "
+                f"{judged[0]}x{judged[1]} that are judged by default: see "
+                f"--size {height}x{width} --tile {TILE}"
+            )
+
 
 def report(found: Scan, skip_unreadable: bool = False) -> None:
     """Report what a look at a category shows, before work starts.
@@ -211,23 +243,23 @@ def _header(image: FoundImage) -> Stored | None:
         return None
 
 
-def _no_state(image: FoundImage) -> str:
+def _no_state(image: FoundImage) -> tuple[str, float]:
     """Return whether an image has a mask."""
-    return FOUND if image.masks else MISSING
+    return FOUND if image.masks else MISSING, 0.0
 
 
-def _mask_state(image: FoundImage) -> str:
-    """Return what is the matter with the masks of an image."""
+def _mask_state(image: FoundImage) -> tuple[str, float]:
+    """Return what is the matter with the masks of an image, and the share marked."""
     if not image.masks:
-        return MISSING
+        return MISSING, 0.0
     try:
         masks = [read_mask(mask) for mask in image.masks]
         size = read_header(image.path).size
     except UserError:
-        return UNREADABLE
+        return UNREADABLE, 0.0
     if any(mask.shape != size for mask in masks):
-        return RESIZED
-    marked = np.logical_or.reduce(masks).mean()
+        return RESIZED, 0.0
+    marked = float(np.logical_or.reduce(masks).mean())
     if not marked:
-        return EMPTY
-    return LARGE if marked > MOST_MARKED else FOUND
+        return EMPTY, 0.0
+    return LARGE if marked > MOST_MARKED else FOUND, marked

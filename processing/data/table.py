@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from processing.decoding.decode import SUFFIXES
+from processing.decoding.medical import file_of
 from processing.errors import UserError, one_line
 
 from .listing import LeftOut, some
@@ -62,7 +63,7 @@ def images_of_table(path: Path) -> Found:
                 f"there is one) train, validation or test. Received: {row}"
             )
         name, *masks = (
-            _named(path.parent, x) for x in (row["path"], row.get("mask", "")) if x
+            name_in(path.parent, x) for x in (row["path"], row.get("mask", "")) if x
         )
         fault = _fault(path.parent, name, *masks)
         if fault:
@@ -84,8 +85,20 @@ def images_of_table(path: Path) -> Found:
     return found
 
 
-def _named(folder: Path, text: str) -> str:
-    r"""Return the name of a file that a table has as text, perhaps with "\"."""
+def path_in_table(path: Path) -> str:
+    r"""Return the absolute path of an image, as a table names it; "" if it cannot.
+
+    A table names files, not the slices in them, and its "\" is a "/".
+    """
+    text = path.absolute().as_posix()
+    return "" if "\\" in text or file_of(path) != path else text
+
+
+def name_in(folder: Path, text: str) -> str:
+    r"""Return the name of a file that a table has as text, perhaps with "\".
+
+    It is relative to a folder, or an absolute path if the file lies outside of it.
+    """
     inside = os.path.relpath(folder / text.replace("\\", "/"), folder)
     return (folder / inside).resolve().as_posix() if inside[:2] == ".." else inside
 

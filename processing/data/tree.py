@@ -15,8 +15,9 @@ SPLITS = {
     **dict.fromkeys(("validation", "valid", "val"), VALIDATION),
     **dict.fromkeys(("test", "testing"), TEST),
 }
-_GOOD = {GOOD_CLASS, "ok", "okay", "normal", "nodefect", "nodefects", "defectfree"}
-_GOOD |= {"nondefective", "pass", "passed"}
+# Of classes without defects, as `is_good` compares them.
+GOOD_NAMES = {GOOD_CLASS, "ok", "okay", "normal", "nodefect", "nodefects", "defectfree"}
+GOOD_NAMES |= {"nondefective", "pass", "passed"}
 
 Parts = tuple[str, ...]  # of a name, between "/"
 
@@ -132,7 +133,7 @@ def mask_key(parts: Parts) -> str:
 @cache
 def is_good(name: str) -> bool:
     """Return whether a class of this name has no defects: good, OK, no_defect, ..."""
-    return re.sub(r"[ _-]", "", name).casefold() in _GOOD
+    return re.sub(r"[ _-]", "", name).casefold() in GOOD_NAMES
 
 
 def split_of(parts: Parts) -> str:

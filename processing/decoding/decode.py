@@ -9,21 +9,14 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-)
+from PIL import Image, UnidentifiedImageError
 
 from processing.errors import UsageError, UserError
 
 from . import header, medical
 from .integrity import JPEG, PNG, naming_file, read_intact
 from .limits import check_pixels
+from .missing import by_pillow, check_whole
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -44,13 +37,6 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 # Grey stays grey, alpha is dropped, 16 bit is kept, EXIF orientation is applied.
 _FLAGS = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
 _UNKNOWN = "not an image, damaged, or of a kind that is not read"
-# Pillow's classes themselves: its `open` has a limit of its own.
-_PILLOW: dict[bytes, type[ImageFile.ImageFile]] = {
-    PNG: PngImagePlugin.PngImageFile,
-    header.GIF: GifImagePlugin.GifImageFile,
-    header.BMP: BmpImagePlugin.BmpImageFile,
-    **dict.fromkeys(header.TIFF, TiffImagePlugin.TiffImageFile),
-}
 
 # A damaged file is reported once, by our error, not also by OpenCV on stderr.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -202,7 +188,7 @@ def _palette_image(data: bytes, tags: Mapping[int, Any]) -> Image.Image | None:
     else:
         in_tiff = tags.get(header.PHOTOMETRIC) == header.PALETTE
         known = in_tiff or data.startswith((header.GIF, header.BMP))
-    image = _by_pillow(data) if known else None
+    image = by_pillow(data) if known else None
     return image if image and image.mode == "P" else None
 
 
@@ -339,7 +325,7 @@ def _decode(path: Path, small: bool = False) -> NDArray[Any]:
 def _pixels(data: bytes, small: bool = False) -> NDArray[Any]:
     """Return the pixels of an image's bytes, of any type."""
     if data.startswith(header.GIF):
-        return _rgb(_by_pillow(data))[..., ::-1]
+        return _rgb(by_pillow(data))[..., ::-1]
     flags = (
         cv2.IMREAD_REDUCED_GRAYSCALE_8 if small and data.startswith(JPEG) else _FLAGS
     )
@@ -349,7 +335,9 @@ def _pixels(data: bytes, small: bool = False) -> NDArray[Any]:
         pixels = None
     if pixels is None:
         raise ValueError(_UNKNOWN)
-    return _tiff_pixels(pixels, _tags(data)) if pixels.dtype == np.uint16 else pixels
+    tags = _tags(data)
+    check_whole(data, tags, pixels)
+    return _tiff_pixels(pixels, tags) if pixels.dtype == np.uint16 else pixels
 
 
 def _tiff_pixels(pixels: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
@@ -360,11 +348,6 @@ def _tiff_pixels(pixels: NDArray[Any], tags: Mapping[int, Any]) -> NDArray[Any]:
         return pixels
     unused = 16 - tags[header.BITS][0]  # 10 to 14 bits are the upper ones
     return (0xFFFF >> unused << unused) - pixels
-
-
-def _by_pillow(data: bytes) -> Image.Image:
-    [kind] = (kind for magic, kind in _PILLOW.items() if data.startswith(magic))
-    return kind(io.BytesIO(data))
 
 
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:

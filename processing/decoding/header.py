@@ -28,8 +28,10 @@ WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION = (
 )
 PLANES, SOFTWARE = 284, 305
 TILE_WIDTH, TILE_HEIGHT = 322, 323
-OLD_JPEG, NEW_JPEG = 6, 7  # of COMPRESSION
+STRIP_BYTES, TILE_BYTES = 279, 325
+NONE, OLD_JPEG, NEW_JPEG = 1, 6, 7  # of COMPRESSION
 MIN_IS_WHITE = 0  # of PHOTOMETRIC
+SUBSAMPLED = 6  # perhaps, of PHOTOMETRIC
 APART = 2  # of PLANES
 
 
@@ -82,3 +84,14 @@ def tiff_tags(file: BinaryIO) -> Mapping[int, Any]:
     file.seek(tags.next)
     tags.load(file)
     return tags
+
+
+def lacks_bytes(tags: Mapping[int, Any]) -> bool:
+    """Return whether the strips of an uncompressed TIFF image hold less than it takes.
+
+    Of a single strip, libtiff knows how much that is.
+    """
+    counts = tags.get(STRIP_BYTES) or tags.get(TILE_BYTES) or ()
+    bits = tags[WIDTH] * tags[HEIGHT] * sum(tags.get(BITS, (1,)))
+    subsampled = tags.get(PHOTOMETRIC) == SUBSAMPLED
+    return len(counts) > 1 and not subsampled and 8 * sum(counts) < bits

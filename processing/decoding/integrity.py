@@ -11,10 +11,11 @@ from processing.errors import UserError
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
+CUT_OFF = "the file is cut off or damaged"
 
 # In scans 0xff is followed by zero or a restart marker; further ones fill up.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_SCAN, _END = 0xDA, 0xD9
+_TABLE, _SCAN, _END = 0xC4, 0xDA, 0xD9
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers with the image's size
 _SEGMENTS = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE}  # markers with a length
 
@@ -54,7 +55,7 @@ def read_intact(path: Path) -> bytes:
     if not data:
         raise unreadable(path, "the file is empty")
     if not is_intact(data):
-        raise unreadable(path, "the file is cut off or damaged")
+        raise unreadable(path, CUT_OFF)
     return data
 
 
@@ -68,7 +69,9 @@ def is_intact(data: bytes) -> bool:
         return _png_is_intact(memoryview(data))
     if data.startswith(JPEG):
         markers = [marker for marker, _ in _jpeg_segments(data)]
-        return _SCAN in markers and markers[-1] == _END
+        drawn = [marker for marker in markers if marker in (_TABLE, _SCAN)]
+        # behind a table comes the scan that it is for
+        return drawn[-1:] == [_SCAN] and markers[-1] == _END
     return True
 
 
@@ -79,6 +82,12 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
             height, width = data[start + 3 : start + 5], data[start + 5 : start + 7]
             return int.from_bytes(height, "big"), int.from_bytes(width, "big")
     raise ValueError("it has no size")
+
+
+def jpeg_scans(data: bytes) -> tuple[int, int]:
+    """Return how many scans an intact JPEG file has, and where its end marker is."""
+    segments = list(_jpeg_segments(data))
+    return sum(marker == _SCAN for marker, _ in segments), segments[-1][1] - 2
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:

@@ -69,7 +69,7 @@ def check_deflated(path: Path, start: int) -> None:
         path: the file.
         start: the first byte that is deflated, without a zlib header.
     """
-    limit, inflated = VOLUME * max_pixels(), 0
+    inflated = 0
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     with path.open("rb") as file:
         file.seek(start)
@@ -77,7 +77,18 @@ def check_deflated(path: Path, start: int) -> None:
             chunk := inflate.unconsumed_tail or file.read(_CHUNK)
         ):
             inflated += len(inflate.decompress(chunk, _CHUNK))
-            _check(path, f"{inflated} bytes or more once inflated", inflated, limit)
+            check_inflated(path, inflated)
+
+
+def check_inflated(path: Path, count: int) -> None:
+    """Raise `UserError` if more is inflated of a file than a volume may take.
+
+    Args:
+        path: the file.
+        count: bytes that there are at least.
+    """
+    declared = f"{count} bytes or more once inflated"
+    _check(path, declared, count, VOLUME * max_pixels())
 
 
 def _check(path: Path, declared: str, pixels: int, limit: int) -> None:

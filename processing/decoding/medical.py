@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from processing.errors import UserError
 
 from .integrity import naming_file, unreadable
-from .limits import check_deflated, check_volume
+from .limits import check_deflated, check_inflated, check_volume
 
 NIFTI = (".nii", ".nii.gz")
 SUFFIXES = (*NIFTI, ".dcm")
@@ -202,39 +202,56 @@ def _is_gzip(path: Path) -> bool:
     return path.name.lower().endswith(".gz")
 
 
+def _stream(path: Path) -> BinaryIO:
+    """Open a NIfTI file."""
+    return gzip.open(path) if _is_gzip(path) else path.open("rb")  # type: ignore
+
+
 def _nifti(path: Path) -> tuple[Any, NDArray[np.float64], tuple[int, int, int]]:
-    """Return a volume without its data, which axes point where, and its (n, h, w)."""
+    """Return the header of a volume, which axes point where, and its (n, h, w).
+
+    What lies behind the header is not read: nibabel would read extensions of any size,
+    and parse those of CIFTI.
+    """
     nibabel = _package(path)
-    image = nibabel.load(path)
-    if len(image.shape) != 3:
-        raise ValueError(f"expected 3 dimensions, found {len(image.shape)}")
-    dtype = image.get_data_dtype()
+    with _stream(path) as stream:
+        start = stream.read(nibabel.Nifti2Header.sizeof_hdr)
+    kinds = (nibabel.Nifti1Header, nibabel.Nifti2Header)
+    kind = next((x for x in kinds if x.may_contain_header(start)), None)
+    if kind is None:
+        raise ValueError("it has no header of NIfTI")
+    header = kind(start[: kind.sizeof_hdr])
+    shape = header.get_data_shape()
+    if len(shape) != 3:
+        raise ValueError(f"expected 3 dimensions, found {len(shape)}")
+    dtype = header.get_data_dtype()
     if dtype.kind not in "iuf":
         raise ValueError("its values are colours or complex, expected real numbers")
     with np.errstate(all="ignore"):
-        orientation = nibabel.io_orientation(image.affine)
+        orientation = nibabel.io_orientation(header.get_best_affine())
     if not np.isfinite(orientation).all():
         raise ValueError("its affine matrix does not say where its axes point")
-    [width, height, count] = np.take(image.shape, np.argsort(orientation[:, 0]))
-    shape = int(count), int(height), int(width)
-    check_volume(path, shape, 8 * dtype.itemsize, compressed=_is_gzip(path))
-    return image, orientation, shape
+    [width, height, count] = np.take(shape, np.argsort(orientation[:, 0]))
+    sizes = int(count), int(height), int(width)
+    check_volume(path, sizes, 8 * dtype.itemsize, compressed=_is_gzip(path))
+    check_inflated(path, header.get_data_offset())  # for where the values begin
+    return header, orientation, sizes
 
 
 def _nifti_values(path: Path) -> tuple[NDArray[Any], list[View | None], bool]:
     """Return the axial slices (n, h, w) of a volume, without views."""
-    image, orientation, (count, _, _) = _nifti(path)
-    if _is_gzip(path):
-        with gzip.open(path) as stream:
-            array = np.asanyarray(type(image).from_stream(stream).dataobj)
-            while stream.read(2**20):  # the checksum stands at the end
-                pass
-    else:
-        array = np.asanyarray(image.dataobj)
+    header, orientation, (count, _, _) = _nifti(path)
+    nibabel = _package(path)
+    with _stream(path) as stream:
+        array = np.asanyarray(nibabel.arrayproxy.ArrayProxy(stream, header))
+        behind = 0
+        while _is_gzip(path) and (left := stream.read(2**20)):  # to the checksum
+            behind += len(left)
+            check_inflated(path, behind)
     if array.dtype.kind == "f" and array.dtype.itemsize > 4:
         with np.errstate(over="ignore"):  # it is infinity, which has its rule
             array = array.astype(np.float32)
-    array = _package(path).apply_orientation(array, orientation)
+    array = nibabel.apply_orientation(array, orientation)
     # (x, y, z) to (y, x, z), front first
     return np.rot90(array).transpose(2, 0, 1), [None] * count, False
 

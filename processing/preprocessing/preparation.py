@@ -21,6 +21,7 @@ from processing.decoding.decode import (
 )
 from processing.errors import UsageError
 from processing.geometry import Matrix, covered, scaling, shift, warped
+from processing.hdf5 import ArraySpec
 
 from .foreground import foreground
 from .region_of_interest import RegionOfInterest, parse_region
@@ -83,6 +84,20 @@ class Preparation:
             )
         if self.blank and not self.mask:
             raise UsageError("--blank needs a --mask")
+
+    @property
+    def array_specs(self) -> dict[str, ArraySpec]:
+        """What `arrays` hold once they are learned."""
+        learned = {
+            "reference": (self.register, "u"),
+            "mask": (self.region.still, "b"),
+            "core": (self.region.foreground, "b"),
+        }
+        return {
+            name: ArraySpec(self.size, kind)
+            for name, (needed, kind) in learned.items()
+            if needed
+        }
 
     def config(self) -> dict[str, Any]:
         """Return all but the arrays, JSON-able."""

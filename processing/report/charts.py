@@ -113,6 +113,7 @@ class Line:
 class Chart:
     """One plot; `bars` are (style, x, y, width, height, title)."""
 
+    name: str
     title: str
     x_label: str
     y_label: str
@@ -133,6 +134,7 @@ def curve_chart(plot: CurvePlot) -> Chart:
     x, y = Axis(0, plot.limit, LEFT, RIGHT), Axis(0, 1, BOTTOM, TOP)
     legend = [(style, name) for style, (_, name) in plot.curves.items()]
     return Chart(
+        plot.name,
         plot.title,
         plot.x_label,
         plot.y_label,
@@ -179,6 +181,7 @@ def histogram_chart(plot: ScorePlot) -> Chart:
     y = Axis(0, highest, BOTTOM, TOP, whole=True)
     legend = [(name, f"{name} ({len(s)})") for name, s in plot.groups.items()]
     return Chart(
+        "histogram",
         plot.title,
         "image score (log scale)" if logarithmic else "image score",
         "images",

@@ -17,14 +17,14 @@ from processing.decoding.decode import resize
 from processing.errors import UserError
 from processing.files import temporary_path
 
-from .operating import areas_around, critical
+from .operating import Operating
 
-LARGEST = 768  # pixels, the longer side of a picture
+LARGEST = 640  # pixels, the longer side of a picture
 THUMBNAIL = 256  # pixels, the longer side of a thumbnail
 OWN_THUMBNAIL = 384  # up to this many pixels a picture is its own thumbnail
-EMBEDDED = 15 * 2**20  # bytes of pictures that a report holds itself, 4/3 as base64
+EMBEDDED = 14_000_000  # bytes of pictures and maps that a report holds, as base64
 FOLDER = "report_files"
-QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 85]
+QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]
 MASK_COLOUR = (255, 96, 0)
 TRUTH_COLOUR = (0, 214, 170)
 OVERLAY = 512  # pixels, the longer side of drawn regions
@@ -80,7 +80,8 @@ class Gallery:
     Args:
         folder: where the report will be.
         scale: of the maps.
-        embedded: bytes of pictures to hold in memory at most.
+        embedded: bytes of pictures and small maps to put into the report at most, as
+            base64; pictures of more images become files.
         min_area: of the decision, to judge at other thresholds and areas, too; None
             where that is not possible, as borders are cleared.
     """
@@ -95,8 +96,7 @@ class Gallery:
         self.folder = folder
         self.scale = scale
         self.embedded = embedded
-        self.areas = areas_around(min_area) if min_area else []
-        self.critical: list[str] = []  # of each image, at `areas`
+        self.operating = Operating(min_area) if min_area else None
         self.urls: list[dict[str, str]] = []
         self._held: list[dict[str, bytes]] = []
         self._bytes = 0
@@ -117,13 +117,14 @@ class Gallery:
             mask: (h, w) decided.
             truth: ground truth mask, of any size, or None.
         """
-        if self.areas:
-            self.critical.append(critical(anomaly_map, self.areas))
+        if self.operating:
+            self.operating.add(anomaly_map, (image.shape[0], image.shape[1]))
         dropped = (anomaly_map > self.scale.threshold) & ~mask
         pictures = draw(image, self.scale.paint(anomaly_map), mask, dropped, truth)
-        self._bytes += sum(map(len, pictures.values()))
+        self._bytes += sum(4 * (len(data) + 2) // 3 for data in pictures.values())
         self._held.append(pictures)
-        if self._bytes > self.embedded:
+        maps = self.operating.bytes if self.operating else 0
+        if self._bytes + maps > self.embedded:
             self._spill()
 
     def __enter__(self) -> "Gallery":
@@ -195,9 +196,9 @@ def draw(
     image = resize(image, *size)[..., ::-1]
     # Maps are as long as they were computed, in the proportions of their image.
     like_image = scaled(shape, min(LARGEST, max(painted.shape[:2])))
-    pictures = {"image": _jpeg(image), "map": _jpeg(_resized(painted, like_image))}
+    pictures = {"image": _jpeg(image), "map": _jpeg(resized(painted, like_image))}
     if max(size) > OWN_THUMBNAIL:
-        pictures["thumbnail"] = _jpeg(_resized(image, scaled(shape, THUMBNAIL)))
+        pictures["thumbnail"] = _jpeg(resized(image, scaled(shape, THUMBNAIL)))
     drawn = scaled(shape, OVERLAY)
     if mask.any() or dropped.any():
         pictures["mask"] = _overlay(mask, drawn, MASK_COLOUR, dropped)
@@ -212,7 +213,8 @@ def scaled(size: tuple[int, int], longest: int) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def _resized(pixels: npt.NDArray, size: tuple[int, int]) -> npt.NDArray:
+def resized(pixels: npt.NDArray, size: tuple[int, int]) -> npt.NDArray:
+    """Return an image (H, W, c) at another (h, w), for display."""
     smaller = size[0] < pixels.shape[0] or size[1] < pixels.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, size[::-1], interpolation=how))

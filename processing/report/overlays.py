@@ -34,6 +34,19 @@ def overlay(
     return result
 
 
+def outlined(
+    picture: npt.NDArray[np.uint8], region: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint8]:
+    """Return an RGB picture (h, w, 3) with the outline of a region, white on black."""
+    result = np.array(picture)
+    outlines, _ = cv2.findContours(
+        region.astype("uint8"), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    for colour, width in ((0, 3), (255, 1)):
+        cv2.drawContours(result, outlines, -1, (colour,) * 3, width)
+    return result
+
+
 def write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
     """Write grey (h, w) or RGB (h, w, 3) pixels atomically."""
     if pixels.ndim == 3:
@@ -48,11 +61,30 @@ def write_overlay(
     name: str,
     image: npt.NDArray[np.uint8],
     mask: npt.NDArray[np.bool_],
+    painted: npt.NDArray[np.uint8] | None,
 ) -> None:
-    """Write NAME_seg.png (0 or 255) and NAME_overlay.png at the image's own size."""
-    full = resize_mask(mask, *image.shape[:2])
+    """Write NAME_seg.png, _overlay.png and _heatmap.png at the image's own size.
+
+    Args:
+        folder: to write to.
+        name: of the files, see `picture_names`.
+        image: RGB (H, W, 3).
+        mask: (h, w) decided; 0 or 255 in NAME_seg.png.
+        painted: the map in colours, BGR (h, w, 3). None for an image that nobody has to
+            look at: the mask alone is written, and what an earlier test left of the
+            others is removed.
+    """
+    height, width = image.shape[:2]
+    full = resize_mask(mask, height, width)
     write_png(folder / f"{name}_seg.png", np.where(full, 255, 0).astype("uint8"))
-    write_png(folder / f"{name}_overlay.png", overlay(image, full))
+    marked, heat = (folder / f"{name}_{kind}.png" for kind in ("overlay", "heatmap"))
+    if painted is None:
+        marked.unlink(missing_ok=True)
+        heat.unlink(missing_ok=True)
+        return
+    write_png(marked, overlay(image, full))
+    large = np.asarray(cv2.resize(painted, (width, height)), np.uint8)
+    write_png(heat, large[..., ::-1])
 
 
 def picture_names(names: Sequence[str]) -> list[str]:

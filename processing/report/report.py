@@ -1,6 +1,5 @@
 """The report page of a judged set: report.html and its plots as PNG files."""
 
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from processing.data.tree import GOOD_NAMES
 from processing.files import write_text
 from processing.metrics.localisation import in_words
 from processing.metrics.names import METRICS
@@ -32,7 +32,6 @@ OUTCOMES = {  # of (label, verdict)
 Result = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
 Curves = Mapping[str, np.ndarray]
-Critical = tuple[Sequence[int], Sequence[str]]
 
 
 def write_report(
@@ -43,7 +42,8 @@ def write_report(
     pictures: Sequence[Mapping[str, str]],
     scale: ColourScale,
     about: Mapping[str, Any],
-    critical: Critical = ((), ()),
+    operating: Mapping[str, Any] | None = None,
+    paths: Sequence[str] = (),
 ) -> Path:
     """Write report.html and its plots as PNG; return the path of the report.
 
@@ -55,8 +55,12 @@ def write_report(
         pictures: of each row, `Gallery.urls`.
         scale: the colours of the maps.
         about: "title" such as "mvtec / bottle", "method" such as "mvtecCAE, ssim",
-            "run", and "score_threshold", the threshold in units of the scores.
-        critical: `Gallery.areas` and `Gallery.critical`; empty: no sliders.
+            "run", "score_threshold", the threshold in units of the scores, "promise",
+            what the decision keeps in words, perhaps "", and "of_labels", the command
+            that decides with labels.csv.
+        operating: what the sliders need, see `methods.pipeline.by_hand.sliders`;
+            None: no sliders.
+        paths: of each image, as a table names it; "" or none: no labels can be given.
     """
     lines = curve_plots(result, curves)
     scores = score_plot(result, rows, about["score_threshold"])
@@ -71,10 +75,13 @@ def write_report(
         "classes": class_table(result, rows),
         "certain": any(low == high for low, high in result["intervals_95"].values()),
         "scale": scale,
+        "coarse": sum(
+            small is not None for small in (operating or {}).get("small", [])
+        ),
         "beside": any(url.startswith(FOLDER) for url in _urls(pictures)),
         "data": {
-            **gallery_data(result, rows, pictures, about["score_threshold"]),
-            "operating": operating_data(result, critical),
+            **gallery_data(result, rows, pictures, about["score_threshold"], paths),
+            "operating": operating,
         },
     }
     write_text(folder / REPORT, render("report.html", content))
@@ -192,8 +199,8 @@ def score_plot(result: Result, rows: Rows, threshold: float) -> ScorePlot:
         {name: scores for name, scores in groups.items() if scores},
         threshold,
         "The threshold applies to each pixel of a map. An image is defective where a "
-        f"region above it has at least {count(result['min_area'], 'pixel')}, so one "
-        "beyond the line can still be good.",
+        "region above it has at least the minimum area, so one beyond the line can "
+        "still be good.",
     )
 
 
@@ -214,34 +221,23 @@ def class_table(result: Result, rows: Rows) -> dict[str, Any]:
     }
 
 
-def operating_data(result: Result, critical: Critical) -> dict[str, Any] | None:
-    """Return what the sliders need, JSON-able; None where there are none."""
-    areas, thresholds = critical
-    if not areas:
-        return None
-    return {
-        "areas": areas,
-        "critical": thresholds,
-        "threshold": result["threshold"],
-        "min_area": result["min_area"],
-        "model": shlex.quote(str(result["model"])),
-    }
-
-
 def gallery_data(
     result: Result,
     rows: Rows,
     pictures: Sequence[Mapping[str, str]],
     threshold: float,
+    paths: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what the page's script shows of every image, JSON-able."""
     return {
         "threshold": threshold,
         "dropped": "too small or at border" if result["clear_border"] else "too small",
         "labelled": any(row["label"] for row in rows),
+        "good_names": sorted(GOOD_NAMES),
         "images": [
             {
                 "file": row["file"],
+                "path": path,
                 "class": row["class"],
                 "verdict": row["verdict"],
                 "label": row["label"],
@@ -253,6 +249,8 @@ def gallery_data(
                 "lost": row.get("registered") is False,
                 "pictures": kinds,
             }
-            for row, kinds in zip(rows, pictures, strict=True)
+            for row, kinds, path in zip(
+                rows, pictures, paths or [""] * len(rows), strict=True
+            )
         ],
     }

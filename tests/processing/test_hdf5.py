@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from processing.hdf5 import check_hdf5
+from processing.hdf5 import ArraySpec, check_arrays, check_hdf5
 
 SECRET = np.arange(64, dtype=np.float32)
 
@@ -97,3 +97,38 @@ def test_what_save_model_does_not_write(change, message, checked):
 )
 def test_what_save_model_and_keras_write(change, checked):
     checked(change)
+
+
+SPECS = {
+    "n": ArraySpec(kind="iu"),
+    "x": ArraySpec((None, 3)),
+    "later": ArraySpec((2,), "b", optional=True),
+}
+RIGHT = {"n": np.array(3), "x": np.zeros((5, 3), np.float32)}
+
+
+@pytest.mark.parametrize("more", [{}, {"later": np.ones(2, bool)}])
+def test_arrays_as_they_are_expected(more):
+    check_arrays("/arrays", RIGHT | more, SPECS)
+    check_arrays("/arrays", {**RIGHT, "x": np.ones((0, 3))}, SPECS)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": RIGHT["x"]}, "it lacks /arrays/n$"),
+        ({**RIGHT, "y\n": RIGHT["n"]}, r"/arrays holds 'y\\n', which is unknown$"),
+        ({**RIGHT, "n": np.array(3.0)}, r"/n: expected whole numbers \(\).*: float64 "),
+        ({**RIGHT, "x": np.ones((5, 4))}, r"/x: expected floats \(any, 3\).*\(5, 4\)$"),
+        ({**RIGHT, "x": np.ones(3)}, r"/arrays/x: expected floats .*\(3,\)$"),
+        ({**RIGHT, "x": np.ones((5, 3), int)}, "/arrays/x: expected floats .*: int64 "),
+        ({**RIGHT, "later": np.ones(3, bool)}, "/arrays/later: expected booleans"),
+        *(
+            ({**RIGHT, "x": np.array([[0, x, 1]])}, "/arrays/x holds .* not finite$")
+            for x in (np.nan, np.inf, -np.inf, 1e39)
+        ),
+    ],
+)
+def test_arrays_that_are_others(arrays, message):
+    with pytest.raises(ValueError, match=message):
+        check_arrays("/arrays", arrays, SPECS)

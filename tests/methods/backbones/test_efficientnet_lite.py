@@ -1,10 +1,15 @@
+import pytest
+
 from methods.backbones.pretrained import local
 
-
-def test_equals_the_original_with_its_weights(errors):
-    weights = local("efficientnet_lite0")
-    assert max(errors("efficientnet_lite0", "efficientnet_lite0", weights)) < 1e-5
+NAMES = [f"efficientnet_lite{number}" for number in range(3)]
 
 
-def test_equals_timm(errors):
-    assert max(errors("efficientnet_lite0_timm", "efficientnet_lite0")) < 1e-5
+@pytest.mark.parametrize("name", NAMES)
+def test_equals_the_original_with_its_weights(errors, name):
+    assert max(errors(name, name, local(name))) < 1e-5
+
+
+@pytest.mark.parametrize("name", NAMES[::2])
+def test_equals_timm(errors, name):
+    assert max(errors(f"{name}_timm", name)) < 1e-5

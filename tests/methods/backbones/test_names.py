@@ -71,4 +71,6 @@ def test_what_belongs_to_a_network():
     assert not belongs("dinov2_small", "register_tokens")
     assert belongs("efficientnet_lite0", "blocks.15.bn2.bias")
     assert not belongs("efficientnet_lite0", "blocks.16.bn2.bias")
+    assert belongs("efficientnet_lite1", "blocks.20.bn2.bias")
+    assert not belongs("efficientnet_lite2", "blocks.21.bn2.bias")
     assert all(re.compile(pattern) for pattern in PATTERNS.values())

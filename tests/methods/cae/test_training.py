@@ -42,7 +42,7 @@ def test_training_lowers_the_loss_and_keeps_the_best_weights(images, short_epoch
     assert state["best_epoch"] == np.argmin(losses) + 1
 
 
-def test_same_seed_same_training(images, short_epochs):
+def test_same_seed_same_training(images, short_epochs, eager):
     settings = Settings(batch_size=2, epochs=2, learning_rate=1e-3, seed=3)
     data = parts(images, [0, 1], [4])
     runs = [train(build_small, data, "l2", settings) for _ in range(2)]
@@ -50,7 +50,7 @@ def test_same_seed_same_training(images, short_epochs):
     np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
-def test_network_is_float32_after_mixed_training(images, short_epochs):
+def test_network_is_float32_after_mixed_training(images, short_epochs, eager):
     settings = Settings(epochs=1, learning_rate=1e-3, policy="mixed_bfloat16")
     network, state = train(build, parts(images, [0, 1], [4]), "ssim", settings)
     assert {layer.compute_dtype for layer in network.layers} == {"float32"}

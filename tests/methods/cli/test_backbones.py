@@ -14,9 +14,10 @@ def test_list(capsys, monkeypatch):
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split()[0] == "name"
     assert [row.split()[0] for row in rows] == list(BACKBONES)
-    assert "layer2:128/8" in rows[1]
-    assert rows[1].endswith("yes")
-    assert rows[2].endswith("no")
+    row = rows[list(BACKBONES).index("resnet18")]
+    assert "layer2:128/8" in row
+    assert row.split()[-2:] == ["BSD-3-Clause", "yes"]
+    assert rows[0].endswith("no")
 
 
 def test_fetch(capsys, monkeypatch):

@@ -8,13 +8,13 @@ from methods.detector.detector import Detector
 from methods.detector.model_file import save_model
 from methods.diffusion.anoddpm import AnoDDPM
 from methods.diffusion.ddad import DDAD
-from tests.records import training_record
+from tests.records import learned, training_record
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     method = AnoDDPM(image_shape=(16, 16, 1), preset="tiny", noise_kind="gaussian")
-    method.build()
+    learned(method)
     path = tmp_path_factory.mktemp("model") / "model.hdf5"
     save_model(path, Detector(method), training_record("AnoDDPM"))
     return path
@@ -57,8 +57,7 @@ def test_steps_that_do_not_go(model, words, message, capsys):
 
 
 def test_other_methods_draw_nothing(tmp_path, capsys):
-    method = CAE(image_shape=(32, 32, 1))
-    method.build()
+    method = learned(CAE(image_shape=(32, 32, 1)))
     path = tmp_path / "cae.hdf5"
     save_model(path, Detector(method), training_record("mvtecCAE"))
     assert main(["sample", "-p", str(path)]) == 2

@@ -71,7 +71,6 @@ def test_what_is_typed_is_that_of_the_classes():
         "DDAD --preset paper",
         "PaDiM --preset paper --features 200",
         "PaDiM --size 32 --weights README.md",
-        "fewshot --size 64x128 --rotations",
         "unified --levels x",
         "contrastive -k swin_mini --size 32 --levels stage1",
         "DDAD --steps 30 --start 20",
@@ -107,8 +106,8 @@ def test_refused_in_the_words_of_the_method(words):
         "contrastive -k swin_mini --weights random",
         "DDAD --preset tiny --size 32 --steps 1 --start 1",
         "PatchCore --tile 64 --stride 32 --coreset 1",
-        "fewshot --rotations --crop 128 --size 256",
         "PaDiM --preset paper --size 48",
+        "fewshot --rotations 8 --size 64x128",
     ],
 )
 def test_what_methods_take(words):

@@ -56,6 +56,8 @@ def folder(tmp_path, monkeypatch):
     write_record(Path("padim.hdf5"), "PaDiM")
     several = CategoryRecord(folder=str(tmp_path / "nut"), splits=SPLITS)
     write_record(Path("many.hdf5"), "unified", category="", categories={"nut": several})
+    pair = {"nut": several, "bolt": several}
+    write_record(Path("pair.hdf5"), "unified", category="", categories=pair)
     Path("models/.m-half.hdf5").touch()
     Path("text.hdf5").write_text("no model")
     write_image(Path(".bad/bolt/test/good/0.png"))
@@ -134,6 +136,12 @@ TRAINING = {
     "-d nut -a padim,mine:Own --shots 3": (2, "PaDiM has no option --shots"),
     "-d . -a mine:Own,mine:Other": (2, "mine:Other: expected a class in"),
     "--resume empty": (2, "empty is not a run folder of train.py: no run"),
+    "--resume empty --labels t.csv": (2, "--labels is for one new run of one category"),
+    "-d nut -a padim,ae --labels t.csv": (2, "--labels is for one new run of one cat"),
+    "-d . -a unified --labels t.csv": (2, "--labels is for one category: expected -d"),
+    "-d nut --labels t.csv": (1, "cannot read the table t.csv: .*No such file"),
+    "--update padim.hdf5 --labels t.csv": (1, "cannot read the table t.csv: .*No such"),
+    "--update padim.hdf5": (2, "the following arguments are required: -d"),
     "--update no -d nut": (1, "no such model file: no"),
     "--update text.hdf5 -d nut": (1, "cannot read the model file .*no"),
     "--update models/a/m.hdf5 -d nut": (2, "mvtecCAE cannot take in images later"),
@@ -161,8 +169,16 @@ FINETUNING = {
     "-p models/a/m.hdf5 --list": (1, "no finetuning result in .*run finetune"),
     "-p padim.hdf5 --list --use x": (2, "expected one of --list, --use"),
     "-p padim.hdf5 --use x --goal balanced": (2, "expected one of --goal, --use"),
-    "-p padim.hdf5 --list --name y": (2, "--name is for a new decision"),
+    "-p padim.hdf5 --list --name y": (2, "for a new decision: expected none of them"),
+    "-p padim.hdf5 --use x --folds 2": (2, "for a new decision: expected none of them"),
+    "-p padim.hdf5 --replace": (2, "--replace goes with --name"),
+    "-p padim.hdf5 --name x": (2, "--name: there is another .* --replace. Rec.*: x, e"),
+    "-p padim.hdf5 --use x -t uint8": (1, "no finetuning result in .*run finetune"),
+    "-p padim.hdf5 --list -m l2": (1, "no finetuning result in .*run finetune"),
     "-p padim.hdf5 --sigmas 2": (2, "--sigmas goes with --calibrate ksigma"),
+    "-p padim.hdf5 --labels no.csv": (2, "columns path and label.*Received: no.csv"),
+    "-p models --labels no.csv": (2, "models is a folder of models.* with --labels"),
+    "-p pair.hdf5 --labels no.csv": (2, "expected it with -d, one of nut, bolt"),
 }
 TESTING = {
     "-p no": (1, "no such model file: no"),
@@ -240,6 +256,7 @@ def test_what_is_refused_before_keras_is_imported(capsys, words, code, message):
         "finetune -p many.hdf5 -d nut",
         "finetune -p models",
         "finetune -p padim.hdf5 --name strict",
+        "finetune -p padim.hdf5 --name x --replace",
         "test -p padim.hdf5 -d nut --decision x",
         "test -p padim.hdf5 -d nut",
         "test -p padim.hdf5 -d s3://a/*.png --ray local",
@@ -267,7 +284,7 @@ def test_decisions_are_listed_and_used_without_keras(capsys):
         text=True,
     )
     assert process.returncode == 0
-    assert " x " in process.stdout
+    assert "\nx (in force)\n" in process.stdout
     heavy = ("keras", "tensorflow", "pandas", "matplotlib", "scipy", "numba")
     assert not [x for x in process.stderr.split("\n") if x.endswith(heavy)]
 

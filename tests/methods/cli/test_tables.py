@@ -1,14 +1,21 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from methods.cli.tables import print_decisions, print_metrics, print_verdicts
+from methods.cli.tables import (
+    print_decisions,
+    print_metrics,
+    print_verdicts,
+    promise_lines,
+)
 from methods.detector.decisions import put_in_force, write_decision
-from methods.detector.results import Promise
+from methods.detector.results import Labels
 from methods.pipeline.evaluation import all_metrics
 from methods.pipeline.reporting import JudgedSet, classification
-from tests.records import finetuning_result, result_of_test, training_record
+from processing.decision.goals import Goal
+from tests.records import PROMISE, finetuning_result, result_of_test, training_record
 
 
 def made_report(count=4):
@@ -91,27 +98,50 @@ def test_names_are_no_markup(capsys, monkeypatch):
     assert classification(report.result, report.rows).count("\n") == 5
 
 
-def test_decisions_are_listed_with_the_one_in_force(capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("COLUMNS", "200")
+@pytest.fixture
+def decided(tmp_path):
+    """Return a record, and results with the decisions strict and plain."""
     record = training_record("mvtecCAE")
-    promise = Promise(
-        **{"good_images": 30, "false_alarms": 0, "false_alarm_bound": 0.0951},
-        **{"defective_images": 9, "misses": 1, "miss_bound": 0.429},
-        **{"asked": 0.01, "kept": False, "needed": 299},
-    )
-    strict = finetuning_result(goal="at most 0.01", promise=promise)
+    goal = str(Goal("cost", miss=20, false_alarm=1, defect_rate=0.02))
+    strict = finetuning_result(goal=goal, promise=PROMISE)
     write_decision(record, tmp_path, "strict", strict)
-    write_decision(record, tmp_path, "plain", finetuning_result(threshold=0.75))
+    plain = finetuning_result(kind="l2", threshold=0.75)
+    write_decision(record, tmp_path, "plain", plain)
+    return record, tmp_path
+
+
+def test_decisions_are_listed_with_the_one_in_force(capsys, decided):
     for name in ("plain", "strict"):
-        print_decisions(record, tmp_path)
-        rows = capsys.readouterr().out.splitlines()
-        assert [row.split()[1] for row in rows if row.endswith("│ yes      │")] == [
-            name
-        ]
-        put_in_force(record, tmp_path, "strict")
-    [row] = [row for row in rows if " strict " in row]
-    cells = [cell.strip() for cell in row.split("│")]
-    kept = "false alarms <= 9.5%, misses <= 42.9%; 0.01 is not kept"
-    assert cells[1:6] == ["strict", "at most 0.01", "0.5", "2", kept]
-    [row] = [row for row in rows if " plain " in row]
-    assert " finetuning images " in row
+        print_decisions(*decided, None, None)
+        lines = capsys.readouterr().out.splitlines()
+        assert [x for x in lines if "in force" in x] == [f"{name} (in force)"]
+        put_in_force(*decided, "strict")
+    assert max(map(len, lines)) <= 80
+    assert lines[:2] == ["bottle:", "strict (in force)"]
+    assert lines[2].startswith("    lowest cost, a miss 20, ")
+    assert lines[3].startswith("    threshold 0.5, minimum area 2, made 20")
+    kept = "    at most 9.5% false alarms, 42.9% misses; 0.01 is not kept"
+    assert lines[4:7] == [kept, "plain", "    finetuning images"]
+    print_decisions(*decided, "l2", "float64")
+    assert "strict" not in capsys.readouterr().out
+
+
+def test_decisions_are_listed_though_none_is_in_force(capsys, decided):
+    put_in_force(*decided, "plain")
+    shutil.rmtree(decided[1] / decided[0].run / "finetuning/plain")
+    print_decisions(*decided, None, None)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("in force: none, ")
+    assert "is gone: none judges until finetune.py --use" in lines[1]
+    assert lines[2] == "strict"
+
+
+def test_a_promise_says_that_labelled_images_were_chosen():
+    labels = Labels(
+        **{"path": "/a/labels.csv", "sha256": "", "good": 1, "defective": 0},
+        **{"corrected": 0, "learned": 0, "contradicted": [], "test_files": []},
+    )
+    result = finetuning_result(promise=PROMISE, labels=labels)
+    [line] = {*promise_lines(result)} - {*promise_lines(replace(result, labels=None))}
+    assert "1 label of labels.csv: rates" in line
+    assert "images chosen like these" in line

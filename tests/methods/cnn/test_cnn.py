@@ -60,7 +60,7 @@ def test_says_that_it_is_supervised(learned):
     assert summary["learned_from"] == "12 defective images (it is supervised)"
 
 
-def test_few_real_defects_are_joined_by_synthetic_ones(samples, short_epochs):
+def test_few_real_defects_are_joined_by_synthetic_ones(samples, short_epochs, eager):
     category = scan_category(samples / "washer", image_shape=(64, 64, 1))
     defects = category.test.subset(np.flatnonzero(category.test.labels == 1)[:2])
     good = category.train
@@ -73,7 +73,7 @@ def test_few_real_defects_are_joined_by_synthetic_ones(samples, short_epochs):
     assert method.trained["supervised"]
 
 
-def test_synthetic_defects_need_no_real_ones(samples, short_epochs, caplog):
+def test_synthetic_defects_need_no_real_ones(samples, short_epochs, eager, caplog):
     good = scan_category(samples / "washer", image_shape=(64, 64, 1)).train
     method = CNN(image_shape=(64, 64, 1), synthetic=True, epochs=1, precision="float32")
     assert not method.needs

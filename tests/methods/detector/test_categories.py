@@ -8,7 +8,7 @@ from methods.detector import categories
 from methods.detector.categories import categories_in, load_category
 from methods.detector.detector import Detector
 from methods.fewshot.unified import Unified
-from processing.errors import UsageError
+from processing.errors import UsageError, UserError
 from tests.methods.detector.test_records import ONE, SEVERAL
 
 MODEL = Path("model.hdf5")
@@ -47,6 +47,12 @@ def test_a_category_that_the_model_does_not_know(chosen, folder):
     with pytest.raises(UsageError, match="expected --category .* one of bottle, nut"):
         load_category(MODEL, folder)
     assert not chosen
+
+
+def test_a_category_whose_memory_is_missing(chosen, monkeypatch):
+    monkeypatch.setattr(Unified, "choose", lambda self, name: self.arrays[name])
+    with pytest.raises(UserError, match="model.hdf5 is damaged: it lacks .*'nut'"):
+        load_category(MODEL, Path("nut"))
 
 
 def test_another_folder_of_one_category(monkeypatch):

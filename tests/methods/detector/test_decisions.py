@@ -188,10 +188,10 @@ def test_one_that_does_not_match_is_not_in_force(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "in_force.json is damaged"),
-        ("{}", "in_force.json is damaged: it lacks 'decision'"),
-        ('{"decision": 3}', "damaged: decision: expected a text. Received: 3"),
-        ('{"decision": "gone"}', "the decision gone is gone: .* finetune.py --use"),
+        ("{", "in_force.json is damaged.*: none judges until finetune.py --use puts"),
+        ("{}", "in_force.json is damaged: it lacks 'decision': none judges until"),
+        ('{"decision": 3}', "damaged: decision: expected a text. Received: 3: none"),
+        ('{"decision": "gone"}', "the decision gone is gone: none judges until fine"),
     ],
 )
 def test_a_damaged_choice_is_repaired_by_another(tmp_path, content, message):

@@ -14,7 +14,7 @@ from processing.data.tiling import Tiling
 from processing.geometry import warped
 from processing.preprocessing.preparation import Preparation
 from processing.preprocessing.reference import learn
-from tests.records import training_record
+from tests.records import learned, training_record
 
 SIZE = (48, 64)
 
@@ -270,9 +270,8 @@ def test_every_option_changes_what_is_seen_and_is_stored(tmp_path, options, samp
     seen = []
     for values in (plain, {**plain, **options}):
         preparation = learn(Preparation(**values), good)
-        method = CAE(image_shape=preparation.seen_shape)
+        method = learned(CAE(image_shape=preparation.seen_shape))
         path = tmp_path / "model.hdf5"
-        method.build()
         save_model(path, Detector(method, preparation), training_record("mvtecCAE"))
         loaded = load_model(path)[0].preparation
         assert loaded == preparation

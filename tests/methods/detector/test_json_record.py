@@ -24,6 +24,7 @@ OPTIONAL = {
     TrainingRecord: {
         *("preparation", "options", "versions", "added", "updated_from"),
         *("adapted_from", "training", "shots", "defective", "test", "id", ""),
+        *("labels", "mask"),
     },
     FinetuningResult: {
         *("id", "number", "created", "model_id"),
@@ -75,7 +76,7 @@ def test_a_missing_key_is_named(record, path):
         assert "\n" not in error
     else:
         in_dict = path[0] in ("versions", "confusion", "undefined", "classes")
-        in_dict |= path[:-1] == ("categories",)
+        in_dict |= path[:-1] in (("categories",), ("splits", "labels"))
         assert in_dict or path[-1] in OPTIONAL[type(record)]
 
 

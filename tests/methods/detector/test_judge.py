@@ -16,7 +16,7 @@ from methods.detector.results import Calibration
 from processing.decision.decision import Decision
 from processing.errors import UserError
 from processing.preprocessing.preparation import Preparation
-from tests.records import finetuning_result
+from tests.records import PROMISE, finetuning_result
 
 
 class Grey(Method):
@@ -88,6 +88,17 @@ def test_the_decision_is_made_on_maps_of_its_kind_and_type(image):
     np.testing.assert_array_equal(verdict.mask, image < 155)
     assert verdict.anomaly_map.max() == 1
     assert Judge(Detector(Grey()), Decision(1.0, 1)).kind == "light"
+
+
+def test_tables_say_what_the_decision_promises():
+    judge = Judge.of(Detector(Grey()), finetuning_result(kind="light", id="x"))
+    assert judge.columns == {"decision": "x"}  # of an earlier version
+    promised = finetuning_result(kind="light", id="x", promise=PROMISE)
+    bounds = {"false_alarm_bound": 0.0951, "miss_bound": 0.429}
+    asked = {"asked": 0.01, "kept": 0}
+    judge = Judge.of(Detector(Grey()), promised)
+    assert judge.columns == {"decision": "x", **bounds, **asked}
+    assert replace(PROMISE, asked=None, kept=None).columns == bounds
 
 
 def test_a_score_beyond_the_threshold_is_a_pixel_beyond_it():

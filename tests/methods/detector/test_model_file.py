@@ -20,14 +20,12 @@ from methods.detector.model_file import (
 from methods.detector.records import EARLIER
 from processing.errors import UserError
 from processing.preprocessing.preparation import Preparation
-from tests.records import training_record
+from tests.records import learned, training_record
 
 
 @pytest.fixture
 def model(tmp_path):
-    method = CAE(image_shape=(32, 32, 1))
-    method.build()
-    method.arrays = {"ssim_mean": np.ones((32, 32), np.float32)}
+    method = learned(CAE(image_shape=(32, 32, 1)))
     path = tmp_path / "model.hdf5"
     save_model(path, Detector(method), training_record("mvtecCAE"))
     return path, method
@@ -117,8 +115,8 @@ def test_damaged_content(model):
 )
 def test_a_flipped_bit(model, key):
     path, method = model
-    mask = np.ones(9, np.uint8)
-    preparation = Preparation((32, 32), 1, mask="foreground", arrays={"mask": mask})
+    mask = np.ones((32, 32), bool)
+    preparation = Preparation((32, 32), 1, mask="1,2,3,4", arrays={"mask": mask})
     save_model(path, Detector(method, preparation), training_record("mvtecCAE"))
     load_model(path)
     with h5py.File(path) as file:
@@ -174,6 +172,34 @@ def test_what_save_model_does_not_write(change, message, model):
     with h5py.File(path, "a") as file:
         change(file)
     with pytest.raises(UserError, match=f"model.hdf5 .*({message})"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("networks/autoencoder/3", None, "it lacks /networks/autoencoder/3"),
+        ("networks/autoencoder/0", np.ones(3), r"/0: expected floats \(4, 4, 1, 32\)"),
+        ("networks/autoencoder/1", np.ones(32, int), r"/1: expected floats \(32\)"),
+        ("networks/autoencoder/1", np.full(32, np.nan), "/1 holds numbers that are "),
+        ("arrays/ssim_mean", None, "it lacks /arrays/ssim_mean"),
+        ("arrays/l2_mean", np.full((32, 32), np.inf), "/arrays/l2_mean holds number"),
+        ("preparation/mask", None, "it lacks /preparation/mask"),
+        ("preparation/mask", np.ones((9, 9), bool), r"booleans \(32, 32\). Received"),
+        ("preparation/core", np.ones((32, 32), bool), "/preparation holds 'core', whi"),
+    ],
+)
+def test_arrays_that_are_others(key, value, message, model):
+    path, method = model
+    mask = np.ones((32, 32), bool)
+    preparation = Preparation((32, 32), 1, mask="1,2,3,4", arrays={"mask": mask})
+    save_model(path, Detector(method, preparation), training_record("mvtecCAE"))
+    with h5py.File(path, "a") as file:
+        if key in file:
+            del file[key]
+        if value is not None:
+            file[key] = value
+    with pytest.raises(UserError, match=f"model.hdf5 is damaged: .*{message}"):
         load_model(path)
 
 
@@ -246,9 +272,8 @@ def test_a_file_is_opened_once(model, monkeypatch):
     """What takes its place meanwhile is not read, and what is written in is refused."""
     path, method = model
     other = path.with_name("other.hdf5")
-    other.write_bytes(path.read_bytes())
-    with h5py.File(other, "a") as file:
-        del file["arrays/ssim_mean"]
+    method.arrays["l2_mean"] = np.zeros((32, 32), np.float32)
+    save_model(other, Detector(method), training_record("mvtecCAE"))
     build = CAE.build
 
     def replaced(self):
@@ -257,7 +282,7 @@ def test_a_file_is_opened_once(model, monkeypatch):
 
     monkeypatch.setattr(CAE, "build", replaced)
     detector, _ = load_model(path)
-    assert "ssim_mean" in detector.method.arrays
+    np.testing.assert_array_equal(detector.method.arrays["l2_mean"], 1)
 
     def written(self):
         build(self)

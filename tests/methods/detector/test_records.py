@@ -14,7 +14,11 @@ ONE = training_record(
     "fewshot",
     config={"seed": 1},
     preparation={"size": [64, 64], "channels": 3},
-    splits=replace(SPLITS, defective=["d.png"]),
+    splits=replace(
+        SPLITS,
+        defective=["d.png"],
+        labels={"d.png": {"label": "dent", "split": "train", "mask": "e.png"}},
+    ),
     options={"shots": 1},
     versions={"python": "3.11"},
     added=Splits(fit=["b.png"], validation=[]),
@@ -94,6 +98,7 @@ def test_categories_whose_names_are_paths(name):
         ({"defective": ["c.png"]}, "defective: 'c.png' is in 'validation' already"),
         ({"shots": ["c.png"]}, "shots: expected images of 'fit'"),
         ({"shots": ["a.png", "a.png"]}, "shots: 'a.png' is in 'shots' already"),
+        ({"labels": {"e.png": {}}}, "labels.'e.png': expected a label and a split"),
     ],
 )
 def test_splits_that_share_images(change, message):

@@ -9,6 +9,7 @@ import methods
 from methods.cli.defaults import DEFAULTS, defaults
 from methods.cli.method_options import add_method_options
 from methods.detector.model_file import unfitted
+from methods.detector.records import TrainingRecord
 from methods.detector.settings import CHOICES, LARGEST_SIDE, RANGES
 from processing.errors import UserError
 from tests.records import training_record
@@ -56,6 +57,16 @@ def test_whatever_a_setting_is_replaced_by(method):
     assert "config holds 'notes'" in outcome(record(method, config={"notes": 1}))
 
 
+@pytest.mark.parametrize(("earlier", "number"), [(False, 1), (True, 4)])
+def test_rotations_of_earlier_versions_were_quarters(earlier, number):
+    content = record("fewshot", config={"rotations": earlier}).to_json()
+    read = TrainingRecord.from_json(content | {"options": {"rotations": True}}, "")
+    assert unfitted(read, {}, "m.hdf5").method.rotations == number
+    assert read.options == {"rotations": 4}
+    own = TrainingRecord.from_json(content | {"method": "my.module:Own"}, "")
+    assert own.config["rotations"] is earlier
+
+
 def test_the_record_of_a_new_run_has_tuples():
     assert outcome(record(preparation={"size": (256, 256), "span": (0, 1)})) == ""
 
@@ -90,7 +101,7 @@ def test_a_preparation_that_is_damaged(change, message):
         ({"seed": -1}, "config.seed: expected 0 to 4294967295. Received: -1"),
         ({"sigma": "a"}, "config.sigma: expected a finite number. Received: 'a'"),
         ({"features": 10**9}, "config.features: expected 1 to 4096. Received: 1000"),
-        ({"backbone": "x"}, "config.backbone: expected one of efficientnet_lite0, res"),
+        ({"backbone": "x"}, "config.backbone: expected one of efficientnet_lite0, eff"),
         ({"image_shape": [1, 2]}, "image_shape: expected a list of 3 whole numbers."),
     ],
 )

@@ -1,9 +1,11 @@
 """DDAD and AnoDDPM beyond what every method has to do."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from methods.base import TrainingImages
+from methods.base import StateError, TrainingImages
 from methods.detector.detector import Detector
 from methods.diffusion.anoddpm import AnoDDPM
 from methods.diffusion.ddad import DDAD
@@ -59,6 +61,7 @@ def fit(method, samples, run=None):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
         patch.setattr("methods.diffusion.feature_distance.SIDE", 32)
+        patch.setattr("methods.diffusion.training.VALIDATIONS", 4)
         return method.fit(
             TrainingImages(images.subset(range(8)), images.subset([8, 9])), run
         )
@@ -139,6 +142,26 @@ def test_pixel_scale_makes_the_ranges_equal(fitted, samples):
     scale = method.arrays["pixel_scale"]
     assert features.max() == pytest.approx(scale * pixels.max(), rel=1e-3)
     assert len(method.trained["adaptation_losses"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda arrays, state: state.pop("adaptation_losses"), "adaptation_losses"),
+        (lambda arrays, state: state.update(adaptation_losses=["x"]), "adaptation_los"),
+        (lambda arrays, state: arrays["extractor"].pop(), "extractor"),
+        (lambda arrays, state: state.pop("epochs"), "state"),
+    ],
+)
+def test_a_damaged_state_of_an_adaptation(change, message, fitted, samples):
+    method, run = fitted("DDAD"), SavedRun()
+    adapter = SimpleNamespace(network=method.networks["extractor"])
+    arrays, state = fitted.runs["DDAD"].state
+    run.state = {**arrays, "extractor": [*arrays["extractor"]]}, {**state}
+    method._adapt(adapter, good(samples), run)
+    change(*run.state)
+    with pytest.raises(StateError, match=f"^{message}.*: expected "):
+        method._adapt(adapter, good(samples), run)
 
 
 def test_conditioning_keeps_more_of_the_image(fitted, samples):

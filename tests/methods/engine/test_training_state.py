@@ -1,7 +1,16 @@
+import json
+
+import keras
 import numpy as np
 import pytest
 
-from methods.engine.training_state import Progress, TrainingDivergedError
+from methods.base import StateError
+from methods.engine.training_state import (
+    KINDS,
+    Progress,
+    TrainingDivergedError,
+    check_state,
+)
 
 
 class FakeModel:
@@ -75,3 +84,83 @@ def test_loss_that_is_not_finite_ends_the_training(caplog):
     assert "not finite in epoch 2" in caplog.text
     with pytest.raises(TrainingDivergedError, match="epoch 1 at learning rate 0.4"):
         follow(Progress(patience=5, plateau=2), [np.inf])
+
+
+VALUES = [None, True, -1, 1.5, float("nan"), float("inf"), 10**400, "x", [], {}]
+
+
+@pytest.fixture(scope="module")
+def state():
+    """Return what a training that diverged in its second epoch has saved, as JSON."""
+    saved = []
+    progress = Progress(5, save=lambda arrays, state: saved.append(json.dumps(state)))
+    progress.state["policy"] = "float32"
+    follow(progress, [3, np.nan])
+    return saved[-1]
+
+
+def test_what_a_training_saves_is_no_damage(state):
+    check_state(json.loads(state))
+
+
+@pytest.mark.parametrize("key", KINDS)
+def test_a_key_that_is_missing_or_of_another_type(key, state):
+    changed = json.loads(state)
+    right = changed.pop(key)
+    with pytest.raises(StateError, match=f"state: expected the key '{key}'. Received"):
+        check_state(changed)
+    for value in VALUES:
+        if type(value) is not type(right):
+            with pytest.raises(StateError, match=f"{key}: expected .* Received: "):
+                check_state({**changed, key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("policy", "x"), ("best", float("nan")), ("best_epoch", 3), ("epochs", 1)),
+        *(("history", [1, 2]), ("history", [{}, {}]), ("history", [])),
+    ],
+)
+def test_values_that_no_training_saves(key, value, state):
+    changed = json.loads(state)
+    changed[key] = value
+    with pytest.raises(StateError, match="(history|best_epoch|best|policy): expected"):
+        check_state(changed)
+    for row in json.loads(state)["history"]:
+        for name in row:
+            changed = {**json.loads(state), "history": [row, {**row, name: "x"}]}
+            with pytest.raises(StateError, match="history: expected numbers: "):
+                check_state(changed)
+
+
+def test_states_that_are_no_object():
+    with pytest.raises(StateError, match="state: expected an object. Received: 3"):
+        check_state(3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        ("current", lambda arrays: arrays.clear(), "2 arrays. Received: 0"),
+        ("best", lambda arrays: arrays.pop(), "2 arrays. Received: 1"),
+        ("optimizer", lambda arrays: arrays.append(1), "arrays. Received: 3"),
+        (
+            "current",
+            lambda arrays: arrays.reverse(),
+            r"shape \(2, 3\). Received",
+        ),
+    ],
+)
+def test_arrays_of_another_model(kind, change, message, state):
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    network.compile("sgd")
+    network.optimizer.build(network.trainable_variables)
+    progress = Progress(5)
+    progress.set_model(network)
+    progress.best_weights = network.get_weights()
+    arrays = progress.arrays()
+    progress.restore(network, arrays, json.loads(state))
+    change(arrays[kind])
+    with pytest.raises(StateError, match=f"{kind}.*: expected .*{message}"):
+        progress.restore(network, arrays, json.loads(state))

@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 
 from methods.base import TrainingImages
+from methods.fewshot.few_shot_method import turns
 from methods.fewshot.fewshot import FewShot
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 from processing.maps.residuals import smooth
 from tests.records import training_record
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 LEVELS = {"levels": "stage2,stage3"}
 
@@ -59,7 +61,7 @@ def test_a_remembered_image_has_no_anomaly(category):
 
 
 def test_rotations_are_remembered_when_asked(category):
-    plain, turned = (fitted(category, shots=1, rotations=x) for x in (False, True))
+    plain, turned = (fitted(category, shots=1, rotations=x) for x in (1, 4))
     shot = next(category.train.subset(plain.support(8)).batches(1))
     assert [bank.count for bank in turned.banks] == [4 * 256, 4 * 64]
     for quarter in range(1, 4):
@@ -123,10 +125,25 @@ def test_more_shots_than_images(category):
         fitted(category, shots=9)
 
 
-def test_rotations_need_square_images():
-    method = FewShot(image_shape=(64, 32, 3), weights="random", rotations=True)
-    with pytest.raises(UsageError, match="square images. Received: 64x32"):
-        method.check()
+def test_turns_keep_the_shape_and_quarters_are_exact(rng):
+    images = rng.random((2, 20, 20, 1), np.float32)
+    views = list(turns(images, 8))
+    np.testing.assert_array_equal(views[0], images)
+    for quarter in range(4):
+        exact = np.rot90(images, quarter, (1, 2))
+        np.testing.assert_array_equal(views[2 * quarter], exact)
+    blurred = smooth(images[..., 0], 2)[..., None]
+    there, back = list(turns(blurred, 8))[1], list(turns(blurred, 8))[7]
+    again = list(turns(there, 8))[7]
+    middle = (slice(None), slice(6, 14), slice(6, 14))
+    np.testing.assert_allclose(again[middle], blurred[middle], atol=0.02)
+    assert np.abs(there[middle] - back[middle]).max() > 0.02
+    long = rng.random((1, 12, 30, 3), np.float32)
+    views = list(turns(long, 4))
+    assert [view.shape for view in views] == [long.shape] * 4
+    np.testing.assert_array_equal(views[2], long[:, ::-1, ::-1])
+    upright = np.rot90(long[:, 3:9, 12:18], 1, (1, 2))
+    np.testing.assert_allclose(views[1][:, 3:9, 12:18], upright, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from methods.fewshot.unified import Unified
 from processing.data.dataset import scan_category
 from tests.records import training_record
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 SMALL = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage2,stage3"}
 SMALL |= {"shots": 2}
 QUICK = {"epochs": 1, "batch_size": 4, "learning_rate": 10.0}  # two steps, to be seen

@@ -41,7 +41,7 @@ def test_a_queue_without_posix(windows, tmp_path):
     script.write_text("import sys\nsys.exit(sys.argv[1])")
     tasks = [Task("a", [""]), Task("b", ["error: b is broken"])]
     with locked(tmp_path / "lock") as lock:
-        failures = run_queue(script, tasks, lock)
+        failures = run_queue([str(script)], tasks, lock)
     assert ("b", "b is broken") in failures
 
 

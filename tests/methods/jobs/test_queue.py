@@ -24,7 +24,7 @@ def run(folder, tasks):
         Task(name, [name, code], "k", completed) for name, code, completed in tasks
     ]
     with locked(folder / "lock") as lock:
-        failures = run_queue(script, queue, lock)
+        failures = run_queue([str(script)], queue, lock)
     ran = folder / "ran"
     return failures, ran.read_text().split() if ran.exists() else []
 

@@ -44,7 +44,7 @@ def run(folder, tasks, address):
     script = folder / "program.py"
     script.write_text(PROGRAM)
     with locked(folder / "lock") as lock:
-        return run_queue(script, tasks, lock, address)
+        return run_queue([str(script)], tasks, lock, address)
 
 
 def test_a_queue_survives_a_node(nodes, tmp_path, caplog):

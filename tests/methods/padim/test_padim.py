@@ -10,6 +10,7 @@ from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 from tests.records import training_record
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 
 

@@ -9,6 +9,7 @@ from methods.patchcore.patchcore import PatchCore
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 
 

@@ -121,14 +121,18 @@ def test_a_decision_that_changes_meanwhile(model, images, tmp_path, monkeypatch)
     (images / "good/broken.png").unlink()
 
     def started(work, items, address, memory):
-        options = finetuning.Options(rule=Rule(), min_area=99, results=other)
-        finetuning.finetune(path, options)
+        wider = {"name": "wider", "rule": Rule(), "min_area": 99}
+        finetuning.finetune(path, finetuning.Options(**wider, results=other))
         return 1, ((item, work(item)) for item in items)
 
     monkeypatch.setattr(batch_scoring, "ray_tasks", SimpleNamespace(started=started))
     before = decisions.load_decided(path, None, other, None, None).finetuned
-    folder, _ = score(path, str(images), Options(results=other), "here")
-    assert set(rows(folder)[0]["decision"]) == {before.id}
+    first = score(path, str(images), Options(results=other), "here")
+    assert set(rows(first[0])[0]["decision"]) == {before.id}
+    named = Options(results=other, decision="distance_float64_max")
+    assert score(path, str(images), named, "here") == first
+    with pytest.raises(UsageError, match="by another model or decision"):
+        score(path, str(images), Options(results=other), "here")
 
 
 def test_parts_of_many_images_are_larger():

@@ -63,10 +63,12 @@ def test_kept_curves_are_the_same(found, dtype, clear_border, max_area):
                 np.testing.assert_array_equal(array, right)
 
 
-def test_other_curves_are_not_taken(found):
+def test_other_curves_are_made_of_the_maps_that_are_kept(found):
     found("float64", False, 4)
     for settings in (("uint8", False, 4), ("float64", True, 4), ("float64", False, 5)):
-        assert found(*settings)[1] == COUNT
+        curves, judged = found(*settings)
+        assert judged == 0
+        np.testing.assert_equal(curves, found(*settings, keep=False)[0])
 
 
 def test_what_is_known_is_not_decoded_again(found, folder, monkeypatch):

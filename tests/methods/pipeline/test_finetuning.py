@@ -2,13 +2,16 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import cv2
 import pytest
 
 from methods.cae.cae import CAE
+from methods.detector.model_file import read_record
 from methods.detector.results import FinetuningResult
 from methods.padim.padim import PaDiM
 from methods.pipeline import finetuning, testing
-from methods.pipeline.finetuning import choose_maps
+from methods.pipeline.finetuning import choose_maps, replaced
+from processing.decision.calibration import Rule
 from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
 from processing.report import plots
@@ -42,6 +45,23 @@ def test_a_result_is_in_force_once_all_is_written(model, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("finetuning_result.json"))
 
 
+def test_another_decision_of_a_name_is_told(model, caplog):
+    path, results = model
+    record = read_record(path)
+    options = finetuning.Options(rule=Rule(), results=results)
+    assert not replaced(record, options, "distance")
+    assert not replaced(record, replace(options, name="new"), "")
+    assert replaced(record, replace(options, folds=2), "distance").min_area == 2
+    by_hand = replace(options, rule=None, threshold=2.5, min_area=3)
+    with caplog.at_level("INFO"):
+        finetuning.finetune(path, by_hand)
+        finetuning.finetune(path, by_hand)
+    assert "replaced" not in caplog.text
+    with caplog.at_level("INFO"):
+        finetuning.finetune(path, replace(by_hand, threshold=3.0))
+    assert "replaced: distance_float64_by-hand, number 3 of" in caplog.text
+
+
 AGAIN = """
 import sys
 from methods.cli import finetune, test
@@ -71,6 +91,9 @@ def test_what_is_kept_gives_the_same_without_a_network(model, tmp_path):
         [sys.executable, "-c", AGAIN, model[0], tmp_path], check=True, timeout=100
     )
     assert [path.parent.name for path in tmp_path.rglob("mine/*.json")] == ["mine"]
+    for name in ("distance_float64", "mine"):  # of images that nothing judged anew
+        picture = cv2.imread(str(decision.parents[1] / name / "binding.png"))
+        assert picture.shape[1] == len(first.binding) * 328
     again = FinetuningResult.read(decision)
     own = {"id": first.id, "number": first.number, "created": first.created}
     assert again.number == 2
@@ -78,3 +101,32 @@ def test_what_is_kept_gives_the_same_without_a_network(model, tmp_path):
     for name, text in zip(names, texts, strict=True):
         now = (table.parent / name).read_text()
         assert now.replace(again.name, first.name) == text
+
+
+@pytest.mark.parametrize("how", [{"rule": Rule(), "folds": 2}, {}])
+def test_labels_decide_and_are_not_tested(model, samples, tmp_path, caplog, how):
+    caplog.set_level("INFO")
+    table = tmp_path / "labels.csv"
+    images = sorted((samples / "washer/test").glob("[!g]*/*.png"))
+    good = {f"test/hole/{path.name}" for path in images if path.parent.name == "hole"}
+    rows = [f"{x},{x.parent.name.replace('hole', 'good')}\n" for x in images]
+    table.write_text("path,label\n" + "".join(rows))
+    options = finetuning.Options(results=tmp_path, labels=table, **how)
+    folder, result = finetuning.finetune(model[0], options)
+    assert FinetuningResult.read(folder / "finetuning_result.json") == result
+    assert len(result.labels.test_files) == len(images)
+    assert {*result.test_files} >= {*result.labels.test_files} >= good
+    assert (result.labels.good, result.labels.corrected) == (len(good), len(good))
+    assert result.labels.defective == len(images) - len(good)
+    assert result.promise.defective_images == len(images) - len(good)
+    assert result.options["labels"] == str(table)
+    assert {*result.binding} & good
+    if how:
+        assert result.threshold == max(result.binding.values())
+        assert {*result.validation_files} > good
+    testing_ = testing.Options(results=tmp_path, report=False)
+    [judged] = testing.test(model[0], testing_)
+    assert not {row["file"] for row in judged.rows} & {*result.test_files}
+    assert f"{len(images)} test images labelled or of one part with such" in caplog.text
+    assert judged.result.finetuning_files == result.test_files
+    assert judged.result.decided_by.endswith(f"with {len(images)} labels of labels.csv")

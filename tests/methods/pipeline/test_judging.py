@@ -33,6 +33,7 @@ from processing.files import read_table
 
 MAP = np.arange(16.0).reshape(4, 4)
 MASK = MAP % 4 < 2
+FIRST, NONE = {"decision": "first", "asked": 0.1}, {"decision": ""}
 
 
 @pytest.fixture
@@ -47,13 +48,13 @@ def images(tmp_path):
 
 
 def test_a_row_says_only_what_is_known(images):
-    row = score_row(images, 0, Verdict(1.5, MAP, MAP, MASK, 0.25, True), "first")
+    row = score_row(images, 0, Verdict(1.5, MAP, MAP, MASK, 0.25, True), FIRST)
     assert row == {
         **{"file": "a.png", "class": "hole", "label": "defective"},
         **{"verdict": "defective", "score": 1.5, "defect_area": 8},
-        **{"p_value": 0.25, "registered": True, "decision": "first"},
+        **{"p_value": 0.25, "registered": True, "decision": "first", "asked": 0.1},
     }
-    row = score_row(images, 1, Verdict(1.5, MAP, MAP, MASK & False, None, None), "")
+    row = score_row(images, 1, Verdict(1.5, MAP, MAP, MASK & False, None, None), NONE)
     always = ("file", "class", "label", "verdict", "score", "defect_area", "decision")
     assert tuple(row) == always
     assert (row["label"], row["verdict"], row["defect_area"]) == ("", "good", 0)
@@ -62,7 +63,7 @@ def test_a_row_says_only_what_is_known(images):
 @pytest.mark.parametrize("score", [np.nan, np.inf])
 def test_a_score_that_is_no_number_names_its_image(images, score):
     with pytest.raises(UserError, match=r"a.png: its score is (nan|inf)"):
-        score_row(images, 0, Verdict(score, MAP, MAP, MASK, None, None), "")
+        score_row(images, 0, Verdict(score, MAP, MAP, MASK, None, None), NONE)
 
 
 def test_errors_are_isolated():

@@ -4,8 +4,10 @@ import multiprocessing
 import subprocess
 from datetime import datetime
 
+import numpy as np
 import pytest
 
+from methods.detector.model_file import save_checkpoint
 from methods.pipeline import run_folder
 from methods.pipeline.run_folder import INFO, PREPARATION, TrainingRun
 from processing.errors import UsageError, UserError
@@ -62,6 +64,14 @@ def test_a_damaged_record(tmp_path):
     (run.folder / "run.json").write_text("{")
     with pytest.raises(UserError, match="run.json is damaged"):
         TrainingRun.resume(run.folder)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_damaged_preparation(tmp_path, count):
+    run, _ = start(tmp_path)
+    save_checkpoint(run.folder / PREPARATION, {"mask": [np.eye(2)] * count}, {})
+    with pytest.raises(UserError, match="preparation.h5 is damaged: mask: expected"):
+        run.preparation()
 
 
 def hold(folder, inside, finished):

@@ -8,6 +8,7 @@ from PIL import Image
 
 import methods
 from methods.cnn.cnn import CNN
+from methods.detector.records import TrainingRecord
 from methods.pipeline import testing
 from methods.pipeline.finetuning import Options as FinetuningOptions
 from methods.pipeline.finetuning import finetune
@@ -69,6 +70,24 @@ def test_a_supervised_method_needs_defects(samples, tmp_path):
     with pytest.raises(UserError, match="supervised and needs defective images"):
         start_run(folder, "CNN", OPTIONS, root=tmp_path / "models")
     assert not (tmp_path / "models").exists()
+
+
+def test_labels_are_kept_with_the_run(samples, tmp_path):
+    """Of a supervised method: defects are learned from, and leave the test set."""
+    washer, table = samples / "washer", tmp_path / "labels.csv"
+    names = "train/good/003.png", "test/hole/000.png", "test/good/001.png"
+    labels = "hole", "hole", "good"
+    rows = (f"{washer}/{x},{y}" for x, y in zip(names, labels, strict=True))
+    table.write_text("\n".join(["path,label", *rows]))
+    run, _ = start_run(washer, "CNN", OPTIONS, labels=table, root=tmp_path)
+    table.unlink()
+    splits = TrainingRecord.read(run.folder / "run.json").splits
+    assert {*splits.defective} == {*names[:2]}
+    assert len(splits.fit + splits.validation) == 12
+    assert names[2] in splits.fit + splits.validation
+    assert names[0] not in splits.fit + splits.validation
+    category = scan_category(washer, image_shape=SHAPE, labels=splits.labels)
+    assert not {*names} & {*category.test.names}
 
 
 @pytest.fixture(scope="module")

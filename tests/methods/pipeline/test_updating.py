@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 
 import finetune
+import test
 import train
+from methods.cae.cae import CAE
 from methods.detector.model_file import load_model, read_record
 from methods.detector.records import Splits
-from tests.records import training_record
+from methods.pipeline.splitting import named
+from methods.pipeline.updating import corrected
+from processing.errors import UsageError
+from processing.files import read_table
+from tests.records import learned, training_record
 
 OPTIONS = ["--size", "64", "--weights", "random", "--features", "8"]
 OPTIONS += ["--levels", "stage2"]
@@ -34,10 +40,10 @@ def trained(samples, tmp_path_factory):
     return folder, model
 
 
-def update(folder, model, source):
+def update(folder, model, *arguments):
     """Run `train.py --update` and return the new model file."""
     before = set(folder.glob("saved_models/**/*.hdf5"))
-    assert train.main(["--update", str(model), "-d", str(source)]) == 0
+    assert train.main(["--update", str(model), *map(str, arguments)]) == 0
     [updated] = set(folder.glob("saved_models/**/*.hdf5")) - before
     return updated
 
@@ -48,7 +54,7 @@ def test_new_images_of_another_folder(trained, samples, monkeypatch, tmp_path):
     before = model.read_bytes()
     extra = tmp_path / "more"
     shutil.copytree(samples / "washer/train/good", extra)  # eight of twelve are known
-    updated = update(folder, model, extra)
+    updated = update(folder, model, "-d", extra)
     assert model.read_bytes() == before
     old, new = read_record(model), read_record(updated)
     assert new.training["images"] == 7 + 3
@@ -72,7 +78,7 @@ def test_images_added_to_the_category(trained, samples, monkeypatch):
     good = folder / "data/washer/train/good"
     extra = sorted((samples / "washer/train/good").iterdir())[8]
     shutil.copy(extra, good)
-    updated = update(folder, model, folder / "data/washer")
+    updated = update(folder, model, "-d", folder / "data/washer")
     (good / extra.name).unlink()
     added = read_record(updated).added
     assert added == Splits(fit=[f"train/good/{extra.name}"], validation=[])
@@ -105,13 +111,72 @@ def test_nothing_new(trained, monkeypatch, capsys):
     assert "all 8 images of data/washer are in the model" in capsys.readouterr().err
 
 
+def labelled(path, *rows):
+    """Write a table of labels and return it."""
+    path.write_text("\n".join(["path,label", *rows]))
+    return path
+
+
+def test_labels(trained, samples, monkeypatch, tmp_path):
+    """Good ones are added, and leave the test set; others are taken away again."""
+    folder, model = trained
+    monkeypatch.chdir(folder)
+    old, washer = read_record(model).splits, folder / "data/washer"
+    bad, moved = old.fit[2], "test/good/000.png"
+    new = sorted((samples / "washer/train/good").iterdir())[11]
+    rows = f"{washer}/{bad},crack", f"{washer}/{moved},good", f"{new},good"
+    table = labelled(tmp_path / "labels.csv", *rows)
+    updated = update(folder, model, "--labels", table)
+    table.unlink()
+    splits = read_record(updated).splits
+    assert splits.validation[:-1] == old.validation
+    assert {*splits.fit, splits.validation[-1]} == {*old.fit, moved, str(new)} - {bad}
+    detector = load_model(updated)[0]
+    assert detector.method.networks["gaussian"].count == 7 - 1 + 1
+    again = detector.category(washer, 0, splits.test, splits.labels)
+    images = named(again.train, splits.fit)
+    features = np.concatenate(list(detector.method.embedded(images)))
+    mean = detector.method.networks["gaussian"].weights[0]
+    np.testing.assert_allclose(mean, features.reshape(7, -1, 8).mean(0), atol=1e-5)
+    assert finetune.main(["-p", str(updated)]) == 0
+    assert test.main(["-p", str(updated), "--include-finetuning"]) == 0
+    [scores] = folder.glob(f"results/**/{updated.parent.name}/**/scores.csv")
+    judged = {row["file"] for row in read_table(scores.read_text())}
+    assert moved not in judged
+    assert "test/good/001.png" in judged
+    arguments = ["--update", str(updated), "-d", str(washer)]
+    assert train.main(arguments) == 1  # nothing new: what was taken away stays away
+
+
+def test_labels_that_take_away_alone(trained, monkeypatch, tmp_path, capsys):
+    folder, model = trained
+    monkeypatch.chdir(folder)
+    washer, old = folder / "data/washer", read_record(model).splits
+    table = labelled(tmp_path / "labels.csv", f"{washer}/{old.fit[0]},crack")
+    updated = update(folder, model, "--labels", table)
+    assert load_model(updated)[0].method.networks["gaussian"].count == 6
+    assert read_record(updated).splits.fit == old.fit[1:]
+    same = labelled(tmp_path / "same.csv", f"{washer}/{old.fit[0]},good")
+    assert train.main(["--update", str(model), "--labels", str(same)]) == 1
+    assert "all 1 images of" in capsys.readouterr().err
+    rows = [f"{washer}/{name},crack" for name in old.validation]
+    none = labelled(tmp_path / "none.csv", *rows)
+    assert train.main(["--update", str(model), "--labels", str(none)]) == 1
+    assert "no good images are left to fit or to validate" in capsys.readouterr().err
+
+
+def test_a_method_that_cannot_leave_images_out():
+    splits = Splits(fit=["0.png", "1.png"], validation=["2.png"])
+    rows = {"1.png": {"label": "crack", "split": "train"}}
+    with pytest.raises(UsageError, match=r"1 image labelled .*1\.png.* train it anew"):
+        corrected(CAE(image_shape=(32, 32, 1)), splits, rows)
+
+
 def test_methods_that_cannot_take_more(samples, tmp_path, capsys):
-    from methods.cae.cae import CAE
     from methods.detector.detector import Detector
     from methods.detector.model_file import save_model
 
-    method = CAE(image_shape=(32, 32, 1))
-    method.build()
+    method = learned(CAE(image_shape=(32, 32, 1)))
     save_model(tmp_path / "m.hdf5", Detector(method), training_record("mvtecCAE"))
     arguments = ["--update", str(tmp_path / "m.hdf5"), "-d", str(samples / "washer")]
     assert train.main(arguments) == 2
@@ -136,7 +201,7 @@ def test_new_volumes(monkeypatch, tmp_path):
             nibabel.save(volume, tmp_path / folder / f"{i}.nii")
     assert train.main(["-d", "mri/brain", "-a", "padim", *OPTIONS, "--pad"]) == 0
     [model] = tmp_path.glob("saved_models/mri/**/*.hdf5")
-    updated = update(tmp_path, model, "more")
+    updated = update(tmp_path, model, "-d", "more")
     added = read_record(updated).added
     assert (len(added.fit), len(added.validation)) == (3, 3)
     assert all("/more/" in name for name in added.fit + added.validation)

@@ -3,17 +3,20 @@
 import copy
 import gzip
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import zlib
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 import test as script
-from methods.detector.decisions import load_decided
+from methods.detector.decisions import load_decided, read_results, write_decision
+from methods.detector.model_file import read_record
 from methods.pipeline import watching
 from methods.pipeline.judging import NOT_JUDGED
 from methods.pipeline.testing import Options
@@ -99,6 +102,22 @@ def test_images_are_judged_once_they_are_whole(watched, photos, caplog):
     assert lines(table) == {}
     table, count = watched(nothing)
     assert (len(names(table)), count) == (3, 0)
+
+
+def test_the_decision_that_is_named_judges(model, photos, tmp_path, monkeypatch):
+    path, results = model
+    here = tmp_path / "results"
+    shutil.copytree(results, here, ignore=shutil.ignore_patterns("watch"))
+    record = read_record(path)
+    [(folder, older)] = read_results(record, here, None, None)
+    write_decision(record, here, "newer", older)
+    (tmp_path / "a.png").write_bytes(photos[0])
+    monkeypatch.setattr(
+        watching.time, "sleep", Mock(side_effect=[0, KeyboardInterrupt])
+    )
+    options = Options(images=tmp_path, results=here, decision=folder.name)
+    table, _ = watch(path, options)
+    assert {row["decision"] for row in read_table(table.read_text())} == {older.id}
 
 
 def test_a_file_that_still_changes_is_left_alone(watched, photos):

@@ -203,3 +203,40 @@ def test_neither_keras_nor_scipy_is_imported():
     code += "print({'keras', 'tensorflow', 'scipy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("side", "defect", "text"),
+    [
+        (
+            600,
+            20,
+            "half of the defects mark 73 pixels or fewer of the 256x256 that are "
+            "judged by default: see --size 480x480 --tile 256",
+        ),
+        (600, 40, ""),  # large enough
+        (250, 10, ""),  # no image holds more than is judged
+    ],
+)
+def test_small_defects_are_to_be_judged_in_tiles(tmp_path, side, defect, text):
+    make(tmp_path, *USUAL)
+    for i, path in enumerate(sorted(tmp_path.glob("*/*/*.png"))):
+        save(path, (side, side), i)
+    assert warned(tmp_path) == []  # nothing is known of masks
+    mask = np.zeros((side, side), np.uint8)
+    mask[:defect, :defect] = 255
+    (tmp_path / "ground_truth/hole").mkdir(parents=True)
+    for name in ("000.png", "001.png"):
+        Image.fromarray(mask).save(tmp_path / "ground_truth/hole" / name)
+    assert warned(tmp_path) == ([text] if text else [])
+
+
+def test_parts_that_lie_in_different_directions_are_said(tmp_path, caplog):
+    make(tmp_path, USUAL[0])
+    for i, path in enumerate(sorted(tmp_path.glob("train/good/*.png"))):
+        pixels = np.full((40, 40), i, np.uint8)
+        pixels[5:30, 8:14], pixels[5:12, 8:30] = 200, 90
+        Image.fromarray(np.rot90(pixels, i)).save(path)
+    report(scan(tmp_path))
+    [line] = caplog.messages
+    assert "good images show the part in different directions: see --reg" in line

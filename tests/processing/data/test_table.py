@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from processing.data.scan import scan
-from processing.data.table import images_of_table, read_table
+from processing.data.table import images_of_table, path_in_table, read_table
 from processing.errors import UserError
 from tests.folders import make
 
@@ -89,3 +91,11 @@ def test_a_table_that_is_no_utf8(table):
     table.write_bytes(b"path,label\nf\xfcr.png,good\n")
     with pytest.raises(UserError, match="cannot read the table"):
         read_table(table, ("path",))
+
+
+def test_what_a_table_can_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert path_in_table(Path("a b/1.png")) == (tmp_path / "a b/1.png").as_posix()
+    assert path_in_table(Path("/a/scan.nii.gz")) == "/a/scan.nii.gz"
+    assert path_in_table(Path("/a/scan.nii.gz#012")) == ""
+    assert path_in_table(Path("/a/back\\slash.png")) == ""

@@ -136,6 +136,45 @@ def test_volumes_that_are_not_there(tmp_path, name, shape, reason):
             read(path)
 
 
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+@pytest.mark.parametrize("size", [0, -1, 8, 2**31 - 16])
+def test_extensions_of_any_size_are_not_read(tmp_path, name, size, monkeypatch):
+    path = tmp_path / name
+    image = nibabel.Nifti1Image(np.eye(4)[None].astype(np.uint8), np.eye(4))
+    data = bytearray(image.to_bytes()[:348])
+    data[108:112] = np.float32(352 + 48).tobytes()
+    data += bytes([1, 0, 0, 0]) + np.int32([size, 6]).tobytes() + bytes(40)
+    data += np.eye(4, dtype=np.uint8).tobytes()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    extensions = nibabel.nifti1.Nifti1Extensions
+    monkeypatch.setattr(extensions, "from_fileobj", None)
+    assert read_size(path) == (4, 1)
+    assert read_mask(slices(path)[3]).sum() == 1
+
+
+def compressed(path, offset, behind):
+    """Write a volume whose values begin at a byte, with bytes behind it."""
+    image = nibabel.Nifti1Image(np.ones((2, 2, 2), np.uint8), np.eye(4))
+    data = bytearray(image.to_bytes())
+    data[108:112] = np.float32(offset).tobytes()
+    path.write_bytes(gzip.compress(data + bytes(behind)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("offset", "behind"), [(1e30, 0), (2**20, 0), (352, 2**20), (np.nan, 0)]
+)
+def test_what_lies_before_and_behind_a_compressed_volume(
+    tmp_path, offset, behind, monkeypatch
+):
+    monkeypatch.setenv(VARIABLE, "2000")
+    path = compressed(tmp_path / "a.nii.gz", offset, behind)
+    reason = "vox|NaN" if np.isnan(offset) else "bytes or more once inflated, expected"
+    with pytest.raises(UserError, match=f"not a readable image .*({reason})"):
+        read_mask(path.with_name("a.nii.gz#1"))
+    assert read_mask(compressed(path, 352, 99).with_name("a.nii.gz#1")).all()
+
+
 def test_a_compressed_volume_beyond_the_limit(tmp_path, monkeypatch):
     path = tmp_path / "a.nii.gz"
     volume = np.zeros((10, 10, 10), np.uint8)

@@ -26,6 +26,8 @@ ABOUT = {
     "method": "mvtecCAE, ssim",
     "run": "mvtec/bottle/mvtecCAE/ssim/01-01-2026_00-00-00",
     "score_threshold": 0.5,
+    "of_labels": "python3 finetune.py -p saved_models/model.hdf5 --labels labels.csv",
+    "promise": "at most 9.5% false alarms",
 }
 VERSIONS = {"python": "3.11.2", "keras": "3.15.0"}
 

@@ -74,7 +74,7 @@ def test_large_images_are_shrunk_and_get_a_thumbnail():
     nothing, painted = np.zeros((16, 16), bool), np.zeros((16, 16, 3), np.uint8)
     pictures = draw(image, painted, nothing, nothing, nothing)
     assert set(pictures) == {"image", "map", "thumbnail"}
-    assert decoded(pictures["image"]).shape == (307, LARGEST, 3)
+    assert decoded(pictures["image"]).shape == (256, LARGEST, 3)
     assert decoded(pictures["thumbnail"]).shape == (102, THUMBNAIL, 3)
 
 
@@ -132,6 +132,20 @@ def test_many_pictures_are_files(image, tmp_path):
     assert sum(path.is_file() for path in folder.rglob("*")) == 15
     for file in files:
         assert decoded((folder / file).read_bytes()) is not None
+
+
+def test_small_maps_count_among_what_a_page_holds(image, tmp_path, rng):
+    anomaly_map, mask = rng.random((64, 64)), np.zeros((64, 64), bool)
+
+    def drawn(embedded, min_area):
+        scale = ColourScale.around(1, 0)
+        with Gallery(tmp_path, scale, embedded, min_area) as gallery:
+            gallery.add(image, anomaly_map, mask)
+        return gallery.urls[0].values()
+
+    pictures = sum(map(len, drawn(10**6, None)))
+    assert all(url.startswith("data:") for url in drawn(pictures, None))
+    assert all(url.startswith(FOLDER) for url in drawn(pictures, 1))
 
 
 def test_nothing_is_left_of_a_gallery_that_failed(image, tmp_path):

@@ -23,12 +23,25 @@ def test_written_at_the_size_of_the_image(tmp_path):
     image = np.full((50, 80, 3), 200, np.uint8)
     mask = np.zeros((10, 10), bool)
     mask[:5] = True
-    write_overlay(tmp_path / "größe 1", "part", image, mask)
+    painted = np.zeros((10, 10, 3), np.uint8)
+    painted[:5] = [20, 20, 250]
+    write_overlay(tmp_path / "größe 1", "part", image, mask, painted)
     written = cv2.imread(str(tmp_path / "größe 1/part_seg.png"), cv2.IMREAD_UNCHANGED)
     assert written.shape == (50, 80)
     assert (written[:25] == 255).all()
     assert (written[25:] == 0).all()
     assert cv2.imread(str(tmp_path / "größe 1/part_overlay.png")).shape == (50, 80, 3)
+    heat = cv2.imread(str(tmp_path / "größe 1/part_heatmap.png"))
+    assert heat.shape == (50, 80, 3)
+    assert heat[0, 0].tolist() == [20, 20, 250]
+
+
+def test_no_copies_of_images_that_nobody_looks_at(tmp_path):
+    image, mask = np.zeros((8, 8, 3), np.uint8), np.zeros((4, 4), bool)
+    for painted, kinds in ((image, ["heatmap", "overlay", "seg"]), (None, ["seg"])):
+        write_overlay(tmp_path, "part", image, mask, painted)
+        names = sorted(path.stem for path in tmp_path.iterdir())
+        assert names == [f"part_{kind}" for kind in kinds]
 
 
 def test_png_keeps_colours(tmp_path):

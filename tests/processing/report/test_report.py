@@ -56,7 +56,7 @@ class Page(HTMLParser):
             into[self.inside] = data.strip()
 
 
-def written(judged):
+def written(judged, **more):
     return write_report(
         judged.folder,
         judged.result,
@@ -65,6 +65,7 @@ def written(judged):
         judged.pictures,
         judged.scale,
         judged.about,
+        **more,
     )
 
 
@@ -197,9 +198,27 @@ def test_images_that_were_not_registered_are_marked(judged):
     assert [image["lost"] for image in images] == [False, True] * 3
 
 
+def test_the_promise_is_a_line_where_it_is_known(judged):
+    judged_set = judged(CASES)
+    line = "at most 9.5% false alarms.</p>"
+    assert line in written(judged_set).read_text("utf-8")
+    judged_set.about = {**judged_set.about, "promise": ""}
+    assert 'id="promised"' not in written(judged_set).read_text("utf-8")
+
+
 def test_places_of_defects_are_a_line_where_they_are_known(judged):
     judged_set = judged(CASES)
     assert 'id="where"' not in written(judged_set).read_text("utf-8")
     judged_set.result["localisation"] = {"good_images": 2, "false_regions_on_good": 3}
     page = written(judged_set).read_text("utf-8")
     assert "Where: 3 false regions on 2 good images." in page
+
+
+def test_images_that_a_table_can_name_have_a_path(judged):
+    paths = ["/a/b.png", ""]
+    page = Page(written(judged(UNKNOWN), paths=paths))
+    assert [image["path"] for image in page.data["images"]] == paths
+    assert "nodefect" in page.data["good_names"]
+    assert "python3 finetune.py -p saved_models/model.hdf5 --labels" in " ".join(
+        page.text
+    )

@@ -1,13 +1,17 @@
 """The report in a real browser: what it shows, finds, filters, opens, and its speed."""
 
+import json
+
 import pytest
 
+from processing.data.table import read_table
 from processing.report.report import write_report
 
 pytest.importorskip("selenium")
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 EVIL = "test/x/\"'><script>alert(1)</script> ü %20#?.png"
 CASES = [
@@ -22,7 +26,7 @@ CASES = [
 MANY = 5000
 
 
-def written(judged_set):
+def written(judged_set, **more):
     parts = (
         judged_set.result,
         judged_set.rows,
@@ -31,7 +35,7 @@ def written(judged_set):
         judged_set.scale,
         judged_set.about,
     )
-    return write_report(judged_set.folder, *parts)
+    return write_report(judged_set.folder, *parts, **more)
 
 
 class Opened:
@@ -212,7 +216,7 @@ def test_fits_every_width_and_can_be_read_in_both_schemes(
     emulate("Emulation.setDeviceMetricsOverride", size)
     emulate("Emulation.setEmulatedMedia", {"features": preferred})
     try:
-        report = Opened(browser, written(judged(CASES)))
+        report = Opened(browser, written(judged(CASES), paths=PATHS))
         assert report.script("innerWidth") == width
         assert report.script("document.documentElement.scrollWidth") <= width
         ink = report.script("getComputedStyle(document.body).color")
@@ -286,4 +290,105 @@ def test_images_that_were_not_registered_are_found(browser, judged):
     assert report.names() == ["test/hole/001.png"]
     report.one(".item").click()
     assert "no: judged as it was" in report.one("dialog .facts").text
+    assert report.errors() == []
+
+
+PATHS = [
+    "/a/plain.png",
+    '/a/with "quotes", and commas.png',
+    "/a/two\nlines\r.png",
+    "/a/=1+1.png",
+    "",
+    "/a/ü %20#?.png",
+    "/a/</script>.png",
+]
+
+
+@pytest.fixture
+def labelled(browser, judged, tmp_path):
+    """Return an open report of images that can be labelled, but for one."""
+    judged_set = judged(CASES)
+    path = written(judged_set, paths=PATHS)
+    downloads = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", downloads)
+    yield Opened(browser, path)
+    browser.execute_script("localStorage.clear()")
+
+
+def labels_of(report, folder):
+    """Return what the report's table says, by path."""
+    report.one("#download-labels").click()
+    WebDriverWait(report.browser, 20).until(lambda _: (folder / "labels.csv").exists())
+    rows = read_table(folder / "labels.csv", ("path", "label"))
+    (folder / "labels.csv").unlink()
+    return {row["path"]: row["label"] for row in rows}
+
+
+def labels_of_page(report):
+    """Return what the browser keeps, by path."""
+    return dict(json.loads(report.script("Object.values(localStorage)[0]")))
+
+
+def controls(report, case):
+    """Return the buttons and the field beside the card of a case."""
+    place = report.names().index(CASES[case][0])
+    item = report.all(".grid-of-images > li")[place]
+    return item.find_elements(By.CSS_SELECTOR, ".labels > *")
+
+
+def test_labels_are_downloaded_as_a_table(labelled, tmp_path):
+    report = labelled
+    assert not report.one("#download-labels").is_enabled()
+    assert controls(report, 4) == []
+    assert "buttons for labels: 1. A" in report.one("#labels-nameless").text
+    controls(report, 0)[0].click()
+    for case in (2, 3, 5, 1):
+        controls(report, case)[1].click()
+    for case, kind in ((5, '=a "b",'), (1, "No Defect")):
+        field = controls(report, case)[2]
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(kind, Keys.TAB)
+    for _ in range(2):
+        controls(report, 6)[0].click()  # and again: it is taken back
+    labels = ["good", "good", "defective", "hole", None, '=a "b",', None]
+    given = {path: x for path, x in zip(PATHS, labels, strict=True) if x}
+    assert labels_of(report, tmp_path) == given
+    assert report.one("#labels-given").text == "2 really good, 3 really defective"
+    report.one("#forget-labels").click()
+    assert not report.one("#download-labels").is_enabled()
+    report.one("#undo-label").click()
+    report.browser.refresh()  # they survive it
+    assert labels_of(report, tmp_path) == given
+    assert controls(report, 3)[1].get_attribute("aria-pressed") == "true"
+    assert controls(report, 3)[2].get_attribute("value") == "hole"
+    report.choose("#outcomes", "labelled")
+    assert {*report.names()} == {CASES[i][0] for i in (0, 1, 2, 3, 5)}
+    assert report.errors() == []
+
+
+def test_labels_by_keys_in_the_large_view(labelled, tmp_path):
+    report = labelled
+    report.all(".item")[2].click()  # test/good/002.png
+    report.press("d")
+    assert "1 really defective" in report.one("#labels-given").get_property("value")
+    report.one("dialog .labels input").send_keys("g", Keys.ARROW_LEFT, "d")
+    assert report.one("dialog h2").text == "test/good/002.png"
+    report.press(Keys.TAB)
+    assert labels_of_page(report) == {PATHS[2]: "defectivedg"}
+    report.press("u")
+    report.press("u")
+    report.press(Keys.ARROW_RIGHT)
+    report.press("g")
+    assert labels_of_page(report) == {}  # no table can name that image
+    report.press(Keys.ARROW_LEFT)
+    report.press("g")
+    assert labels_of_page(report) == {PATHS[2]: "good"}
+    pressed = [
+        button.get_attribute("aria-pressed")
+        for button in report.all("dialog .labels button")
+    ]
+    assert pressed == ["true", "false"]
+    assert [
+        x for x in report.all("dialog .labels button") if not x.accessible_name
+    ] == []
     assert report.errors() == []

@@ -1,0 +1,143 @@
+"""Other decisions on the maps of one, by hand, as a report's sliders choose them."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from methods.detector.decisions import Decided
+from methods.detector.kept import Kept
+from methods.detector.results import FinetuningResult
+from processing.data.dataset import Category
+from processing.data.image_set import ANOMALOUS, GOOD
+from processing.decision.promise import LEVEL
+from processing.errors import UserError
+from processing.report.gallery import Gallery
+from processing.report.operating import critical_thresholds
+
+from .curves import Curves
+from .finetuning import Options, image_sets
+
+Known = dict[str, list[str]]
+
+
+def command_by_hand(
+    decided: Decided,
+    model: Path,
+    category: Path | None,
+    results: Path,
+    table: str = "",
+) -> str:
+    """Return the command that decides on the same maps, but for threshold and area.
+
+    Args:
+        decided: a decision on the same maps and from the same images.
+        model: its file.
+        category: as the user named it, if at all.
+        results: root of the results.
+        table: of labels, in the place of that of the decision.
+    """
+    judge, record, finetuned = decided
+    table = table or (finetuned.labels.path if finetuned.labels else "")
+    words: list[Any] = ["python3", "finetune.py", "-p", model]
+    words += ["-a", record.method] if ":" in record.method else []
+    words += ["-d", category] if category else []
+    default = judge.detector.method.default_kind
+    words += ["-m", judge.kind] if judge.kind != default else []
+    words += ["-t", judge.dtype] if judge.dtype == "uint8" else []
+    words += ["--folds", _folds(finetuned)] if _folds(finetuned) else []
+    words += ["--labels", table] if table else []
+    words += ["--exclude", *finetuned.excluded] if finetuned.excluded else []
+    words += ["--results", results] if results != Path("results") else []
+    return shlex.join(map(str, words))
+
+
+def sliders(
+    gallery: Gallery,
+    decided: Decided,
+    command: str,
+    category: Category | None,
+    kept: Kept,
+) -> dict[str, Any] | None:
+    """Return what the sliders of a report need, JSON-able; None where there are none.
+
+    Args:
+        gallery: of the report, all images drawn.
+        decided: what judged them.
+        command: see `command_by_hand`.
+        category: of the images that `finetune.py` decides from; None if not at hand.
+        kept: where the curves of those images are.
+
+    Returns:
+        "areas", and at these "critical" thresholds of each image, and its "small" map;
+        "threshold", "min_area" and "promise" of the decision; "known", what another one
+        is promised from, or None, and the "level" of confidence; the "command"; the
+        "colours" of the maps, [low, high]; and "step", the units of the scores in a
+        level of uint8 maps, None of maps as they are.
+    """
+    operating, (judge, _, finetuned) = gallery.operating, decided
+    if operating is None:
+        return None
+    rounded = judge.dtype == "uint8"
+    return {
+        "areas": operating.areas,
+        "critical": operating.critical,
+        "small": operating.small,
+        "threshold": finetuned.threshold,
+        "min_area": finetuned.min_area,
+        "promise": asdict(finetuned.promise) if finetuned.promise else None,
+        "known": known_images(decided, category, kept, operating.areas)
+        if category
+        else None,
+        "level": LEVEL,
+        "command": command,
+        "colours": [gallery.scale.low, gallery.scale.high],
+        "step": judge.detector.method.highest(judge.kind) / 255 if rounded else None,
+    }
+
+
+def known_images(
+    decided: Decided, category: Category, kept: Kept, areas: Sequence[int]
+) -> Known | None:
+    """Return what `finetune.py` promises a decision by hand from.
+
+    Args:
+        decided: a decision on the same maps and from the same images.
+        category: of the images.
+        kept: where their curves are; none is judged.
+        areas: ascending; the last is the largest that `finetune.py` tells apart.
+
+    Returns:
+        Of "good" and of "defective" images the `critical_thresholds`; None where not
+        all of them are known, such as after a rule on good images alone.
+    """
+    judge, record, finetuned = decided
+    options = Options(
+        folds=_folds(finetuned),
+        labels=Path(finetuned.labels.path) if finetuned.labels else None,
+        exclude=tuple(finetuned.excluded),
+    )
+    seed = judge.detector.method.seed
+    try:
+        good, finetuning, folds, labels = image_sets(category, record, seed, options)
+    except UserError:  # some are gone
+        return None
+    if labels != finetuned.labels:  # the table is another one by now
+        return None
+    settings = judge.detector, judge.kind, judge.dtype, False, areas[-1], kept
+    of_good = Curves(*settings, folds).kept_of(good)
+    of_finetuning = Curves(*settings).kept_of(finetuning)
+    if of_good is None or of_finetuning is None:
+        return None
+    curves = [*zip([GOOD] * len(good), of_good, strict=True)]
+    curves += zip(finetuning.labels, of_finetuning, strict=True)
+    return {
+        name: [critical_thresholds(curve, areas) for x, curve in curves if x == label]
+        for name, label in (("good", GOOD), ("defective", ANOMALOUS))
+    }
+
+
+def _folds(finetuned: FinetuningResult) -> int:
+    """Return in how many folds good images were judged; 0 in none."""
+    return int((finetuned.options or {}).get("folds", 0))
