@@ -230,6 +230,14 @@ class Method(ABC):
             for name, value in values.items()
         }
 
+    @classmethod
+    def recorded_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments in a model's record, those that it is too old for, too.
+
+        They are the defaults, unless the method was another one before it had them.
+        """
+        return dict(config)
+
     def check(self) -> None:
         """Raise a `UserError` where `fit` could not succeed, before work starts."""
         self.build()

@@ -60,7 +60,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "rotations": {"fewshot, unified": 1},
     "train": {"fewshot": False},
     "cluster": {"contrastive": "kmeans"},
-    "preset": {"diffusion": "small"},
+    "preset": {"diffusion": "small", "PaDiM": "levelled"},
     "schedule": {"diffusion": "linear"},
     "start": {"DDAD": 250, "AnoDDPM": 200},
     "accumulate": {"diffusion": 1},

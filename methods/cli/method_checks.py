@@ -25,7 +25,7 @@ UPDATABLE = ("PaDiM", "PatchCore")
 FOLDABLE = ("PaDiM", "PatchCore", "fewshot")  # that can leave images out again
 SHOTS = ("fewshot", "unified")
 STRIDES = {  # of the levels of a backbone that are taken by default
-    "PaDiM": (4, 16),
+    "PaDiM": (4, 32),
     "contrastive": (8, 32),
     "fewshot": (8, 32),
     "unified": (8, 32),
@@ -154,9 +154,11 @@ def _check_multiple(needs: str, shape: Shape, factor: int) -> None:
 def _check_features(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
     from methods import backbones
     from methods.backbones import weights
+    from methods.padim.presets import preset
 
     backbone = values["backbone"]
-    levels, names = backbones.choose(backbone, STRIDES[name], values["levels"])
+    strides = preset(values["preset"]).strides if name == "PaDiM" else STRIDES[name]
+    levels, names = backbones.choose(backbone, strides, values["levels"])
     backbones.check(backbone, shape, names)
     there = sum(level.channels for level in levels)
     if name == "PaDiM" and (values["features"] or 0) > there:

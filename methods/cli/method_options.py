@@ -17,11 +17,13 @@ from methods.detector.settings import (
     LOSSES,
     NOISES,
     PRECISIONS,
+    PRESETS,
     RANGES,
     REGISTRATIONS,
     SCHEDULES,
 )
-from methods.diffusion.presets import PRESETS
+from methods.diffusion.presets import PRESETS as UNETS
+from methods.padim.presets import PRESETS as GAUSSIANS
 from processing.errors import UsageError
 
 from .defaults import DEFAULTS, defaults, wording
@@ -163,7 +165,8 @@ def _add_shots(group: argparse._ArgumentGroup) -> None:
 def _add_diffusion(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     name = one_of(PRESETS)
-    help_ = f"size of the UNet: {', '.join(PRESETS)}"
+    help_ = f"size of the UNet: {', '.join(UNETS)}; features of PaDiM: "
+    help_ += ", ".join(GAUSSIANS)
     add("--preset", type=name, metavar="NAME", help=help_)
     add("--schedule", choices=SCHEDULES, help="of the noise")
     help_ = "steps of noise to begin with, of 1000 for DDAD and 800 for AnoDDPM"

@@ -80,11 +80,15 @@ class FeatureMethod(Method):
     @property
     def chosen_levels(self) -> list[backbones.Level]:
         """The levels whose features are taken, from shallow to deep."""
-        return backbones.choose(self.backbone, self.strides, self.levels)[0]
+        return self.choose_levels()[0]
+
+    def choose_levels(self) -> tuple[list[backbones.Level], list[str]]:
+        """Return the levels that are taken, and the names of those to be built."""
+        return backbones.choose(self.backbone, self.strides, self.levels)
 
     def build_backbone(self) -> None:
         """Put the backbone, with random weights, into `networks`."""
-        _, names = backbones.choose(self.backbone, self.strides, self.levels)
+        _, names = self.choose_levels()
         shape = (*self.image_shape[:2], 3)
         self.networks = {"backbone": backbones.build(self.backbone, shape, names)}
 

@@ -43,16 +43,17 @@ def defective_features(
     """
     found: list[list[np.ndarray]] = [[] for _ in banks]
     marked = 0
-    for batch, masks in _batches(images):
+    for batch, masks, judged in _batches(images):
         maps = embedder.predict_on_batch(batch)
         maps = maps if isinstance(maps, (list, tuple)) else [maps]
         marked += sum(mask is not None for mask in masks)
         levels = zip(found, banks, map(np.asarray, maps), strict=True)
         for level, bank, features in levels:
-            for cells, mask in zip(features, masks, strict=True):
-                flat = cells.reshape(-1, cells.shape[-1])
-                distances = np.asarray(bank(flat)[0])
-                level.append(flat[defective_cells(mask, distances, cells.shape[:2])])
+            for cells, mask, seen in zip(features, masks, judged, strict=True):
+                grid, flat = cells.shape[:2], cells.reshape(-1, cells.shape[-1])
+                outside = cell_shares(seen, grid) < MARKED
+                distances = np.where(outside, -1, np.asarray(bank(flat)[0]))
+                level.append(flat[defective_cells(mask, distances, grid)])
     result = [np.concatenate(level) for level in found]
     log.info(
         "known defects: %d patches of %s, of %d without a mask the %g %% that are "
@@ -67,19 +68,24 @@ def defective_features(
 
 def _batches(
     images: ImageSet,
-) -> Iterator[tuple[np.ndarray, list[np.ndarray | None]]]:
-    """Yield batches of images (n, h, w, c) in [0, 1], and the masks (h, w) of each.
+) -> Iterator[tuple[np.ndarray, list[np.ndarray | None], list[np.ndarray]]]:
+    """Yield batches of images (n, h, w, c) in [0, 1], and two masks (h, w) of each.
 
-    A mask is as its image is prepared; None where nothing is marked.
+    They are as their image is prepared: what is marked of the pixels to judge, None
+    where nothing is, and those pixels.
     """
     start = 0
     for views in images.views(BATCH):
         masks: list[np.ndarray | None] = []
+        judged: list[np.ndarray] = []
         for index, view in enumerate(views, start):
+            pixels, geometry = view.geometry.judged, view.geometry
+            judged.append(np.ones(geometry.shape, bool) if pixels is None else pixels)
             known = bool(images.mask_paths[index])
-            mask = view.geometry.seen(images.mask(index)) if known else np.zeros(1)
+            mask = geometry.seen(images.mask(index)) if known else np.zeros((1, 1))
+            mask = np.logical_and(mask, judged[-1])
             masks.append(mask if mask.any() else None)
-        yield np.stack([to_float(view.pixels) for view in views]), masks
+        yield np.stack([to_float(view.pixels) for view in views]), masks, judged
         start += len(views)
 
 
@@ -94,13 +100,18 @@ def defective_cells(
 
     Args:
         mask: of the image.
-        distances: (cells,) from the nearest good feature.
+        distances: (cells,) from the nearest good feature, -1 where none is judged.
         grid: (rows, columns).
     """
     if mask is None:
         taken = max(1, round(UNMARKED * len(distances)))
         return np.sort(np.argsort(distances)[-taken:])
+    shares = cell_shares(mask, grid)
+    return np.flatnonzero(shares >= min(MARKED, shares.max()))
+
+
+def cell_shares(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Return the share (cells,) of each cell of a grid that a mask (h, w) marks."""
     (rows, columns), (height, width) = grid, mask.shape
     blocks = mask.reshape(rows, height // rows, columns, width // columns)
-    shares = blocks.mean(axis=(1, 3)).ravel()
-    return np.flatnonzero(shares >= min(MARKED, shares.max()))
+    return blocks.mean(axis=(1, 3)).ravel()

@@ -12,6 +12,7 @@ from keras import ops
 from methods.base import BATCH, Run, TrainingImages, labelled_defects
 from methods.components.enlarge import Enlarge, on_grid
 from methods.components.known_defects import defective_features, raised
+from methods.components.levelled import Levelled
 from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
@@ -25,7 +26,6 @@ from .reweighting import Reweighting
 
 CANDIDATES = 100_000  # patches that a coreset is chosen from, at most
 NEIGHBOURHOOD = 3  # patches a side whose features are averaged
-CONTRAST = 0.4  # power of the features' length that is left
 FINE = 16  # pixels, the stride that deeper levels go beyond
 COARSE_WEIGHT = 0.7  # of these
 
@@ -184,12 +184,12 @@ class PatchCore(ShardedMethod):
         defects = bank[:0]
         if self.known_defects:
             defects = self._defects(labelled_defects(images), bank)
-            self.trained["defects"] = len(defects)
         self._fill(bank, defects)
         self.calibrate(images.validation)
         self.trained |= {
             "images": count,
             "patches": len(bank),
+            "defects": len(defects),
             "seconds": time.perf_counter() - started,
         }
         return self
@@ -282,20 +282,3 @@ class PatchCore(ShardedMethod):
         advice = "expected less with --size, or without the shallowest of --levels"
         check_memory(needed, advice)
         return needed
-
-
-class Levelled(keras.layers.Layer):
-    """Features (n, h, w, d) with the lengths `weight` (l / mean of l) ** 0.4.
-
-    The mean is that over the positions of an image.
-    """
-
-    def __init__(self, weight: float):
-        super().__init__(trainable=False, dtype="float32")
-        self.weight = weight
-
-    def call(self, features: Any) -> Any:
-        """Return the features, those of length 0 as they are."""
-        length = ops.maximum(ops.norm(features, axis=-1, keepdims=True), 1e-6)
-        mean = ops.mean(length, axis=(1, 2), keepdims=True)
-        return self.weight * features / length * (length / mean) ** CONTRAST

@@ -88,10 +88,8 @@ def check_whole(name: str, tiles: int) -> None:
     Most tiles would show none.
     """
     if tiles > 1:
-        other = "take --synthetic" if name == "CNN" else "leave out --known-defects"
-        raise UsageError(
-            f"{name} learns from whole images: leave out --tile, or {other}"
-        )
+        other = ", or take --synthetic" if name == "CNN" else " or --known-defects"
+        raise UsageError(f"{name} learns from whole images: leave out --tile{other}")
 
 
 def defects_for(method: Method, category: Category) -> ImageSet:

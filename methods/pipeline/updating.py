@@ -74,6 +74,7 @@ def start_update(
         rows = labels_of(labels, found, "defective" in method.needs, skip_unreadable)
         report_labels(found, rows)
         splits = corrected(method, splits, rows)
+    splits = replace(splits, defective=[])
     if "defective" in method.needs:
         category = detector.category(source, 0, splits.test, splits.labels)
         defective = check_readable(defects_for(method, category), skip_unreadable)

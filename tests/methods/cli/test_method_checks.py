@@ -66,6 +66,10 @@ def test_what_is_typed_is_that_of_the_classes():
         "PaDiM -k swin_mini --size 32 --levels stage1",
         "PaDiM -k swin_mini --size 32 --levels stage1 --weights random",
         "PaDiM --size 32 --weights no.pth",
+        "PaDiM --size 48",
+        "PaDiM --preset tiny",
+        "DDAD --preset paper",
+        "PaDiM --preset paper --features 200",
         "PaDiM --size 32 --weights README.md",
         "unified --levels x",
         "contrastive -k swin_mini --size 32 --levels stage1",
@@ -102,6 +106,7 @@ def test_refused_in_the_words_of_the_method(words):
         "contrastive -k swin_mini --weights random",
         "DDAD --preset tiny --size 32 --steps 1 --start 1",
         "PatchCore --tile 64 --stride 32 --coreset 1",
+        "PaDiM --preset paper --size 48",
         "fewshot --rotations 8 --size 64x128",
     ],
 )

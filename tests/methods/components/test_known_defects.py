@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ from methods.components.known_defects import (
     raised,
 )
 from methods.components.memory_bank import MemoryBank
-from processing.data.prepared import Prepared, PreparedGeometry
+from processing.data.prepared import Prepared, PreparedGeometry, pack
 
 FRAME = (64, 64)
 
@@ -34,7 +35,10 @@ def test_cells_of_a_mask_and_without_one():
 
 
 class Defects:
-    """Two images, of which the part at the left is seen; one has a mask."""
+    """Two images, of which the part at the left is seen; one has a mask.
+
+    Of the other the upper half is judged.
+    """
 
     mask_paths = (("mask.png",), ())
 
@@ -44,7 +48,8 @@ class Defects:
     def views(self, size):
         window = slice(16, 48), slice(0, 32)
         whole = Prepared(np.zeros((64, 64, 3), np.uint8), PreparedGeometry.whole(FRAME))
-        yield [whole.part(window)] * 2
+        upper = replace(whole.geometry, bits=pack(np.indices(FRAME)[0] < 32))
+        yield [x.part(window) for x in (whole, Prepared(whole.pixels, upper))]
 
     def mask(self, index):
         assert index == 0
@@ -57,6 +62,7 @@ def test_features_of_masks_as_the_images_are_prepared(caplog):
     bank, maps = MemoryBank(1), np.zeros((2, 8, 8, 3), np.float32)
     bank.build((None, 3))
     maps[:, 1:6, 2:6] = 1  # of cells of 4 x 4 those that are marked
+    maps[1, 4:] = 2  # not judged
     embedder = SimpleNamespace(predict_on_batch=lambda batch: maps)
     caplog.set_level(logging.INFO)
     [found] = defective_features(Defects(), embedder, [bank])

@@ -8,7 +8,7 @@ from methods.components.enlarge import Enlarge
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
 from methods.patchcore import patchcore
-from methods.patchcore.patchcore import Levelled, PatchCore
+from methods.patchcore.patchcore import PatchCore
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 from tests.records import training_record
@@ -125,19 +125,6 @@ def test_scores_are_those_of_the_bank_that_was_chosen(category):
         around = cdist(bank[[nearest]], bank)[0].argsort()[:9]
         weight = 1 - np.exp(highest) / np.exp(apart[place, around]).sum()
         assert score == pytest.approx(weight * highest, rel=1e-3)
-
-
-def test_little_contrast_is_left(rng):
-    features = rng.standard_normal((1, 4, 4, 8)).astype(np.float32)
-    features[:, :2] *= 10
-    lengths = np.linalg.norm(np.asarray(Levelled(2.0)(features)), axis=-1)
-    plain = np.linalg.norm(features, axis=-1)
-    np.testing.assert_allclose(lengths, 2 * (plain / plain.mean()) ** 0.4, rtol=1e-5)
-    np.testing.assert_allclose(
-        Levelled(1.0)(5 * features), Levelled(1.0)(features), rtol=1e-4
-    )
-    zero = np.asarray(Levelled(1.0)(np.zeros((1, 2, 2, 3), np.float32)))
-    np.testing.assert_array_equal(zero, 0)
 
 
 @pytest.fixture(scope="module")

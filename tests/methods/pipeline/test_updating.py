@@ -186,11 +186,16 @@ def test_known_defects_of_a_model_that_has_none(samples, tmp_path):
     run, record = start_update(tmp_path / "m.hdf5", None, known_defects=0.5, **changes)
     table.unlink()
     assert record.splits.defective == ["test/hole/001.png"]
-    detector, record = load_model(train_run(run, record))
+    model = train_run(run, record)
+    detector, record = load_model(model)
     assert detector.method.known_defects == record.config["known_defects"] == 0.5
     assert detector.method.networks["defects"].count == record.training["defects"] > 0
     bank = method.networks["bank"].bank
     np.testing.assert_array_equal(detector.method.networks["bank"].bank, bank)
+    _, back = load_model(
+        train_run(*start_update(model, None, known_defects=0, root=tmp_path))
+    )
+    assert (back.splits.defective, back.training["defects"]) == ([], 0)
 
 
 def test_a_method_that_cannot_leave_images_out():
