@@ -55,6 +55,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "features": {"PaDiM": Derived("100, or 550 of wide_resnet50_2")},
     "coreset": {"PatchCore": 0.1},
     "patches": {"PatchCore": Derived("what --coreset makes")},
+    "variance": {"PatchCore": 0.97},
+    "whiten": {"PatchCore": False},
     "known_defects": {"PatchCore, fewshot": 0.0},
     "shots": {"fewshot, unified": 4},
     "rotations": {"fewshot, unified": 1},

@@ -146,6 +146,12 @@ def _add_features(group: argparse._ArgumentGroup) -> None:
     add("--coreset", type=share, metavar="SHARE", help=help_)
     help_ = "PatchCore: number of patches, in the place of --coreset"
     add("--patches", type=_number("patches"), metavar="N", help=help_)
+    share = _number("variance", float)
+    help_ = "PatchCore: share of the features' variance that is kept in principal "
+    help_ += "components; 1 for features as they are"
+    add("--variance", type=share, metavar="SHARE", help=help_)
+    help_ = "PatchCore: bring all components to variance 1"
+    add("--whiten", action="store_true", default=None, help=help_)
     share = _number("known_defects", float)
     help_ = "PatchCore and fewshot: raise distances by that share of what a patch is "
     help_ += "nearer to the defects of --labels than to good images"

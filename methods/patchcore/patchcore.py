@@ -1,7 +1,7 @@
 """PatchCore: distances of local features from a memory bank of good ones."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from processing.data.image_set import ImageSet
 from processing.errors import UsageError, UserError
 from processing.hdf5 import ArraySpec
 
+from .components import components
 from .coreset import greedy_coreset
 from .reweighting import Reweighting
 
@@ -36,7 +37,8 @@ class PatchCore(ShardedMethod):
 
     The features of each level are brought to a mean length of 1 over the image, in
     which little of a texture's contrast is left; see `levelled`. Levels beyond stride
-    16, which see little detail, count 0.7.
+    16, which see little detail, count 0.7. Of all features the principal components of
+    the candidates are kept, in which neighbours are found several times as fast.
 
     Args:
         name: the method's name.
@@ -47,6 +49,9 @@ class PatchCore(ShardedMethod):
         coreset: share of the candidates that the bank keeps, (0, 1]. These are the
             patches of the good images, at most 100,000.
         patches: how many it keeps, in the place of `coreset`.
+        variance: share of the candidates' variance that is kept in principal
+            components, (0, 1]; 1 for all features, as they are.
+        whiten: bring all components to variance 1.
         known_defects: how much a distance is raised by what a patch is nearer to those
             of defects than to good ones, see `known_defects.raised`; 0 needs no
             defective images.
@@ -61,17 +66,25 @@ class PatchCore(ShardedMethod):
     image_shape: tuple[int, int, int] = (256, 256, 3)
     coreset: float = 0.1
     patches: int | None = None
+    variance: float = 0.97
+    whiten: bool = False
     known_defects: float = 0.0
+
+    @classmethod
+    def recorded_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        return {"variance": 1.0, **config}  # as all were before there were components
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("defective",) if self.known_defects else ()
 
     def array_specs(self) -> dict[str, ArraySpec]:
+        matrix = {"components": ArraySpec((self._features, None))}
         defects = {"defects": ArraySpec(kind="iu", rows={"defects": 1})}
         return {
             **super().array_specs(),
             **(defects if self.known_defects else {}),
+            **(matrix if self._reduced else {}),
             "images": ArraySpec(kind="iu"),
             "kept": ArraySpec(kind="iu", rows={"bank": 1}),
             "sources": ArraySpec((self.arrays.get("kept"),), "iu", optional=True),
@@ -81,6 +94,10 @@ class PatchCore(ShardedMethod):
         if not 0 < self.coreset <= 1:
             raise UsageError(
                 f"--coreset must be above 0, at most 1. Received: {self.coreset}"
+            )
+        if not 0 < self.variance <= 1:
+            raise UsageError(
+                f"--variance must be above 0, at most 1. Received: {self.variance}"
             )
         self.build_backbone()
         if "images" in self.arrays:  # loaded
@@ -93,7 +110,20 @@ class PatchCore(ShardedMethod):
             Levelled(COARSE_WEIGHT if level.stride > FINE else 1.0)(pool(features))
             for level, features in maps
         ]
-        return on_grid(weighted, self.grid)
+        features = on_grid(weighted, self.grid)
+        if "components" in self.arrays:
+            features = ops.matmul(features, self.arrays["components"])
+        return features
+
+    @property
+    def _reduced(self) -> bool:
+        """Whether patches are kept in components, not in features as they are."""
+        return self.variance < 1 or self.whiten
+
+    @property
+    def _features(self) -> int:
+        """Return how many features a patch has before it is reduced."""
+        return sum(level.channels for level in self.chosen_levels)
 
     def _fill(self, bank: np.ndarray, defects: np.ndarray) -> None:
         """Make the network that judges, with the patches (n, d) of its banks."""
@@ -136,6 +166,7 @@ class PatchCore(ShardedMethod):
     def fit(self, images: TrainingImages, run: Run | None = None) -> "PatchCore":
         started = time.perf_counter()
         self.trained = {"weights_sha256": self.load_backbone()}
+        self.arrays.pop("components", None)
         return self._learn(images, None, started, run)
 
     def update(self, images: TrainingImages, run: Run | None = None) -> "PatchCore":
@@ -202,6 +233,11 @@ class PatchCore(ShardedMethod):
         Those of earlier images are in `bank`.
         """
         candidates = self._candidates(good, bank, run)
+        if self._reduced and bank is None:
+            self.arrays["components"] = components(
+                candidates, self.variance, self.whiten
+            )
+            candidates = candidates @ self.arrays["components"]
         offered = min(count * self.grid[0] * self.grid[1], CANDIDATES)
         wanted = self.patches or round(self.coreset * offered)
         kept = max(1, min(wanted, len(candidates)))
@@ -229,7 +265,7 @@ class PatchCore(ShardedMethod):
 
         float32 (n, d), n at most `CANDIDATES` or the number of images.
         """
-        size = sum(level.channels for level in self.chosen_levels)
+        size = self._features if bank is None else bank.shape[1]
         older = 0 if bank is None else len(bank)
         height, width = self.grid
         share = max(1, min(height * width, (CANDIDATES - older) // len(train)))

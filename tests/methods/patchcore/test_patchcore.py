@@ -14,7 +14,7 @@ from processing.errors import UsageError, UserError
 from tests.records import training_record
 
 pytestmark = pytest.mark.usefixtures("eager_file")
-SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
+SMALL = {"image_shape": (64, 64, 3), "weights": "random", "variance": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def category(samples):
 
 def fitted(category, images=6, **config):
     good = category.train
-    method = PatchCore(**SMALL, **config)
+    method = PatchCore(**SMALL | config)
     return method.fit(TrainingImages(good.subset(range(images)), good.subset([10, 11])))
 
 
@@ -45,14 +45,17 @@ def test_size_of_the_bank(category, config, kept):
     assert method.trained["patches"] == kept
 
 
-def test_an_update_extends_the_bank(category):
-    method = fitted(category, coreset=0.5)
+@pytest.mark.parametrize("config", [{}, {"variance": 0.9, "whiten": True}])
+def test_an_update_extends_the_bank(category, config):
+    method = fitted(category, coreset=0.5, **config)
+    components = method.arrays.get("components")
     good = category.train
     images = next(good.subset([8, 9]).batches(2))
     before = method.anomaly_map(images)
     method.update(TrainingImages(good.subset(range(6, 10)), good.subset([10, 11])))
     assert method.networks["bank"].bank.shape[0] == 320
     assert method.anomaly_map(images).mean() < before.mean()
+    assert method.arrays.get("components") is components
 
 
 def test_without_an_image_the_bank_lacks_its_patches(category):
@@ -97,6 +100,8 @@ def test_candidates_are_bounded(category, monkeypatch):
 def test_the_share_is_at_most_one():
     with pytest.raises(UsageError, match="at most 1. Received: 5"):
         PatchCore(**SMALL, coreset=5).check()
+    with pytest.raises(UsageError, match="at most 1. Received: 0"):
+        PatchCore(**SMALL | {"variance": 0}).check()
 
 
 def test_the_mean_length_of_each_level(category):
@@ -110,9 +115,28 @@ def test_the_mean_length_of_each_level(category):
     assert coarse.max() < 1
 
 
-def test_scores_are_those_of_the_bank_that_was_chosen(category):
+def test_a_bank_of_principal_components(category):
+    """Of nearly all of them, distances are those of the features."""
+    plain, reduced = fitted(category), fitted(category, variance=0.9999)
+    size = reduced.arrays["components"].shape[1]
+    assert reduced.networks["bank"].bank.shape == (38, size)
+    assert size < 472
+    images = next(category.test.batches(2))
+    for wanted, got in zip(plain.judge(images), reduced.judge(images), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=0.02)
+    fewer = fitted(category, variance=0.5).arrays["components"].shape[1]
+    assert fewer < size
+
+
+def test_models_of_before_there_were_components():
+    method = PatchCore(**PatchCore.recorded_config({"image_shape": (64, 64, 3)}))
+    assert method.variance == 1.0
+
+
+@pytest.mark.parametrize("config", [{}, {"variance": 0.9, "whiten": True}])
+def test_scores_are_those_of_the_bank_that_was_chosen(category, config):
     """The graph is made before the bank is filled; SciPy is the second source."""
-    method = fitted(category)
+    method = fitted(category, **config)
     images = next(category.test.batches(2))
     scores = method.judge(images)[1]
     symbolic = keras.Input(method.image_shape)
