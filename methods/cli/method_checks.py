@@ -20,9 +20,14 @@ from .own_methods import check_own
 if TYPE_CHECKING:
     from methods.detector.records import TrainingRecord
 
-CLUSTERED = ("PaDiM", "PatchCore")  # whose training a cluster can share
-UPDATABLE = ("PaDiM", "PatchCore")
-FOLDABLE = ("PaDiM", "PatchCore", "fewshot")  # that can leave images out again
+CLUSTERED = ("PaDiM", "PatchCore", "ensemble")  # whose training a cluster can share
+UPDATABLE = ("PaDiM", "PatchCore", "ensemble")
+FOLDABLE = (
+    "PaDiM",
+    "PatchCore",
+    "ensemble",
+    "fewshot",
+)  # that can leave images out again
 SHOTS = ("fewshot", "unified")
 STRIDES = {  # of the levels of a backbone that are taken by default
     "PaDiM": (4, 32),
@@ -30,6 +35,7 @@ STRIDES = {  # of the levels of a backbone that are taken by default
     "fewshot": (8, 32),
     "unified": (8, 32),
     "PatchCore": (8, 32),
+    "ensemble": (4, 32),
 }
 HORIZONS = {"DDAD": 1000, "AnoDDPM": 800}  # most steps of noise
 FACTORS = {  # of the sides of images

@@ -103,12 +103,11 @@ class PatchCore(ShardedMethod):
         if "images" in self.arrays:  # loaded
             self._use()
 
-    def embed(self, images: Any) -> Any:
+    def arrange(self, maps: Sequence[Any]) -> Any:
         pool = keras.layers.AveragePooling2D(NEIGHBOURHOOD, strides=1, padding="same")
-        maps = zip(self.chosen_levels, self.feature_maps(images), strict=True)
         weighted = [
             Levelled(COARSE_WEIGHT if level.stride > FINE else 1.0)(pool(features))
-            for level, features in maps
+            for level, features in zip(self.chosen_levels, maps, strict=True)
         ]
         features = on_grid(weighted, self.grid)
         if "components" in self.arrays:
@@ -136,30 +135,37 @@ class PatchCore(ShardedMethod):
         if len(defects):
             self.networks["defects"].bank.assign(defects)
 
+    def distances(self, maps: Sequence[Any]) -> Any:
+        *_, result = self._compared(self.arrange(maps))
+        return ops.reshape(result, (-1, *self.grid))
+
+    def _compared(self, features: Any) -> tuple[Any, Any, Any, Any]:
+        """Compare symbolic features (n, h, w, d), of p positions, with the banks.
+
+        Returns them as (n, p, d), and (n, p) each: their distances from the nearest
+        good ones, the index of these, and the distances as known defects raise them.
+        """
+        positions, size = self.grid[0] * self.grid[1], features.shape[-1]
+        queries = ops.reshape(features, (-1, size))
+        distances, index = self.networks["bank"](queries)
+        result = distances
+        if known := self.networks.get("defects"):
+            result = raised(distances, known(queries)[0], self.known_defects)
+        return (
+            ops.reshape(features, (-1, positions, size)),
+            *(ops.reshape(x, (-1, positions)) for x in (distances, index, result)),
+        )
+
     def _use(self) -> None:
         """Make the network that judges with banks of as many features as there are."""
-        height, width = self.grid
         bank = self.networks["bank"] = MemoryBank(int(self.arrays["kept"]))
         self.networks.pop("defects", None)
-        images = keras.Input(self.image_shape, name="images")
-        features = self.embed(images)
-        size = features.shape[-1]
-        queries = ops.reshape(features, (-1, size))
-        distances, index = bank(queries)
-        result = distances
         if count := int(self.arrays.get("defects", 0)):
-            known = self.networks["defects"] = MemoryBank(count, "defects")
-            result = raised(distances, known(queries)[0], self.known_defects)
-        distances, result = (
-            ops.reshape(x, (-1, height * width)) for x in (distances, result)
-        )
-        scores = Reweighting(bank)(
-            ops.reshape(features, (-1, height * width, size)),
-            distances,
-            ops.reshape(index, (-1, height * width)),
-            result,
-        )
-        maps = ops.reshape(result, (-1, height, width))
+            self.networks["defects"] = MemoryBank(count, "defects")
+        images = keras.Input(self.image_shape, name="images")
+        queries, distances, index, result = self._compared(self.embed(images))
+        scores = Reweighting(bank)(queries, distances, index, result)
+        maps = ops.reshape(result, (-1, *self.grid))
         maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
         self.graph = keras.Model(images, [maps, scores], name="patchcore")
 
