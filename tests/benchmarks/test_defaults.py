@@ -3,10 +3,20 @@ import pytest
 from PIL import Image
 
 from benchmarks import defaults
-from benchmarks.defaults import COLUMNS, FIRST, LISTS, main, parsed, pixel_intervals
+from benchmarks.defaults import (
+    COLUMNS,
+    FIRST,
+    LISTS,
+    main,
+    parsed,
+    pixel_intervals,
+    read,
+)
+from benchmarks.defaults_page import render
 from methods.cli.method_checks import check_options
 from processing.data.dataset import scan_category
 from processing.files import read_table
+from tests.rooms import ROOT
 
 pytestmark = pytest.mark.usefixtures("eager_file")
 
@@ -95,6 +105,11 @@ def test_mistakes_are_told_before_any_work(samples, paths, capsys):
     with pytest.raises(SystemExit):
         main(paths[0])
     assert "expected category folders, or --render" in capsys.readouterr().err
+
+
+def test_the_page_is_that_of_the_table():
+    page = (ROOT / "docs/defaults.md").read_text("utf-8")
+    assert page == render(read(ROOT / "benchmarks/defaults.csv"), LISTS)
 
 
 @pytest.mark.parametrize("setting", {x: 0 for found in LISTS.values() for x in found})
