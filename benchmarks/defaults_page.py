@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import NamedTuple
 
 from scipy.special import stdtrit
@@ -22,18 +22,18 @@ EXPLANATION = """\
 
 Written by `python3 -m benchmarks.defaults CATEGORY ...` from
 [its table](../benchmarks/defaults.csv), which has a row for each model that was
-trained, finetuned and tested. Values are means over seeds, `[ ]` 95 % intervals over
-seeds and images, and the best of each column is bold. The test leaves out the images
-that finetuning used; balanced score: of the decision that `finetune.py` makes by
-default; fit s: of the training alone; images/s: judged by the loaded model, with
-decoding. `--size N` stands for the pixels of that square in the shape of the category's
-images."""
+trained, finetuned and tested. Metrics are means over seeds, with 95 % intervals over
+seeds and images, costs are medians, and the best of each column is bold. The test
+leaves out the images that finetuning used; balanced score: of the decision that
+`finetune.py` makes by default; fit s: of the training alone; images/s: judged by the
+loaded model, with decoding. Metrics of pixels are of the categories with masks.
+`--size N` stands for the pixels of that square in the shape of a category's images."""
 
 Row = Mapping[str, str]
 
 
 class Estimate(NamedTuple):
-    """A mean, and how far the ends of its 95 % interval are below and above it."""
+    """A mean or median, and how far its 95 % interval reaches below and above."""
 
     mean: float
     below: float
@@ -96,14 +96,15 @@ def estimate(runs: Sequence[Row], key: str) -> Estimate | None:
     that their mean is as unsure of these as one run: by the root mean square of the
     distances from the values to the ends of their intervals. Of seeds it is unsure by
     Student's t times its standard error; from one seed nothing is known of that. The
-    squares of both add. Costs have no interval.
+    squares of both add. Of a cost it is the median, for other work on the machine and
+    the first run of a process make outliers, and there is no interval.
     """
     runs = [row for row in runs if row[key]]
     if not runs:
         return None
     values, n = [float(row[key]) for row in runs], len(runs)
     if key in COSTS:
-        return Estimate(fmean(values), 0, 0)
+        return Estimate(median(values), 0, 0)
     seeds = stdtrit(n - 1, 0.975) * stdev(values) / n**0.5 if n > 1 else 0.0
     below, above = (
         math.hypot(*(float(row[key]) - float(row[f"{key}_{end}"]) for row in runs))

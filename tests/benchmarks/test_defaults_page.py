@@ -45,6 +45,11 @@ def test_what_no_run_has_has_no_estimate():
     assert over_categories([None, None]) is None
 
 
+def test_costs_are_medians():
+    runs = [run("a", "s", 0.9, fit_seconds=seconds) for seconds in (1.0, 2.0, 60.0)]
+    assert estimate(runs, "fit_seconds") == (2, 0, 0)
+
+
 def test_categories_are_independent():
     found = [Estimate(0.9, 0.03, 0.3), None, Estimate(0.7, 0.04, 0.4)]
     assert over_categories(found) == pytest.approx((0.8, 0.025, 0.25))
