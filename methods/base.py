@@ -329,6 +329,25 @@ def check_defective(name: str, count: int) -> None:
         )
 
 
+def labelled_defects(images: TrainingImages) -> ImageSet:
+    """Return the defective images that `known_defects` are learned from.
+
+    Raises:
+        UserError: there are none.
+    """
+    if not images.defective:
+        raise no_labelled_defects()
+    return images.defective
+
+
+def no_labelled_defects() -> UserError:
+    """Return the error that no defective images are beside the good ones."""
+    return UserError(
+        "--known-defects needs images of defects: expected some in the table of "
+        "--labels, or in train/<kind of defect>. Received: 0"
+    )
+
+
 def check_images(images: np.ndarray, image_shape: tuple[int, int, int]) -> None:
     """Raise `UsageError` unless images are floats (n, h, w, c) in [0, 1]."""
     dtype, shape = getattr(images, "dtype", type(images).__name__), np.shape(images)

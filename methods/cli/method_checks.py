@@ -20,9 +20,14 @@ from .own_methods import check_own
 if TYPE_CHECKING:
     from methods.detector.records import TrainingRecord
 
-CLUSTERED = ("PaDiM", "PatchCore")  # whose training a cluster can share
-UPDATABLE = ("PaDiM", "PatchCore")
-FOLDABLE = ("PaDiM", "PatchCore", "fewshot")  # that can leave images out again
+CLUSTERED = ("PaDiM", "PatchCore", "ensemble")  # whose training a cluster can share
+UPDATABLE = ("PaDiM", "PatchCore", "ensemble")
+FOLDABLE = (
+    "PaDiM",
+    "PatchCore",
+    "ensemble",
+    "fewshot",
+)  # that can leave images out again
 SHOTS = ("fewshot", "unified")
 STRIDES = {  # of the levels of a backbone that are taken by default
     "PaDiM": (4, 32),
@@ -30,6 +35,7 @@ STRIDES = {  # of the levels of a backbone that are taken by default
     "fewshot": (8, 32),
     "unified": (8, 32),
     "PatchCore": (8, 32),
+    "ensemble": (4, 32),
 }
 HORIZONS = {"DDAD": 1000, "AnoDDPM": 800}  # most steps of noise
 FACTORS = {  # of the sides of images
@@ -116,7 +122,7 @@ def _seen_shape(name: str, values: Mapping[str, Any]) -> Shape:
         size = size_for((), size, max((level.stride for level in levels), default=1))
     preparation = Preparation(size=size, channels=3, **prepared)
     check_files(preparation)
-    if name == "CNN" and not values["synthetic"]:
+    if values.get("known_defects") or name == "CNN" and not values["synthetic"]:
         check_whole(name, len(preparation.tiling))
     return preparation.seen_shape
 
@@ -231,7 +237,7 @@ def check_images(
 
     `labels` is a table that corrects them.
     """
-    from methods.base import check_defective
+    from methods.base import check_defective, no_labelled_defects
     from methods.pipeline.splitting import check_count, known_defects, split_good
     from processing.data.dataset import SEED, scan_category
     from processing.data.labels import labels_of
@@ -240,8 +246,11 @@ def check_images(
 
     values = _values(name, options) if name in METHODS else {"seed": SEED}
     shape, seed = (1, 1, 1), values["seed"]
-    found, learned = scan(folder), name == "CNN" and not values["synthetic"]
-    rows = labels_of(labels, found, learned, skip_unreadable) if labels else {}
+    found, supervised = scan(folder), name == "CNN" and not values["synthetic"]
+    known = bool(values.get("known_defects"))
+    learned, rows = supervised or known, {}
+    if labels:
+        rows = labels_of(labels, found, learned, skip_unreadable)
     category = scan_category(
         found, image_shape=shape, cache_bytes=0, seed=seed, labels=rows
     )
@@ -250,7 +259,9 @@ def check_images(
     check_count(good, folder)
     if name not in METHODS:
         return
-    if learned:
+    if known and not len(category.defective):
+        raise no_labelled_defects()
+    if supervised:
         check_defective(name, len(known_defects(category, seed)))
     _, share = options.get("validation", ("", None))
     fit, _ = split_good(good, category, seed, share)

@@ -50,6 +50,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "features": (1, 4096),
     "coreset": (1e-6, 1),
     "patches": (1, 10**8),
+    "variance": (1e-6, 1),
+    "known_defects": (0, 100),
     "shots": (1, 10_000),
     "rotations": (1, 360),
     "start": (1, 1000),

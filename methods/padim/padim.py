@@ -119,11 +119,9 @@ class PaDiM(ShardedMethod):
         ]
         return np.concatenate(drawn)
 
-    def embed(self, images: Any) -> Any:
+    def arrange(self, maps: Sequence[Any]) -> Any:
         index, start, kept = self.arrays["index"], 0, []
-        for level, features in zip(
-            self.chosen_levels, self.feature_maps(images), strict=True
-        ):
+        for level, features in zip(self.chosen_levels, maps, strict=True):
             end = start + level.channels
             chosen = index[(start <= index) & (index < end)] - start
             kept += [self._kept(features, level, chosen)] if len(chosen) else []
@@ -138,12 +136,15 @@ class PaDiM(ShardedMethod):
         finer = self._stride() // level.stride
         return keras.layers.AveragePooling2D(finer)(features) if finer > 1 else features
 
+    def distances(self, maps: Sequence[Any]) -> Any:
+        return self.networks["gaussian"](self.arrange(maps))
+
     def _use(self, layer: Mahalanobis) -> None:
         """Take `layer` as the fitted Gaussian and make the network that judges."""
-        images = keras.Input(self.image_shape, name="images")
-        maps = layer(self.embed(images))
-        maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
         self.networks["gaussian"] = layer
+        images = keras.Input(self.image_shape, name="images")
+        maps = self.distances(self.feature_maps(images))
+        maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
         scores = ops.max(maps, axis=(1, 2))  # the maps are blurred already
         self.graph = keras.Model(images, [maps, scores], name="padim")
 

@@ -9,7 +9,6 @@ from methods.cli import method_checks
 from methods.cli.method_options import add_method_options, given
 from methods.components.feature_method import FeatureMethod
 from methods.components.reconstruction_method import ReconstructionMethod
-from methods.components.sharded_method import ShardedMethod
 from methods.diffusion.diffusion_method import Diffusion
 from methods.fewshot.few_shot_method import ShotMethod
 from methods.pipeline.training import configure
@@ -30,7 +29,8 @@ def of_class(kind):
 
 
 def test_what_is_typed_is_that_of_the_classes():
-    assert {*method_checks.CLUSTERED} == of_class(ShardedMethod)
+    shared = {x for x in KINDS if getattr(KINDS[x], "clustered", False)}
+    assert {*method_checks.CLUSTERED} == shared
     assert {*method_checks.UPDATABLE} == {x for x in KINDS if KINDS[x].updatable}
     assert {*method_checks.SHOTS} == of_class(ShotMethod)
     assert {
