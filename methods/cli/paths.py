@@ -154,8 +154,12 @@ def _check_several(
         raise UsageError("-i is for a run of one category")
 
 
-def check_finetuning(options: argparse.Namespace) -> None:
-    """Raise `UserError` for a model or options that `finetune.py` cannot use."""
+def check_finetuning(options: argparse.Namespace) -> "TrainingRecord | None":
+    """Return the record of a model that is to be finetuned; None of a folder of them.
+
+    Raises:
+        UserError: a model or options that `finetune.py` cannot use.
+    """
     from processing.files import check_writable
 
     given = {"-d": options.input_dir, "--labels": options.labels}
@@ -163,7 +167,7 @@ def check_finetuning(options: argparse.Namespace) -> None:
     if options.path.is_dir():
         method_checks.check_ray(options.ray)
         check_writable(options.results)
-        return
+        return None
     refuse_ray(options)
     record = read_model(options.path)
     method_checks.check_kind(record, options.method, options.legacy)
@@ -180,6 +184,7 @@ def check_finetuning(options: argparse.Namespace) -> None:
         _check_known(view, view.splits.validation)
     if options.labels:
         _check_labels(record, options)
+    return record
 
 
 def _check_labels(record: "TrainingRecord", options: argparse.Namespace) -> None:

@@ -127,6 +127,18 @@ class Kept:
         if known:
             log.info("%d of %d images were judged before", len(known), len(images))
 
+    def one(self, path: Path, what: str, make: Callable[[], Arrays]) -> Arrays:
+        """Return `what` of an image; if it is not kept it is made, and kept.
+
+        The image must have been among those of `known`.
+        """
+        file = self._file(path, what)
+        arrays = self._read(path, what) if file and file.is_file() else None
+        if arrays is None:
+            arrays = make()
+            self._keep(path, what, arrays)
+        return arrays
+
     def _file(self, path: Path, what: str) -> Path | None:
         content = self._contents.get(path)
         return (

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -40,6 +42,11 @@ class Curves:
     def of(self, images: ImageSet) -> Iterator[AreaCurve]:
         """Yield the curve of each image, one batch of maps in memory at a time."""
         yield from map(_curve, self.kept.each(images, self._what, self._arrays))
+
+    def of_map(self, path: Path, decided_map: np.ndarray) -> AreaCurve:
+        """Return the curve of an image from its map, as the decision sees it."""
+        make = partial(self._curve_arrays, decided_map)
+        return _curve(self.kept.one(path, self._what, make))
 
     def kept_of(self, images: ImageSet) -> list[AreaCurve] | None:
         """Return the curve of each image, none of which is judged.
@@ -80,12 +87,14 @@ class Curves:
         return f"_folds-{self.folds.count}" if self.folds else ""
 
     def _arrays(self, images: ImageSet) -> Iterator[Arrays]:
-        for decided in self.maps(images):
-            curve = area_curve(decided, clear_border=self.clear_border)
-            curve = curve.capped(self.max_area)
-            # The levels are values of the map.
-            levels = curve.levels.astype(decided.dtype)
-            yield {"levels": levels, "areas": curve.areas.astype(np.int32)}
+        yield from map(self._curve_arrays, self.maps(images))
+
+    def _curve_arrays(self, decided_map: np.ndarray) -> Arrays:
+        curve = area_curve(decided_map, clear_border=self.clear_border)
+        curve = curve.capped(self.max_area)
+        # The levels are values of the map.
+        levels = curve.levels.astype(decided_map.dtype)
+        return {"levels": levels, "areas": curve.areas.astype(np.int32)}
 
     def _map_arrays(self, images: ImageSet) -> Iterator[Arrays]:
         if self.folds:

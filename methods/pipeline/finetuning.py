@@ -34,6 +34,7 @@ from processing.decision.search import (
 )
 from processing.errors import UsageError, UserError
 from processing.files import working_in
+from processing.report.chart_png import write_search
 
 from .binding import PICTURE, draw_binding
 from .curves import Curves
@@ -203,10 +204,7 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         log.info("replaced: %s", described((folder, earlier)))
     with working_in(folder):
         if search:
-            from processing.report import plots  # slow to import
-
-            plots.thresholds(folder / "min_area_threshold_plot.png", search)
-            plots.scores(folder / "scores_plot.png", search)
+            write_search(folder, search)
         draw_binding(
             folder / PICTURE, result, [(good_images, of_good), (finetuning, curves)]
         )

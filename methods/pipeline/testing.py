@@ -12,6 +12,7 @@ from methods.detector.categories import categories_in, load_kept
 from methods.detector.decisions import Decided, choose_results, described, load_decided
 from methods.detector.judge import Judge
 from methods.detector.kept import Kept
+from methods.detector.model_file import read_record
 from methods.detector.records import STAMP
 from methods.detector.results import FinetuningResult, TestResult
 from methods.detector.versions import versions
@@ -31,7 +32,7 @@ from processing.files import (
 from processing.metrics.localisation import Localisation
 from processing.wording import count
 
-from .by_hand import command_by_hand, sliders
+from .by_hand import command_by_hand, curves_by_hand, sliders
 from .evaluation import (
     Row,
     all_metrics,
@@ -99,7 +100,7 @@ class Options:
 
 def test(model: Path, options: Options) -> list[JudgedSet]:
     """Judge the test images once for every category and decision chosen."""
-    categories = categories_in(model, options.folder)
+    categories = categories_in(read_record(model), options.folder)
     return [judged for part in categories for judged in _test(model, part, options)]
 
 
@@ -173,10 +174,10 @@ def _judge_alone(
     pixels = pixel_metrics(images, options.exact)
     gallery = open_gallery(folder, finetuned) if options.report else None
     overlays = folder / "segmentation" if options.save else None
-    pictures = Pictures(
-        images, judge.detector.preparation, colours(finetuned), gallery, overlays
-    )
-    places, false = Localisation(), FalseRegions(images, judge.detector.preparation)
+    preparation, curves = judge.detector.preparation, curves_by_hand(judge, kept)
+    scale = colours(finetuned)
+    pictures = Pictures(images, preparation, scale, gallery, overlays, curves)
+    places, false = Localisation(), FalseRegions(images, preparation)
     rows: list[Row] = []
     regions: list[Row] = []
     unknown: list[int] = []
@@ -199,8 +200,8 @@ def _judge_alone(
     write_table(folder / "scores.csv", rows)
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
-    hint, curves = false.write(folder), metric_curves(rows, pixels)
-    judged = JudgedSet(folder, result, rows, curves, hint)
+    lines, hint = metric_curves(rows, pixels), false.write(folder)
+    judged = JudgedSet(folder, result, rows, lines, hint)
     whose = decided, model, options.folder, options.results
     command, of_labels = command_by_hand(*whose), command_by_hand(*whose, TABLE)
     moved = sliders(gallery, decided, command, category, kept) if gallery else None

@@ -7,18 +7,17 @@ import shlex
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from methods.cae.cae import CAE
 from methods.cli import finetune
 from methods.detector.decisions import Decided
 from methods.detector.detector import Detector
 from methods.detector.judge import Judge
+from methods.detector.kept import LIMIT
 from methods.detector.results import FinetuningResult
 from methods.pipeline import finetuning, testing
 from methods.pipeline.by_hand import command_by_hand
 from processing.decision.decision import Decision
-from processing.report import plots
 from tests.records import finetuning_result, training_record
 
 
@@ -30,12 +29,6 @@ def page_data(results):
 
 def levels(texts, place):
     return [np.frombuffer(base64.b64decode(x), "<f8")[place] for x in texts]
-
-
-@pytest.fixture(autouse=True)
-def few_plots(monkeypatch):
-    for plot in ("curves", "histogram", "thresholds", "scores"):  # they take seconds
-        monkeypatch.setattr(plots, plot, lambda *_: None)
 
 
 def test_what_the_page_is_told_is_what_finetune_says(model, samples, tmp_path):
@@ -73,8 +66,8 @@ def test_what_the_page_is_told_is_what_finetune_says(model, samples, tmp_path):
     assert page_data(tmp_path)["operating"]["known"] is None  # another table
 
 
-def test_nothing_is_promised_from_images_that_were_not_judged(model):
-    """A rule judges good validation images alone."""
+def test_nothing_is_promised_from_images_that_are_not_known(model, monkeypatch):
+    monkeypatch.setenv(LIMIT, "0")
     testing.test(model[0], testing.Options(results=model[1]))
     page = page_data(model[1])["operating"]
     assert page["known"] is None

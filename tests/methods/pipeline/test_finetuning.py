@@ -14,7 +14,6 @@ from methods.pipeline.finetuning import choose_maps, replaced
 from processing.decision.calibration import Rule
 from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
-from processing.report import plots
 
 
 def test_choice_of_maps():
@@ -34,12 +33,11 @@ def test_a_result_is_in_force_once_all_is_written(model, tmp_path, monkeypatch):
     decided = Decision(1.0, 1, False), {"score": 0.5, "source": "a test"}
     monkeypatch.setattr(finetuning, "_search", lambda *_: "found")
     monkeypatch.setattr(finetuning, "_from_search", lambda *_: decided)
-    monkeypatch.setattr(plots, "thresholds", lambda *_: None)
 
     def full(*_):
         raise UserError("disk full")
 
-    monkeypatch.setattr(plots, "scores", full)
+    monkeypatch.setattr(finetuning, "write_search", full)
     with pytest.raises(UserError, match="disk full"):
         finetuning.finetune(model[0], finetuning.Options(results=tmp_path))
     assert not list(tmp_path.rglob("finetuning_result.json"))
@@ -67,20 +65,20 @@ import sys
 from methods.cli import finetune, test
 model, results = sys.argv[1:]
 assert finetune.main(["-p", model, "--results", results]) == 0
-assert not {"numba", "skimage", "pandas"} & set(sys.modules)
-assert test.main(["-p", model, "--results", results, "--no-report"]) == 0
+assert test.main(["-p", model, "--results", results]) == 0
 named = ["--name", "mine", "--threshold", "1", "--min-area", "3"]
 assert finetune.main(["-p", model, "--results", results, *named]) == 0
 first = "distance_float64"
 assert finetune.main(["-p", model, "--results", results, "--use", first]) == 0
-assert test.main(["-p", model, "--results", results, "--no-report"]) == 0
+assert test.main(["-p", model, "--results", results]) == 0
+assert not {"numba", "pandas", "matplotlib"} & set(sys.modules)
 assert not {"keras", "tensorflow", "jax", "torch"} & set(sys.modules)
 """
 
 
 def test_what_is_kept_gives_the_same_without_a_network(model, tmp_path):
     finetuning.finetune(model[0], finetuning.Options(results=tmp_path))
-    testing.test(model[0], testing.Options(results=tmp_path, report=False))
+    testing.test(model[0], testing.Options(results=tmp_path))
     [decision] = tmp_path.rglob("finetuning_result.json")
     assert decision.parent.name == "distance_float64"
     [table] = tmp_path.rglob("scores.csv")

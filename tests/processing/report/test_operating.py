@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, label
 from processing.decision.decision import Decision
 from processing.decision.promise import LEVEL, upper_bound
 from processing.decision.regions import area_curve
-from processing.report import operating, plots
+from processing.report import operating
 from processing.report.gallery import ColourScale, Gallery
 from processing.report.operating import Operating, areas_around, critical_thresholds
 from processing.report.report import verdict, write_report
@@ -118,10 +118,8 @@ def judged(maps, decision):
 
 
 @pytest.fixture
-def opened(browser, tmp_path, monkeypatch):
+def opened(browser, tmp_path):
     """Return a function that opens the report of maps, every second one defective."""
-    for plot in ("curves", "histogram"):  # for papers: they take most of the time
-        monkeypatch.setattr(plots, plot, lambda *_: None)
 
     def opened(maps, decision=OWN, known=None, step=None):
         scale = ColourScale.around(decision.threshold, 0.2 * decision.threshold)
