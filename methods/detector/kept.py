@@ -105,7 +105,11 @@ class Kept:
         return arrays if len(arrays) == len(images) else None
 
     def each(
-        self, images: ImageSet, what: str, make: Callable[[ImageSet], Iterator[Arrays]]
+        self,
+        images: ImageSet,
+        what: str,
+        make: Callable[[ImageSet], Iterator[Arrays]],
+        say: bool = True,
     ) -> Iterator[Arrays]:
         """Yield `what` of each image, in order, one in memory at a time.
 
@@ -114,6 +118,7 @@ class Kept:
             what: a name that goes for a folder.
             make: makes it of images, in order; it is called for those that are not
                 known, and keeps what it made.
+            say: how many were known.
         """
         known = self.known(images, what)
         new = make(images.subset(i for i in range(len(images)) if i not in known))
@@ -124,7 +129,7 @@ class Kept:
                 self._keep(path, what, arrays)
             yield arrays
         next(new, None)  # to its end, where it may warn
-        if known:
+        if known and say:
             log.info("%d of %d images were judged before", len(known), len(images))
 
     def one(self, path: Path, what: str, make: Callable[[], Arrays]) -> Arrays:

@@ -71,9 +71,12 @@ class Curves:
         kind = f"{self.kind}_{self.dtype}_{self.max_area}"
         return f"curves_{kind}{border}{self._in_folds}"
 
-    def maps(self, images: ImageSet) -> Iterator[np.ndarray]:
-        """Yield the map (h, w) of each image, as the decision sees it."""
-        for arrays in self.kept.each(images, self._maps, self._map_arrays):
+    def maps(self, images: ImageSet, say: bool = False) -> Iterator[np.ndarray]:
+        """Yield the map (h, w) of each image, as the decision sees it.
+
+        `say` says how many were judged before.
+        """
+        for arrays in self.kept.each(images, self._maps, self._map_arrays, say):
             method, whole = self.detector.method, arrays["map"]
             yield from decision_maps(method, self.kind, whole[None], self.dtype)
 
@@ -87,7 +90,7 @@ class Curves:
         return f"_folds-{self.folds.count}" if self.folds else ""
 
     def _arrays(self, images: ImageSet) -> Iterator[Arrays]:
-        yield from map(self._curve_arrays, self.maps(images))
+        yield from map(self._curve_arrays, self.maps(images, say=True))
 
     def _curve_arrays(self, decided_map: np.ndarray) -> Arrays:
         curve = area_curve(decided_map, clear_border=self.clear_border)

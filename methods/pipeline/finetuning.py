@@ -39,6 +39,7 @@ from processing.report.chart_png import write_search
 from .binding import PICTURE, draw_binding
 from .curves import Curves
 from .evidence import Evidence
+from .false_regions import report_false_regions
 from .folds import Folds
 from .judging import without
 from .labels import report_labels, with_labels
@@ -205,9 +206,9 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     with working_in(folder):
         if search:
             write_search(folder, search)
-        draw_binding(
-            folder / PICTURE, result, [(good_images, of_good), (finetuning, curves)]
-        )
+        judged = [(good_images, of_good), (finetuning, curves)]
+        draw_binding(folder / PICTURE, result, judged)
+        report_false_regions(folder, decision, judged, evidence.alarms(decision))
         # The last: it is in force.
         folder, result = write_decision(record, options.results, name, result)
     return folder, result
