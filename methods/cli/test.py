@@ -98,6 +98,7 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         skip_unreadable=options.skip_unreadable,
         exact=options.exact,
         report=options.report,
+        finetune=command_line("finetune.py"),
     )
     path = transfer_shots(options) if options.shots_from else options.path
     if path.is_dir():

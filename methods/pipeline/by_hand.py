@@ -21,6 +21,8 @@ from .curves import Curves
 from .finetuning import LARGEST_AREA, Options, image_sets
 from .folds import Folds
 
+FINETUNE = "python3 finetune.py"
+
 Known = dict[str, list[str]]
 
 
@@ -30,6 +32,7 @@ def command_by_hand(
     category: Path | None,
     results: Path,
     table: str = "",
+    start: str = FINETUNE,
 ) -> str:
     """Return the command that decides on the same maps, but for threshold and area.
 
@@ -39,10 +42,11 @@ def command_by_hand(
         category: as the user named it, if at all.
         results: root of the results.
         table: of labels, in the place of that of the decision.
+        start: what the user types to finetune.
     """
     judge, record, finetuned = decided
     table = table or (finetuned.labels.path if finetuned.labels else "")
-    words: list[Any] = ["python3", "finetune.py", "-p", model]
+    words: list[Any] = ["-p", model]
     words += ["-a", record.method] if ":" in record.method else []
     words += ["-d", category] if category else []
     default = judge.detector.method.default_kind
@@ -52,7 +56,7 @@ def command_by_hand(
     words += ["--labels", table] if table else []
     words += ["--exclude", *finetuned.excluded] if finetuned.excluded else []
     words += ["--results", results] if results != Path("results") else []
-    return shlex.join(map(str, words))
+    return f"{start} {shlex.join(map(str, words))}"
 
 
 def sliders(

@@ -32,7 +32,7 @@ from processing.files import (
 from processing.metrics.localisation import Localisation
 from processing.wording import count
 
-from .by_hand import command_by_hand, curves_by_hand, sliders
+from .by_hand import FINETUNE, command_by_hand, curves_by_hand, sliders
 from .evaluation import (
     Row,
     all_metrics,
@@ -78,6 +78,7 @@ class Options:
         skip_unreadable: leave out files that cannot be decoded.
         exact: keep the scores of all pixels, for metrics without any rounding.
         report: write report.html.
+        finetune: what the user types to finetune, for the report.
     """
 
     images: Path | None = None
@@ -91,6 +92,7 @@ class Options:
     skip_unreadable: bool = False
     exact: bool = False
     report: bool = True
+    finetune: str = FINETUNE
 
     @property
     def decided(self) -> tuple[Path | None, Path, str | None, str | None, str | None]:
@@ -202,8 +204,12 @@ def _judge_alone(
     write_text(folder / "classification.txt", classification(result, rows))
     lines, hint = metric_curves(rows, pixels), false.write(folder)
     judged = JudgedSet(folder, result, rows, lines, hint)
-    whose = decided, model, options.folder, options.results
-    command, of_labels = command_by_hand(*whose), command_by_hand(*whose, TABLE)
+    command, of_labels = (
+        command_by_hand(
+            decided, model, options.folder, options.results, table, options.finetune
+        )
+        for table in ("", TABLE)
+    )
     moved = sliders(gallery, decided, command, category, kept) if gallery else None
     finish_report(judged, images, gallery, decided, moved, of_labels)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested

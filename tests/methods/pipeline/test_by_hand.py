@@ -10,6 +10,8 @@ import numpy as np
 
 from methods.cae.cae import CAE
 from methods.cli import finetune
+from methods.cli import test as script
+from methods.cli.parser import AS_COMMAND
 from methods.detector.decisions import Decided
 from methods.detector.detector import Detector
 from methods.detector.judge import Judge
@@ -68,8 +70,10 @@ def test_what_the_page_is_told_is_what_finetune_says(model, samples, tmp_path):
 
 def test_nothing_is_promised_from_images_that_are_not_known(model, monkeypatch):
     monkeypatch.setenv(LIMIT, "0")
-    testing.test(model[0], testing.Options(results=model[1]))
+    monkeypatch.setenv(AS_COMMAND, "1")
+    assert script.main(["-p", str(model[0]), "--results", str(model[1])]) == 0
     page = page_data(model[1])["operating"]
+    assert page["command"].startswith("keras-anomaly finetune -p ")
     assert page["known"] is None
     assert page["promise"]["good_images"] > 0
 
@@ -90,5 +94,7 @@ def test_the_command_names_maps_and_images():
         "python3 finetune.py -p m.hdf5 -a own:Method -d cat -m ssim -t uint8 --folds 5 "
         "--exclude 'train/good/a b.png' --results other"
     )
+    other = command_by_hand(*asked, start="keras-anomaly finetune")
+    assert other == command.replace("python3 finetune.py", "keras-anomaly finetune")
     with_table = command_by_hand(*asked, "labels.csv").split(" --exclude")[0]
     assert with_table == command.split(" --exclude")[0] + " --labels labels.csv"
