@@ -224,10 +224,11 @@ def check_images(
     options: Options,
     skip_unreadable: bool,
     labels: Path | None = None,
+    several: bool = False,
 ) -> None:
     """Raise `UserError` if a category has too few images to train a method on.
 
-    `labels` is a table that corrects them.
+    `labels` is a table that corrects them, `several` whether it is for others, too.
     """
     from methods.base import check_defective
     from methods.pipeline.splitting import check_count, known_defects, split_good
@@ -239,7 +240,8 @@ def check_images(
     values = _values(name, options) if name in METHODS else {"seed": SEED}
     shape, seed = (1, 1, 1), values["seed"]
     found, learned = scan(folder), name == "CNN" and not values["synthetic"]
-    rows = labels_of(labels, found, learned, skip_unreadable) if labels else {}
+    skip = skip_unreadable
+    rows = labels_of(labels, found, learned, skip, several) if labels else {}
     category = scan_category(
         found, image_shape=shape, cache_bytes=0, seed=seed, labels=rows
     )

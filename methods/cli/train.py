@@ -158,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if first.update and (ours or method_options.given(first)):
         parser.error("--update keeps the method of the model and its options")
     if first.labels and (first.resume or len(runs) > 1):
-        parser.error("--labels is for one new run of one category")
+        parser.error("--labels is for one new run")
 
     def work() -> None:
         if len(runs) == 1:

@@ -227,8 +227,9 @@ def image_sets(
         folds = Folds.of(category.train, splits, options.folds, seed)
     good = folds.images if folds else named(category.train, splits.validation)
     if options.labels:
+        skip, several = options.skip_unreadable, record.of_several
         labelled = with_labels(
-            options.labels, category, splits, good, finetuning, options.skip_unreadable
+            options.labels, category, splits, good, finetuning, skip, several
         )
         good, finetuning, labels = labelled.good, labelled.finetuning, labelled.record
     left = _excluded(good, finetuning, options.exclude, Path(record.folder))
