@@ -55,7 +55,7 @@ from .reporting import (
     open_gallery,
 )
 from .run_folder import comparable
-from .splitting import unused
+from .splitting import unseen, unused
 
 RESULT = "test_result.json"
 
@@ -67,7 +67,8 @@ class Options:
     """What to judge and what to write.
 
     Attributes:
-        images: folder or file of unlabelled images; None for the category's test set.
+        images: folder or file of unlabelled images, or a table of labelled ones; None
+            for the category's test set.
         save: write decided masks, overlays and heat maps.
         kind: only decisions made on these maps.
         dtype: only decisions made on maps of this type.
@@ -134,11 +135,17 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
 
 
 def predict(model: Path, options: Options) -> JudgedSet:
-    """Judge unlabelled images with the decision chosen."""
+    """Judge images from anywhere with the decision chosen; those of a table by labels.
+
+    Of labelled images those are left out that the model or the decision was made with.
+    """
     assert options.images is not None
     decided = load_decided(model, *options.decided)
     detector, skip = decided.judge.detector, options.skip_unreadable
     images = detector.images(options.images, CACHE_BYTES, skip)
+    if (images.labels >= 0).any():
+        using = decided.record, decided.finetuned, options.include_finetuning
+        images = unseen(images, *using)
     readable = check_readable(images, skip)
     root = options.results / decided.record.run / "predict"
     remove_leftovers(root)

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -6,6 +7,7 @@ import cv2
 import pytest
 
 from methods.cae.cae import CAE
+from methods.cli import test as script
 from methods.detector.model_file import read_record
 from methods.detector.results import FinetuningResult
 from methods.padim.padim import PaDiM
@@ -128,3 +130,24 @@ def test_labels_decide_and_are_not_tested(model, samples, tmp_path, caplog, how)
     assert f"{len(images)} test images labelled or of one part with such" in caplog.text
     assert judged.result.finetuning_files == result.test_files
     assert judged.result.decided_by.endswith(f"with {len(images)} labels of labels.csv")
+
+
+def test_a_table_is_judged_by_its_labels(model, samples, tmp_path, capsys):
+    path, results = model
+    learned = read_record(path).splits.fit[0]
+    tested = sorted((samples / "washer/test").glob("*/*.png"))
+    rows = [f"{x},{x.parent.name}\n" for x in [*tested, samples / "washer" / learned]]
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\n" + "".join(rows))
+    options = ["-p", path, "-d", table, "--results", results, "--no-report"]
+    assert script.main([str(x) for x in options]) == 0
+    shown = capsys.readouterr().out
+    assert "1 image left out, for the model or its decision" in shown
+    [folder] = (results / read_record(path).run / "predict").iterdir()
+    result = json.loads((folder / "test_result.json").read_text())
+    assert result["images"] == len(tested)
+    assert f"image AUROC    {result['image_auroc']:.3f}" in shown
+    assert result["confusion"]["true_negatives"] <= 4 < len(tested)
+    table.write_text(f"path,label\n{rows[-1]}")
+    assert script.main([str(x) for x in options]) == 1
+    assert "all 1 images were used for model or" in capsys.readouterr().err
