@@ -188,6 +188,10 @@ def test_counts_are_those_of_the_decision_at_ten_settings(opened, maps):
         sentence = f"Found {found} of 6 defects, {words} on 6 good images"
         assert text(browser, "#counts") == text(browser, "#verdict") == sentence
         assert text(browser, "#number-alarm") == str(alarms)
+        rates = found / 6, 1 - alarms / 6, (found + 6 - alarms) / 12
+        for key, rate in zip(("TPR", "TNR", "score"), rates, strict=True):
+            shown = text(browser, f".moves [data-metric={key}]")
+            assert float(shown) == pytest.approx(rate, abs=6e-4)
         row = "#classes [data-class=hole] td:nth-of-type"
         assert text(browser, f"{row}(2)") == str(found)
         assert text(browser, f"{row}(3)").startswith(f"{found} (")
@@ -203,6 +207,12 @@ def test_counts_are_those_of_the_decision_at_ten_settings(opened, maps):
         assert command.endswith(f"--min-area {area}")
     assert len(seen) > 5
     assert len({alarms for _, alarms in seen} & {1, 2, 3, 4, 5}) > 1
+    assert text(browser, "[data-metric=image_auroc]") == "0.762"
+    [figures] = browser.find_elements("css selector", ".metrics")
+    assert figures.text.count("of the report's decision") == 2  # IoU and Dice
+    browser.execute_script("document.querySelector('.operating .back').click()")
+    assert text(browser, "[data-metric=TPR]") == "0.912"
+    assert "of the report's decision" not in figures.text
     assert browser.get_log("browser") == []
 
 
