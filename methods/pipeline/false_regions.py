@@ -1,7 +1,7 @@
 """Where false regions lie on good images, and what would leave them out."""
 
 import logging
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from pathlib import Path
 
@@ -163,7 +163,7 @@ def report_false_regions(
     folder: Path,
     decision: Decision,
     judged: Sequence[tuple[ImageSet, Curves]],
-    alarms: Container[str],
+    alarms: Sequence[str],
 ) -> None:
     """Log a hint at what would leave out false regions of a decision, if they gather.
 
@@ -177,7 +177,8 @@ def report_false_regions(
     (good, _), (finetuning, curves) = judged
     images = finetuning.with_others(good.paths, good.names, good.classes)
     false = FalseRegions(images, curves.detector.preparation)
-    for index in np.flatnonzero(finetuning.labels == ANOMALOUS).tolist():
+    defective = np.flatnonzero(finetuning.labels == ANOMALOUS)
+    for index in defective.tolist() if alarms else ():  # else no mask is needed
         if (truth := known_mask(finetuning, index)) is not None:
             false.add_defect(index, truth)
     for part, its_curves in judged:
