@@ -216,7 +216,12 @@ def cell(text: str) -> str:
 def machine() -> str:
     """Return the GPU that Keras trains on, or else the number of cores."""
     program = "from methods.engine.optimizer import on_gpu; print(on_gpu())"
-    if run_child(["-c", program]).output.split()[-1] == "False":
+    return hardware(run_child(["-c", program]).output.split()[-1] == "True")
+
+
+def hardware(gpu: bool) -> str:
+    """Return the name of the GPU, if there is one, or else the number of cores."""
+    if not gpu:
         return f"{os.cpu_count()} cores"
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     return subprocess.check_output(query, text=True).splitlines()[0].strip()

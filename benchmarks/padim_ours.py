@@ -21,6 +21,7 @@ def main(arguments: Arguments) -> None:
         backbone=arguments.backbone,
         weights=arguments.weights,
         features=arguments.features,
+        preset="paper",
     )
 
     def fit(images: ImageSet) -> None:

@@ -230,6 +230,14 @@ class Method(ABC):
             for name, value in values.items()
         }
 
+    @classmethod
+    def recorded_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments in a model's record, those that it is too old for, too.
+
+        They are the defaults, unless the method was another one before it had them.
+        """
+        return dict(config)
+
     def check(self) -> None:
         """Raise a `UserError` where `fit` could not succeed, before work starts."""
         self.build()
@@ -319,6 +327,25 @@ def check_defective(name: str, count: int) -> None:
             "some in train/<kind of defect> or test/<kind of defect>, or --synthetic. "
             "Received: 0"
         )
+
+
+def labelled_defects(images: TrainingImages) -> ImageSet:
+    """Return the defective images that `known_defects` are learned from.
+
+    Raises:
+        UserError: there are none.
+    """
+    if not images.defective:
+        raise no_labelled_defects()
+    return images.defective
+
+
+def no_labelled_defects() -> UserError:
+    """Return the error that no defective images are beside the good ones."""
+    return UserError(
+        "--known-defects needs images of defects: expected some in the table of "
+        "--labels, or in train/<kind of defect>. Received: 0"
+    )
 
 
 def check_images(images: np.ndarray, image_shape: tuple[int, int, int]) -> None:

@@ -37,6 +37,7 @@ METHODS = {
     "fewshot": "methods.fewshot.fewshot.FewShot",
     "unified": "methods.fewshot.unified.Unified",
     "PatchCore": "methods.patchcore.patchcore.PatchCore",
+    "ensemble": "methods.ensemble.ensemble.Ensemble",
     "DDAD": "methods.diffusion.ddad.DDAD",
     "AnoDDPM": "methods.diffusion.anoddpm.AnoDDPM",
 }

@@ -26,6 +26,7 @@ FLOORS = (  # a room imports rooms of lower floors alone: the top floor comes fi
     (("methods.cli",), "argparse, options of methods, expansion, tables"),
     (("methods.pipeline",), "train, finetune, test, watch, run folders"),
     (("methods.detector",), "a trained model in use, its file and decisions"),
+    (("methods.ensemble",), "several feature methods as one"),
     (METHODS, ""),
     (("methods.components",), "what several methods share"),
     (("methods.backbones",), "pretrained networks and their weights"),

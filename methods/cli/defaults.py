@@ -16,7 +16,9 @@ class Derived(str):
 GROUPS = {  # of methods, in the keys of `DEFAULTS`
     "all": tuple(METHODS),
     "CAEs": tuple(name for name, path in METHODS.items() if path.endswith(".CAE")),
-    "features": ("PaDiM", "contrastive", "fewshot", "unified", "PatchCore"),
+    "features": (
+        *("PaDiM", "contrastive", "fewshot", "unified", "PatchCore", "ensemble"),
+    ),
     "diffusion": ("DDAD", "AnoDDPM"),
 }
 # The default of each option by the methods that have it; of two the later one counts.
@@ -52,14 +54,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "backbone": {"features, DDAD": "efficientnet_lite0", "contrastive": "swin_tiny"},
     "weights": {"features, DDAD": "imagenet"},
     "levels": {"features": Derived("those of the strides that the method takes")},
-    "features": {"PaDiM": Derived("100, or 550 of wide_resnet50_2")},
-    "coreset": {"PatchCore": 0.1},
-    "patches": {"PatchCore": Derived("what --coreset makes")},
+    "features": {"PaDiM, ensemble": Derived("100, or 550 of wide_resnet50_2")},
+    "coreset": {"PatchCore, ensemble": 0.1},
+    "patches": {"PatchCore, ensemble": Derived("what --coreset makes")},
+    "variance": {"PatchCore, ensemble": 0.97},
+    "whiten": {"PatchCore": False},
+    "known_defects": {"PatchCore, fewshot": 0.0},
     "shots": {"fewshot, unified": 4},
     "rotations": {"fewshot, unified": 1},
     "train": {"fewshot": False},
     "cluster": {"contrastive": "kmeans"},
-    "preset": {"diffusion": "small"},
+    "preset": {"diffusion": "small", "PaDiM": "levelled"},
     "schedule": {"diffusion": "linear"},
     "start": {"DDAD": 250, "AnoDDPM": 200},
     "accumulate": {"diffusion": 1},

@@ -111,7 +111,7 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
     """Add which images decide."""
     add = parser.add_argument_group("images to decide from").add_argument
     help_ = "judge all good training images, too, in that many parts, each by the "
-    help_ += "model as if it had not seen them: PaDiM, PatchCore and fewshot"
+    help_ += "model as if it had not seen them: PaDiM, PatchCore, ensemble and fewshot"
     add("--folds", type=at_least(2), default=0, metavar="K", help=help_)
     help_ = "good images to decide without, for they are no good photos"
     add("--exclude", nargs="+", default=[], metavar="FILE", help=help_)

@@ -20,16 +20,22 @@ from .own_methods import check_own
 if TYPE_CHECKING:
     from methods.detector.records import TrainingRecord
 
-CLUSTERED = ("PaDiM", "PatchCore")  # whose training a cluster can share
-UPDATABLE = ("PaDiM", "PatchCore")
-FOLDABLE = ("PaDiM", "PatchCore", "fewshot")  # that can leave images out again
+CLUSTERED = ("PaDiM", "PatchCore", "ensemble")  # whose training a cluster can share
+UPDATABLE = ("PaDiM", "PatchCore", "ensemble")
+FOLDABLE = (
+    "PaDiM",
+    "PatchCore",
+    "ensemble",
+    "fewshot",
+)  # that can leave images out again
 SHOTS = ("fewshot", "unified")
 STRIDES = {  # of the levels of a backbone that are taken by default
-    "PaDiM": (4, 16),
+    "PaDiM": (4, 32),
     "contrastive": (8, 32),
     "fewshot": (8, 32),
     "unified": (8, 32),
     "PatchCore": (8, 32),
+    "ensemble": (4, 32),
 }
 HORIZONS = {"DDAD": 1000, "AnoDDPM": 800}  # most steps of noise
 FACTORS = {  # of the sides of images
@@ -116,7 +122,7 @@ def _seen_shape(name: str, values: Mapping[str, Any]) -> Shape:
         size = size_for((), size, max((level.stride for level in levels), default=1))
     preparation = Preparation(size=size, channels=3, **prepared)
     check_files(preparation)
-    if name == "CNN" and not values["synthetic"]:
+    if values.get("known_defects") or name == "CNN" and not values["synthetic"]:
         check_whole(name, len(preparation.tiling))
     return preparation.seen_shape
 
@@ -154,9 +160,11 @@ def _check_multiple(needs: str, shape: Shape, factor: int) -> None:
 def _check_features(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
     from methods import backbones
     from methods.backbones import weights
+    from methods.padim.presets import preset
 
     backbone = values["backbone"]
-    levels, names = backbones.choose(backbone, STRIDES[name], values["levels"])
+    strides = preset(values["preset"]).strides if name == "PaDiM" else STRIDES[name]
+    levels, names = backbones.choose(backbone, strides, values["levels"])
     backbones.check(backbone, shape, names)
     there = sum(level.channels for level in levels)
     if name == "PaDiM" and (values["features"] or 0) > there:
@@ -230,7 +238,7 @@ def check_images(
 
     `labels` is a table that corrects them, `several` whether it is for others, too.
     """
-    from methods.base import check_defective
+    from methods.base import check_defective, no_labelled_defects
     from methods.pipeline.splitting import check_count, known_defects, split_good
     from processing.data.dataset import SEED, scan_category
     from processing.data.labels import labels_of
@@ -239,9 +247,11 @@ def check_images(
 
     values = _values(name, options) if name in METHODS else {"seed": SEED}
     shape, seed = (1, 1, 1), values["seed"]
-    found, learned = scan(folder), name == "CNN" and not values["synthetic"]
-    skip = skip_unreadable
-    rows = labels_of(labels, found, learned, skip, several) if labels else {}
+    found, supervised = scan(folder), name == "CNN" and not values["synthetic"]
+    known = bool(values.get("known_defects"))
+    learned, rows = supervised or known, {}
+    if labels:
+        rows = labels_of(labels, found, learned, skip_unreadable, several)
     category = scan_category(
         found, image_shape=shape, cache_bytes=0, seed=seed, labels=rows
     )
@@ -250,7 +260,9 @@ def check_images(
     check_count(good, folder)
     if name not in METHODS:
         return
-    if learned:
+    if known and not len(category.defective):
+        raise no_labelled_defects()
+    if supervised:
         check_defective(name, len(known_defects(category, seed)))
     _, share = options.get("validation", ("", None))
     fit, _ = split_good(good, category, seed, share)

@@ -9,6 +9,7 @@ SECONDS, MINUTES, HOUR, HOURS = "seconds", "minutes", "up to an hour", "hours"
 SUMMARIES = {
     "PaDiM": ("a Gaussian of pretrained features at every position", SECONDS),
     "PatchCore": ("the most different patches of pretrained features", SECONDS),
+    "ensemble": ("PaDiM and PatchCore on the same features", SECONDS),
     "fewshot": ("the patches of a few images, or of one", SECONDS),
     "unified": ("fewshot with learned projections, of many categories", MINUTES),
     "contrastive": ("features that tell synthetic defects apart", MINUTES),

@@ -17,11 +17,13 @@ from methods.detector.settings import (
     LOSSES,
     NOISES,
     PRECISIONS,
+    PRESETS,
     RANGES,
     REGISTRATIONS,
     SCHEDULES,
 )
-from methods.diffusion.presets import PRESETS
+from methods.diffusion.presets import PRESETS as UNETS
+from methods.padim.presets import PRESETS as GAUSSIANS
 from processing.errors import UsageError
 
 from .defaults import DEFAULTS, defaults, wording
@@ -50,7 +52,7 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
     _add_cnn(parser.add_argument_group("CNN"))
     _add_gan(parser.add_argument_group("AnoGAN"))
     _add_backbones(parser.add_argument_group("pretrained networks"))
-    _add_features(parser.add_argument_group("PaDiM and PatchCore"))
+    _add_features(parser.add_argument_group("PaDiM, PatchCore and ensemble"))
     _add_shots(parser.add_argument_group("few-shot"))
     _add_contrastive(parser.add_argument_group("contrastive"))
     _add_diffusion(parser.add_argument_group("diffusion: DDAD and AnoDDPM"))
@@ -138,12 +140,25 @@ def _add_backbones(group: argparse._ArgumentGroup) -> None:
 
 def _add_features(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    help_ = "PaDiM: channels drawn"
+    help_ = "PaDiM and ensemble: channels drawn"
     add("--features", type=_number("features"), metavar="N", help=help_)
-    share, help_ = _number("coreset", float), "PatchCore: share of the patches"
+    share, help_ = (
+        _number("coreset", float),
+        "PatchCore and ensemble: share of the patches",
+    )
     add("--coreset", type=share, metavar="SHARE", help=help_)
-    help_ = "PatchCore: number of patches, in the place of --coreset"
+    help_ = "PatchCore and ensemble: number of patches, in the place of --coreset"
     add("--patches", type=_number("patches"), metavar="N", help=help_)
+    share = _number("variance", float)
+    help_ = "PatchCore and ensemble: share of the features' variance that is kept in "
+    help_ += "principal components; 1 for features as they are"
+    add("--variance", type=share, metavar="SHARE", help=help_)
+    help_ = "PatchCore: bring all components to variance 1"
+    add("--whiten", action="store_true", default=None, help=help_)
+    share = _number("known_defects", float)
+    help_ = "PatchCore and fewshot: raise distances by that share of what a patch is "
+    help_ += "nearer to the defects of --labels than to good images"
+    add("--known-defects", type=share, metavar="SHARE", help=help_)
 
 
 def _add_shots(group: argparse._ArgumentGroup) -> None:
@@ -159,7 +174,8 @@ def _add_shots(group: argparse._ArgumentGroup) -> None:
 def _add_diffusion(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     name = one_of(PRESETS)
-    help_ = f"size of the UNet: {', '.join(PRESETS)}"
+    help_ = f"size of the UNet: {', '.join(UNETS)}; features of PaDiM: "
+    help_ += ", ".join(GAUSSIANS)
     add("--preset", type=name, metavar="NAME", help=help_)
     add("--schedule", choices=SCHEDULES, help="of the noise")
     help_ = "steps of noise to begin with, of 1000 for DDAD and 800 for AnoDDPM"

@@ -107,6 +107,7 @@ def _check_update(options: argparse.Namespace) -> None:
     record = read_model(options.update)
     if record.method in METHODS and record.method not in method_checks.UPDATABLE:
         raise UsageError(f"{record.method} cannot take in images later: train it anew")
+    method_options.refuse_unknown([record.method], method_options.given(options))
     if options.input_dir:
         scan_images(options.input_dir, (1, 1, 1), cache_bytes=0)
     if options.labels:

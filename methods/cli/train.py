@@ -79,6 +79,7 @@ def train(options: argparse.Namespace) -> None:
             options.update,
             options.input_dir,
             labels=options.labels,
+            known_defects=options.known_defects,
             root=options.models,
             skip_unreadable=options.skip_unreadable,
         )
@@ -155,7 +156,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not first.input_dir and not first.resume and not (first.update and first.labels):
         parser.error("the following arguments are required: -d/--input-dir")
     ours = [name for name in first.architecture or () if name in METHODS]
-    if first.update and (ours or method_options.given(first)):
+    if first.update and (
+        ours or method_options.given(first).keys() - {"known_defects"}
+    ):
         parser.error("--update keeps the method of the model and its options")
     if first.labels and (first.resume or len(runs) > 1):
         parser.error("--labels is for one new run")

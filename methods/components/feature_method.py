@@ -40,6 +40,7 @@ class FeatureMethod(Method):
         tuple[int, int]
     ]  # lowest and highest of the levels taken by default
     from_scratch: ClassVar[bool] = False  # whether the backbone itself is trained
+    clustered: ClassVar[bool] = False  # whether a cluster can share the training
     cache_bytes = 2**26  # the images are seen once
 
     backbone: str = "efficientnet_lite0"
@@ -50,6 +51,7 @@ class FeatureMethod(Method):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.graph: Any = None
+        self.shared: Any = None  # backbone with weights, of several methods
 
     @property
     def variant(self) -> str:
@@ -80,26 +82,41 @@ class FeatureMethod(Method):
     @property
     def chosen_levels(self) -> list[backbones.Level]:
         """The levels whose features are taken, from shallow to deep."""
-        return backbones.choose(self.backbone, self.strides, self.levels)[0]
+        return self.choose_levels()[0]
+
+    def choose_levels(self) -> tuple[list[backbones.Level], list[str]]:
+        """Return the levels that are taken, and the names of those to be built."""
+        return backbones.choose(self.backbone, self.strides, self.levels)
 
     def build_backbone(self) -> None:
-        """Put the backbone, with random weights, into `networks`."""
-        _, names = backbones.choose(self.backbone, self.strides, self.levels)
+        """Put the backbone, with random weights, into `networks`.
+
+        A method that shares one with others takes that, as it is.
+        """
+        if self.shared is not None:
+            self.networks = {"backbone": self.shared}
+            return
+        _, names = self.choose_levels()
         shape = (*self.image_shape[:2], 3)
         self.networks = {"backbone": backbones.build(self.backbone, shape, names)}
 
     def load_backbone(self) -> str:
-        """Build the backbone with its weights; return the SHA-256 of their file."""
+        """Build the backbone with its weights; return the SHA-256 of their file.
+
+        Of a shared one it is empty.
+        """
         if self.weights == "random":
             keras.utils.set_random_seed(self.seed)
         self.build_backbone()
+        if self.shared is not None:
+            return ""
         network = self.networks["backbone"]
         return backbones.load_weights(network, self.backbone, self.weights)
 
     def twin(self: Own) -> Own:
         """Return a method with the same backbone and arrays, not yet fitted."""
         twin = type(self)(**self.get_config())
-        twin.arrays = dict(self.arrays)
+        twin.arrays, twin.shared = dict(self.arrays), self.shared
         twin.networks = {"backbone": self.networks["backbone"]}
         return twin
 

@@ -58,9 +58,27 @@ class Job:
 class ShardedMethod(FeatureMethod):
     """A method on the features of a grid of patches, whose training can be shared."""
 
+    clustered = True
+
     @abstractmethod
+    def arrange(self, maps: Sequence[Any]) -> Any:
+        """Return the features (n, h, w, d) of a grid.
+
+        Args:
+            maps: symbolic, of the chosen levels.
+        """
+
+    @abstractmethod
+    def distances(self, maps: Sequence[Any]) -> Any:
+        """Return the distances (n, h, w) of a grid from good images, once fitted.
+
+        Args:
+            maps: symbolic, of the chosen levels.
+        """
+
     def embed(self, images: Any) -> Any:
         """Return the features (n, h, w, d) of symbolic images (n, h, w, c)."""
+        return self.arrange(self.feature_maps(images))
 
     def embedded(self, images: ImageSet) -> Iterator[np.ndarray]:
         """Yield the features (n, h, w, d) of images, batch by batch."""
@@ -83,7 +101,7 @@ class ShardedMethod(FeatureMethod):
 
 def check_shared(name: str, address: str | None) -> None:
     """Raise `UsageError` if a cluster is to share a training run and cannot."""
-    if address and not issubclass(methods.get(name), ShardedMethod):
+    if address and not getattr(methods.get(name), "clustered", False):
         raise UsageError(
             f"--ray: {name} trains on one machine: expected -a padim or patchcore, or "
             "several runs (categories or methods)"

@@ -254,7 +254,7 @@ def _method(record: TrainingRecord, path: Path) -> Any:
     kind = methods.recorded(record.method, path)
     if record.method in methods.METHODS:  # others check their arguments themselves
         check_settings(kind, record.config, "config")
-    return kind(**record.config)
+    return kind(**kind.recorded_config(record.config))
 
 
 def load_model(path: Path) -> tuple[Detector, TrainingRecord]:

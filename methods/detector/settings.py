@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from methods.backbones import BACKBONES
-from methods.diffusion.presets import PRESETS
+from methods.diffusion.presets import PRESETS as UNETS
+from methods.padim.presets import PRESETS as GAUSSIANS
 
 from .json_record import checked, shown
 
@@ -22,6 +23,7 @@ CLUSTERINGS = ("kmeans", "hdbscan", "gmm", "agglomerative")
 SCHEDULES = ("linear", "cosine")
 NOISES = ("simplex", "gaussian")
 PRECISIONS = ("auto", "float32", "bfloat16")
+PRESETS = (*UNETS, *GAUSSIANS)
 CHOICES = {
     "register": REGISTRATIONS,
     "loss": LOSSES,
@@ -30,7 +32,7 @@ CHOICES = {
     "noise_kind": NOISES,
     "precision": PRECISIONS,
     "backbone": tuple(BACKBONES),
-    "preset": tuple(PRESETS),
+    "preset": PRESETS,
     "channels": (1, 3),
 }
 LARGEST_SIDE = 16_384  # pixels of an image
@@ -48,6 +50,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "features": (1, 4096),
     "coreset": (1e-6, 1),
     "patches": (1, 10**8),
+    "variance": (1e-6, 1),
+    "known_defects": (0, 100),
     "shots": (1, 10_000),
     "rotations": (1, 360),
     "start": (1, 1000),

@@ -8,9 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from methods.base import BATCH, Run, TrainingImages
+from methods.base import BATCH, Run, TrainingImages, labelled_defects
 from methods.components.enlarge import Enlarge
+from methods.components.known_defects import defective_features, raised
 from methods.components.map_blend import choose_fusion, fused
+from methods.components.memory_bank import MemoryBank
 from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_defects
 from methods.engine.settings import Settings
@@ -19,6 +21,8 @@ from processing.hdf5 import ArraySpec
 
 from .few_shot_method import ShotMethod, cosine_distances
 from .prototypes import HeadTrainer, residual_head
+
+DEFECTS = "defects_"  # begins the names of banks of known defects
 
 
 @dataclass(kw_only=True, eq=False)
@@ -44,6 +48,9 @@ class FewShot(ShotMethod):
         batch_size: images a training step.
         epochs: of the training, at most.
         learning_rate: its peak.
+        known_defects: how much a distance is raised by what a feature is nearer to
+            those of defects than to the memory, see `known_defects.raised`; 0 needs no
+            defective images.
         sigma: pixels, the blur of the maps.
         seed: of the choice.
     """
@@ -56,10 +63,17 @@ class FewShot(ShotMethod):
     batch_size: int = 8
     epochs: int = 4
     learning_rate: float = 1e-3
+    known_defects: float = 0.0
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("shots", "defective") if self.known_defects else ("shots",)
 
     def array_specs(self) -> dict[str, ArraySpec]:
         blend = {"blend": ArraySpec((2,))} if self.train else {}
-        return {**super().array_specs(), **blend}
+        names = [DEFECTS + x.name for x in self.chosen_levels if self.known_defects]
+        defects = {x: ArraySpec(kind="iu", rows={x: 1}) for x in names}
+        return {**super().array_specs(), **blend, **defects}
 
     def build(self) -> None:
         self.build_backbone()
@@ -67,18 +81,24 @@ class FewShot(ShotMethod):
             self._add_head()
         if "views" in self.arrays:  # loaded
             self.add_banks(int(self.arrays["views"]))
+            self._add_defects()
             self.use()
 
     def fit(self, images: TrainingImages, run: Run | None = None) -> "FewShot":
         started, shots = time.perf_counter(), self.shots_of(images)
         self.trained = {"weights_sha256": self.load_backbone()}
-        self.arrays.pop("blend", None)
+        for name in ("blend", *(x for x in [*self.arrays] if x.startswith(DEFECTS))):
+            self.arrays.pop(name, None)
         if self.train:
             keras.utils.set_random_seed(self.seed)
             self._add_head()
-        self.remember(shots, None if self.train else images.validation)
+        more = self.train or self.known_defects
+        self.remember(shots, None if more else images.validation)
         if self.train:
             self._learn(without(images.good, shots), images.validation, run)
+        if self.known_defects:
+            self._remember_defects(labelled_defects(images))
+        if more:
             self.use()
             self.calibrate(images.validation)
         self.trained |= {
@@ -90,6 +110,31 @@ class FewShot(ShotMethod):
     @property
     def learned(self) -> bool:
         return self.train
+
+    def twin(self) -> "FewShot":
+        twin = super().twin()
+        defects = {x: y for x, y in self.networks.items() if x.startswith(DEFECTS)}
+        twin.networks |= defects
+        return twin
+
+    def _remember_defects(self, defective: ImageSet) -> None:
+        images = keras.Input(self.image_shape)
+        embedder = keras.Model(images, self.unit_features(images))
+        found = defective_features(defective, embedder, self.banks)
+        known = {
+            DEFECTS + x.name: y for x, y in zip(self.chosen_levels, found, strict=True)
+        }
+        self.arrays |= {name: np.array(len(known[name])) for name in known}
+        self._add_defects()
+        for name, features in known.items():
+            self.networks[name].bank.assign(features)
+
+    def _add_defects(self) -> None:
+        """Put empty banks of known defects, if there are any, into `networks`."""
+        for level in self.chosen_levels:
+            if (name := DEFECTS + level.name) in self.arrays:
+                self.networks[name] = MemoryBank(int(self.arrays[name]), name)
+                self.networks[name].build((None, level.channels))
 
     def _add_head(self) -> None:
         height, width, _ = self.image_shape
@@ -133,8 +178,13 @@ class FewShot(ShotMethod):
         """
         distances, deviations = [], []
         features = self.unit_features(images)
-        for bank, queries in zip(self.banks, features, strict=True):
+        for level, bank, queries in zip(
+            self.chosen_levels, self.banks, features, strict=True
+        ):
             distance, nearest = cosine_distances(bank, queries)
+            if known := self.networks.get(DEFECTS + level.name):
+                to_defects, _ = cosine_distances(known, queries)
+                distance = raised(distance, to_defects, self.known_defects)
             distances.append(distance)
             deviations.append(ops.abs(queries - nearest))
         return distances, deviations

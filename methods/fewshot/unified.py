@@ -56,6 +56,7 @@ class Unified(FewShot):
 
     name: str = "unified"
     train: bool = field(init=False, default=False)
+    known_defects: float = field(init=False, default=0.0)
 
     def array_specs(self) -> dict[str, ArraySpec]:
         specs = {**super().array_specs(), "share": ArraySpec()}

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from methods import backbones
 from methods.base import BATCH, Run, TrainingImages
 from methods.components.enlarge import Enlarge, on_grid
+from methods.components.levelled import Levelled
 from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
 from processing.data.image_set import ImageSet
@@ -20,8 +22,8 @@ from processing.hdf5 import ArraySpec
 
 from .gaussian import Gaussian, Statistics, is_dual, peak_bytes
 from .mahalanobis import Mahalanobis
+from .presets import PRESETS, preset
 
-EPSILON = 0.01  # added to all variances, as in the paper
 FEATURES = {"wide_resnet50_2": 550}  # kept of a backbone's channels, in the paper
 OTHERS = 100  # kept of any other backbone's
 
@@ -37,19 +39,40 @@ class PaDiM(ShardedMethod):
         image_shape: (h, w, c).
         backbone: see `FeatureMethod`.
         weights: see `FeatureMethod`.
-        levels: see `FeatureMethod`; default: all of strides 4 to 16.
+        levels: see `FeatureMethod`; default: those of the preset's strides.
+        preset: key of `PRESETS`: how features are made comparable.
         features: how many channels are drawn; None for the paper's number: 550 of
             wide_resnet50_2, else 100.
         sigma: pixels, the blur of the maps.
         seed: of the draw.
     """
 
-    strides = (4, 16)
+    strides = PRESETS["levelled"].strides
     updatable = True
 
     name: str = "PaDiM"
     image_shape: tuple[int, int, int] = (256, 256, 3)
+    preset: str = "levelled"
     features: int | None = None
+
+    @classmethod
+    def recorded_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        return {"preset": "paper", **config}  # as all were before there were presets
+
+    def choose_levels(self) -> tuple[list[backbones.Level], list[str]]:
+        strides = preset(self.preset).strides
+        return backbones.choose(self.backbone, strides, self.levels)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Height and width of the positions that have a Gaussian each."""
+        stride = self._stride()
+        return self.image_shape[0] // stride, self.image_shape[1] // stride
+
+    def _stride(self) -> int:
+        """Return the stride of the grid: that of one of the levels, or between them."""
+        strides = [level.stride for level in self.chosen_levels]
+        return min(max(strides[0], preset(self.preset).stride), strides[-1])
 
     @property
     def channels(self) -> int:
@@ -64,6 +87,11 @@ class PaDiM(ShardedMethod):
             )
         return self.features
 
+    @property
+    def epsilon(self) -> float:
+        """What is added to all variances."""
+        return preset(self.preset).epsilon
+
     def array_specs(self) -> dict[str, ArraySpec]:
         return {
             **super().array_specs(),
@@ -75,29 +103,48 @@ class PaDiM(ShardedMethod):
         self.build_backbone()
         assert self.channels
         if "count" in self.arrays:  # loaded
-            self._use(Mahalanobis(int(self.arrays["count"]), EPSILON))
+            self._use(Mahalanobis(int(self.arrays["count"]), self.epsilon))
 
     def _draw(self) -> np.ndarray:
         """Return the sorted index of the channels to keep."""
-        there = sum(level.channels for level in self.chosen_levels)
-        drawn = np.random.default_rng(self.seed).permutation(there)[: self.channels]
-        return np.sort(drawn)
+        rng = np.random.default_rng(self.seed)
+        sizes = [level.channels for level in self.chosen_levels]
+        if not preset(self.preset).levelled:
+            return np.sort(rng.permutation(sum(sizes))[: self.channels])
+        shares = shared_out(self.channels, sizes)
+        starts = np.cumsum([0, *sizes[:-1]])
+        drawn = [
+            start + np.sort(rng.permutation(size)[:share])
+            for start, size, share in zip(starts, sizes, shares, strict=True)
+        ]
+        return np.concatenate(drawn)
 
-    def embed(self, images: Any) -> Any:
+    def arrange(self, maps: Sequence[Any]) -> Any:
         index, start, kept = self.arrays["index"], 0, []
-        for features in self.feature_maps(images):
-            end = start + features.shape[-1]
+        for level, features in zip(self.chosen_levels, maps, strict=True):
+            end = start + level.channels
             chosen = index[(start <= index) & (index < end)] - start
-            kept += [ops.take(features, chosen, axis=-1)] if len(chosen) else []
+            kept += [self._kept(features, level, chosen)] if len(chosen) else []
             start = end
         return on_grid(kept, self.grid)
 
+    def _kept(self, features: Any, level: backbones.Level, chosen: np.ndarray) -> Any:
+        """Return some channels of a level, averaged if it is finer than the grid."""
+        if preset(self.preset).levelled:
+            features = Levelled(level.channels**0.5)(features)
+        features = ops.take(features, chosen, axis=-1)
+        finer = self._stride() // level.stride
+        return keras.layers.AveragePooling2D(finer)(features) if finer > 1 else features
+
+    def distances(self, maps: Sequence[Any]) -> Any:
+        return self.networks["gaussian"](self.arrange(maps))
+
     def _use(self, layer: Mahalanobis) -> None:
         """Take `layer` as the fitted Gaussian and make the network that judges."""
-        images = keras.Input(self.image_shape, name="images")
-        maps = layer(self.embed(images))
-        maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
         self.networks["gaussian"] = layer
+        images = keras.Input(self.image_shape, name="images")
+        maps = self.distances(self.feature_maps(images))
+        maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
         scores = ops.max(maps, axis=(1, 2))  # the maps are blurred already
         self.graph = keras.Model(images, [maps, scores], name="padim")
 
@@ -147,7 +194,7 @@ class PaDiM(ShardedMethod):
             statistics = Statistics.extending(self._gaussian(), 0)
             for features in twin._flat(good.subset(left_out)):
                 statistics.remove(features)
-        gaussian = statistics.finish(EPSILON)
+        gaussian = statistics.finish(self.epsilon)
         twin.arrays["count"] = np.array(gaussian.count)
         twin._use(Mahalanobis.of(gaussian))
         return twin
@@ -180,7 +227,7 @@ class PaDiM(ShardedMethod):
     def _finish(
         self, statistics: Statistics, validation: ImageSet, started: float
     ) -> "PaDiM":
-        gaussian = statistics.finish(EPSILON)
+        gaussian = statistics.finish(self.epsilon)
         self.arrays["count"] = np.array(gaussian.count)
         self._use(Mahalanobis.of(gaussian))
         self.calibrate(validation)
@@ -207,5 +254,15 @@ class PaDiM(ShardedMethod):
     def _check_memory(self, count: int) -> None:
         check_memory(
             self._needed(count),
-            "expected less with --features, --size, or without stride 4 (--levels)",
+            "expected less with --features or --size",
         )
+
+
+def shared_out(count: int, sizes: Sequence[int]) -> list[int]:
+    """Return how many of `count` things to take of each size, as equally as they go."""
+    shares = [0] * len(sizes)
+    order = sorted(range(len(sizes)), key=sizes.__getitem__)
+    for taken, index in enumerate(order):
+        left = count - sum(shares)
+        shares[index] = min(sizes[index], left // (len(order) - taken))
+    return shares

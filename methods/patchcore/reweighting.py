@@ -22,18 +22,19 @@ class Reweighting(keras.layers.Layer):
         super().__init__(name="reweighting", trainable=False, dtype="float32")
         self.bank = bank
 
-    def call(self, queries: Any, distances: Any, index: Any) -> Any:
+    def call(self, queries: Any, distances: Any, index: Any, raised: Any) -> Any:
         """Return the scores.
 
         Args:
             queries: (n, p, d) features of p patches.
             distances: (n, p), from the nearest stored feature.
             index: (n, p) of that feature.
+            raised: (n, p), what counts in their place: they, raised by known defects.
         """
-        highest, place = ops.top_k(distances, 1)
-        highest = highest[:, 0]
+        highest, place = ops.top_k(raised, 1)
+        apart = ops.take_along_axis(distances, place, axis=1)[:, 0]
         query = ops.take_along_axis(queries, place[..., None], axis=1)  # (n, 1, d)
         nearest = ops.take_along_axis(index, place, axis=1)[:, 0]
         around = distance(query, self.bank.neighbours(nearest, NEIGHBOURS))  # (n, b)
-        shares = ops.exp(highest - ops.logsumexp(around, axis=1))
-        return (1 - shares) * highest
+        shares = ops.exp(apart - ops.logsumexp(around, axis=1))
+        return (1 - shares) * highest[:, 0]

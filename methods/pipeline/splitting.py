@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from methods.base import Method
+from methods.base import Method, check_defective, no_labelled_defects
 from methods.detector.records import Splits, TrainingRecord
 from methods.detector.results import FinetuningResult
 from processing.data.dataset import Category, category_folder
@@ -92,9 +92,23 @@ def check_whole(name: str, tiles: int) -> None:
     Most tiles would show none.
     """
     if tiles > 1:
-        raise UsageError(
-            f"{name} learns from whole images: leave out --tile, or take --synthetic"
-        )
+        other = ", or take --synthetic" if name == "CNN" else " or --known-defects"
+        raise UsageError(f"{name} learns from whole images: leave out --tile{other}")
+
+
+def defects_for(method: Method, category: Category) -> ImageSet:
+    """Return the defective images that a method with such `needs` learns from.
+
+    Raises:
+        UserError: there are none.
+    """
+    if getattr(method, "known_defects", 0):  # a decision is not to be made from them
+        if not len(category.defective):
+            raise no_labelled_defects()
+        return category.defective
+    defective = known_defects(category, method.seed)
+    check_defective(method.name, len(defective))
+    return defective
 
 
 def known_defects(category: Category, seed: int) -> ImageSet:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 import methods
-from methods.base import Method, StateError, TrainingImages, check_defective
+from methods.base import Method, StateError, TrainingImages
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model, unfitted
-from methods.detector.records import Splits, TrainingRecord
+from methods.detector.records import TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import Category, check_readable, scan_category
 from processing.data.image_set import ImageSet
@@ -31,7 +31,7 @@ from processing.report.overlays import picture_names
 
 from .folds import leaving_out
 from .run_folder import CHECKPOINT, TrainingRun
-from .splitting import check_whole, known_defects, named, split
+from .splitting import check_whole, defects_for, named, split
 
 PREPARATION = {item.name for item in fields(Preparation)} - {"channels", "arrays"}
 
@@ -132,10 +132,9 @@ def start_run(
     _, share = options.get("validation", ("", None))
     splits = split(method, registrable(good, preparation), category, share)
     if "defective" in method.needs:
-        defective = known_defects(category, method.seed)
+        defective = defects_for(method, category)
         defective = check_readable(defective, skip_unreadable)
         check_whole(method.name, len(preparation.tiling))
-        check_defective(method.name, len(defective))
         splits = replace(splits, defective=list(defective.names))
     splits = replace(splits, labels=rows)
     record = TrainingRecord(
@@ -172,7 +171,7 @@ def train_run(
     log.info("%d images to fit, %d to validate", len(fit), len(validation))
     log.info("run folder: %s", run.folder)
     if base:
-        detector = _updated_from(Path(base), splits)
+        detector = _updated_from(Path(base), record)
         method = detector.method
     images = TrainingImages(
         detector.seen(fit),
@@ -192,14 +191,17 @@ def train_run(
     return path
 
 
-def _updated_from(model: Path, splits: Splits) -> Detector:
-    """Return a model without the images that are no longer among those to fit."""
+def _updated_from(model: Path, updated: TrainingRecord) -> Detector:
+    """Return a model without the images that an update no longer has among its own."""
     detector, record = load_model(model)
-    before, kept = record.splits, {*splits.fit}
+    method: Any = detector.method
+    if "known_defects" in updated.config:
+        method.known_defects = updated.config["known_defects"]
+    before, kept = record.splits, {*updated.splits.fit}
     out = [i for i, name in enumerate(before.fit) if name not in kept]
     if not out:
         return detector
-    folder, caching = Path(record.folder), detector.method.cache_bytes
+    folder, caching = Path(record.folder), method.cache_bytes
     category = detector.category(folder, caching, before.test, before.labels)
     return leaving_out(detector, named(category.train, before.fit), out)
 

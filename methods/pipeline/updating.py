@@ -27,6 +27,9 @@ from processing.preprocessing.reference import registrable
 from processing.wording import count
 
 from .run_folder import TrainingRun
+from .splitting import check_whole, defects_for
+
+SHARE = "known_defects"  # the one option that an update can change
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ def start_update(
     folder: Path | None,
     *,
     labels: Path | None = None,
+    known_defects: float | None = None,
     root: Path = Path("saved_models"),
     skip_unreadable: bool = False,
 ) -> tuple[TrainingRun, TrainingRecord]:
@@ -50,6 +54,7 @@ def start_update(
         folder: a category with train/good, or a folder of good images; None for those
             of the table alone.
         labels: table of images that are good, or not.
+        known_defects: share of a method that has this option; None for the model's own.
         root: where the run folder goes.
         skip_unreadable: leave out files that cannot be decoded.
 
@@ -57,7 +62,10 @@ def start_update(
         The run and its record for `train_run`.
     """
     detector, record = read_unfitted(model)
-    method = detector.method
+    method, before = detector.method, record
+    if known_defects is not None:
+        record = replace(record, config={**record.config, SHARE: known_defects})
+        setattr(method, SHARE, known_defects)
     if not method.updatable:
         raise UsageError(f"{record.method} cannot take in images later: train it anew")
     source, splits = Path(record.folder), record.splits
@@ -66,7 +74,14 @@ def start_update(
         rows = labels_of(labels, found, "defective" in method.needs, skip_unreadable)
         report_labels(found, rows)
         splits = corrected(method, splits, rows)
-    changed = replace(splits, labels=record.splits.labels) != record.splits
+    splits = replace(splits, defective=[])
+    if "defective" in method.needs:
+        category = detector.category(source, 0, splits.test, splits.labels)
+        defective = check_readable(defects_for(method, category), skip_unreadable)
+        check_whole(record.method, len(detector.preparation.tiling))
+        splits = replace(splits, defective=list(defective.names))
+    changed = replace(splits, labels=before.splits.labels) != before.splits
+    changed |= record.config != before.config
     record = replace(
         record,
         splits=splits,

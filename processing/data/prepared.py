@@ -79,6 +79,14 @@ class PreparedGeometry:
         lowest = lowered(anomaly_map, judged).min()
         return np.where(known > 0, self.restore(anomaly_map), lowest)
 
+    def seen(self, mask: Mask) -> Mask:
+        """Return a mask (h, w) of the whole image as it lies on the prepared one."""
+        if self._whole:
+            return mask
+        size, how = self.shape[::-1], cv2.INTER_NEAREST
+        pixels = mask.astype(np.uint8)
+        return cv2.warpPerspective(pixels, self.matrix, size, flags=how) > 0
+
     @property
     def _whole(self) -> bool:
         return self.frame == self.shape and np.array_equal(self.matrix, np.eye(3))

@@ -31,6 +31,7 @@ CONFIGS = {  # of methods that are not as small as they go with `TRAINED`
     "DDAD": {**DIFFUSION, "weights": "imagenet", "adapt": 1},
     "PaDiM": FEATURES,
     "PatchCore": {**FEATURES, "levels": "stage2,stage3", "patches": 100},
+    "ensemble": {**FEATURES, "levels": "stage2,stage3", "patches": 100},
     "fewshot": FEATURES,
     "unified": {**FEATURES, "batch_size": 4, "epochs": 1},
     "contrastive": {
@@ -114,7 +115,9 @@ def test_no_image_changes_another_ones_map(name, fitted, rng):
     )
 
 
-@pytest.mark.parametrize("name", ["PaDiM", "PatchCore", "fewshot", "unified"])
+@pytest.mark.parametrize(
+    "name", ["PaDiM", "PatchCore", "ensemble", "fewshot", "unified"]
+)
 def test_a_pasted_square_stands_out(name, fitted, samples):
     """Of methods that need no long training; of the others in their own tests."""
     method = fitted(name)

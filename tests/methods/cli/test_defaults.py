@@ -48,7 +48,7 @@ def test_every_option_has_a_default_and_states_it():
         assert action.default is None
         assert action.help.endswith(wording(action.dest))
         assert action.help.count("default") == wording(action.dest).count("default")
-        switch = set(defaults(action.dest).values()) == {False}
+        switch = all(value is False for value in defaults(action.dest).values())
         assert switch == (action.nargs == 0) == (not wording(action.dest))
 
 

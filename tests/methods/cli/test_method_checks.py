@@ -9,7 +9,6 @@ from methods.cli import method_checks
 from methods.cli.method_options import add_method_options, given
 from methods.components.feature_method import FeatureMethod
 from methods.components.reconstruction_method import ReconstructionMethod
-from methods.components.sharded_method import ShardedMethod
 from methods.diffusion.diffusion_method import Diffusion
 from methods.fewshot.few_shot_method import ShotMethod
 from methods.pipeline.training import configure
@@ -30,7 +29,8 @@ def of_class(kind):
 
 
 def test_what_is_typed_is_that_of_the_classes():
-    assert {*method_checks.CLUSTERED} == of_class(ShardedMethod)
+    shared = {x for x in KINDS if getattr(KINDS[x], "clustered", False)}
+    assert {*method_checks.CLUSTERED} == shared
     assert {*method_checks.UPDATABLE} == {x for x in KINDS if KINDS[x].updatable}
     assert {*method_checks.SHOTS} == of_class(ShotMethod)
     assert {
@@ -66,6 +66,10 @@ def test_what_is_typed_is_that_of_the_classes():
         "PaDiM -k swin_mini --size 32 --levels stage1",
         "PaDiM -k swin_mini --size 32 --levels stage1 --weights random",
         "PaDiM --size 32 --weights no.pth",
+        "PaDiM --size 48",
+        "PaDiM --preset tiny",
+        "DDAD --preset paper",
+        "PaDiM --preset paper --features 200",
         "PaDiM --size 32 --weights README.md",
         "unified --levels x",
         "contrastive -k swin_mini --size 32 --levels stage1",
@@ -102,6 +106,7 @@ def test_refused_in_the_words_of_the_method(words):
         "contrastive -k swin_mini --weights random",
         "DDAD --preset tiny --size 32 --steps 1 --start 1",
         "PatchCore --tile 64 --stride 32 --coreset 1",
+        "PaDiM --preset paper --size 48",
         "fewshot --rotations 8 --size 64x128",
     ],
 )

@@ -136,6 +136,15 @@ TRAINING = {
     "-d nut -a padim,mine:Own --shots 3": (2, "PaDiM has no option --shots"),
     "-d . -a mine:Own,mine:Other": (2, "mine:Other: expected a class in"),
     "--resume empty": (2, "empty is not a run folder of train.py: no run"),
+    "-d nut -a patchcore --known-defects 1": (1, "--known-defects needs images of def"),
+    "-d nut -a patchcore --known-defects 1 --tile 64": (
+        2,
+        "whole images: leave out --t",
+    ),
+    "--update padim.hdf5 -d nut --known-defects 1": (
+        2,
+        "PaDiM has no option --known-d",
+    ),
     "--resume empty --labels t.csv": (2, "--labels is for one new run"),
     "-d nut -a padim,ae --labels t.csv": (2, "--labels is for one new run"),
     "-d nut --labels t.csv": (1, "cannot read the table t.csv: .*No such file"),

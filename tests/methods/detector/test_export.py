@@ -15,6 +15,7 @@ from methods.detector.decisions import RESULT
 from methods.detector.detector import Detector
 from methods.detector.export import export, trial_images
 from methods.detector.model_file import load_model, read_record, save_model
+from methods.ensemble.ensemble import Ensemble
 from methods.fewshot.fewshot import FewShot
 from methods.padim.padim import PaDiM
 from methods.patchcore.patchcore import PatchCore
@@ -40,6 +41,7 @@ def models(samples, tmp_path_factory):
         "sums": PaDiM(**SMALL, features=4),
         "dual": PaDiM(**SMALL),
         "patches": PatchCore(**SMALL),
+        "ensemble": Ensemble(**SMALL, features=4),
         "shots": FewShot(**SMALL),
     }
     for name, method in methods.items():

@@ -210,3 +210,30 @@ def test_a_trained_model_is_saved_whole(trained, category, tmp_path):
     np.testing.assert_allclose(
         loaded.anomaly_map(images), trained.anomaly_map(images), atol=1e-5
     )
+
+
+def test_known_defects_raise_what_is_like_them(category, tmp_path):
+    """Also as if a shot were not known, and out of a file."""
+    from methods.detector.detector import Detector
+    from methods.detector.model_file import load_model, save_model
+
+    good, test = category.train, category.test
+    defective = test.subset(np.flatnonzero(test.labels == 1)[:2])
+    plain = fitted(category, shots=2)
+    method = FewShot(**SMALL, **LEVELS, shots=2, known_defects=0.5)
+    parts = good.subset(range(8)), good.subset([10, 11])
+    method.fit(TrainingImages(*parts, defective=defective))
+    [images], [remembered] = (
+        defective.batches(2),
+        good.subset(method.support(8)).batches(2),
+    )
+    assert (method.judge(images)[1] > 1.1 * plain.judge(images)[1]).all()
+    assert (method.anomaly_map(images) <= 1.5 * plain.anomaly_map(images) + 1e-6).all()
+    assert method.anomaly_map(remembered).max() < 1e-5
+    shots = good.subset(method.support(8))
+    twins = [x.without(shots, [0]).anomaly_map(images) for x in (method, plain)]
+    assert twins[0].max() > 1.1 * twins[1].max()
+    record = training_record("fewshot", config=method.get_config())
+    save_model(tmp_path / "m.hdf5", Detector(method), record)
+    loaded = load_model(tmp_path / "m.hdf5")[0].method
+    np.testing.assert_array_equal(loaded.judge(images)[1], method.judge(images)[1])

@@ -5,7 +5,7 @@ from methods.base import TrainingImages
 from methods.components.memory_check import size
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
-from methods.padim.padim import PaDiM
+from methods.padim.padim import PaDiM, shared_out
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 from tests.records import training_record
@@ -71,10 +71,57 @@ def test_channels_of_the_papers_and_of_the_seed():
     assert channels("resnet18", features=180) == 180
     assert channels("wide_resnet50_2") == 550
     assert channels("efficientnet_lite0", levels="stage2") == 24
-    levels = PaDiM(backbone="wide_resnet50_2").chosen_levels
+    levels = PaDiM(backbone="wide_resnet50_2", preset="paper").chosen_levels
     assert sum(level.channels for level in levels) == 1792
     with pytest.raises(UsageError, match="has 448 channels .* Received: 449"):
-        channels("resnet18", features=449)
+        channels("resnet18", features=449, preset="paper")
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes", "shares"),
+    [
+        (100, (24, 40, 112, 320), [24, 25, 25, 26]),
+        (7, (2, 9, 1), [2, 4, 1]),
+        (2, (5, 5, 5, 5), [0, 0, 1, 1]),
+        (6, (3, 1, 2), [3, 1, 2]),
+    ],
+)
+def test_channels_are_shared_out(count, sizes, shares):
+    assert shared_out(count, sizes) == shares
+
+
+def test_equally_many_channels_of_each_level():
+    index = PaDiM(features=80)._draw()
+    ends = np.searchsorted(index, [24, 64, 176, 496])
+    assert list(np.diff(ends, prepend=0)) == [20, 20, 20, 20]
+
+
+def test_levels_come_to_one_scale_and_a_grid_of_stride_8(category):
+    method = PaDiM(**SMALL, features=496)
+    method.load_backbone()
+    method.arrays["index"] = method._draw()
+    [features] = method.embedded(category.train.subset(range(8)))
+    assert features.shape == (8, 8, 8, 496)
+    squares = (features[..., 24:64] ** 2).mean(axis=(1, 2, 3))  # stride 8: as they are
+    np.testing.assert_allclose(squares, 1, atol=0.2)
+    method = PaDiM(**SMALL, features=448 - 272, preset="paper")
+    assert method.grid == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("levels", "grid"), [("stage2", 16), ("stage2,stage5", 8), ("stage5,stage7", 4)]
+)
+def test_the_grid_follows_the_levels(levels, grid):
+    assert PaDiM(**SMALL, levels=levels).grid == (grid, grid)
+
+
+def test_a_model_of_before_the_presets_is_the_papers():
+    assert PaDiM.recorded_config({"seed": 1}) == {"seed": 1, "preset": "paper"}
+    config = PaDiM(**SMALL).get_config()
+    assert PaDiM.recorded_config(config) == config
+    assert (PaDiM().epsilon, PaDiM(preset="paper").epsilon) == (0.1, 0.01)
+    with pytest.raises(UsageError, match="unknown preset 'tiny': .* levelled, paper"):
+        PaDiM(**SMALL, preset="tiny").check()
 
 
 def test_the_drawn_channels_are_saved(category, tmp_path):
@@ -107,7 +154,7 @@ def test_too_little_memory_is_told_before_work(category, monkeypatch, caplog):
     monkeypatch.setattr(
         "psutil.virtual_memory", lambda: type("M", (), {"available": 9})
     )
-    with pytest.raises(UserError, match="memory needed.* --features, --size"):
+    with pytest.raises(UserError, match="memory needed.* --features or --size"):
         fitted(category, 2)
 
 

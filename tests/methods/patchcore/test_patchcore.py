@@ -3,14 +3,18 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from methods.base import TrainingImages
+from methods.base import TrainingImages, labelled_defects
+from methods.components.enlarge import Enlarge
+from methods.detector.detector import Detector
+from methods.detector.model_file import load_model, save_model
 from methods.patchcore import patchcore
-from methods.patchcore.patchcore import Levelled, PatchCore
+from methods.patchcore.patchcore import PatchCore
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
+from tests.records import training_record
 
 pytestmark = pytest.mark.usefixtures("eager_file")
-SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
+SMALL = {"image_shape": (64, 64, 3), "weights": "random", "variance": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +24,7 @@ def category(samples):
 
 def fitted(category, images=6, **config):
     good = category.train
-    method = PatchCore(**SMALL, **config)
+    method = PatchCore(**SMALL | config)
     return method.fit(TrainingImages(good.subset(range(images)), good.subset([10, 11])))
 
 
@@ -41,14 +45,17 @@ def test_size_of_the_bank(category, config, kept):
     assert method.trained["patches"] == kept
 
 
-def test_an_update_extends_the_bank(category):
-    method = fitted(category, coreset=0.5)
+@pytest.mark.parametrize("config", [{}, {"variance": 0.9, "whiten": True}])
+def test_an_update_extends_the_bank(category, config):
+    method = fitted(category, coreset=0.5, **config)
+    components = method.arrays.get("components")
     good = category.train
     images = next(good.subset([8, 9]).batches(2))
     before = method.anomaly_map(images)
     method.update(TrainingImages(good.subset(range(6, 10)), good.subset([10, 11])))
     assert method.networks["bank"].bank.shape[0] == 320
     assert method.anomaly_map(images).mean() < before.mean()
+    assert method.arrays.get("components") is components
 
 
 def test_without_an_image_the_bank_lacks_its_patches(category):
@@ -93,6 +100,8 @@ def test_candidates_are_bounded(category, monkeypatch):
 def test_the_share_is_at_most_one():
     with pytest.raises(UsageError, match="at most 1. Received: 5"):
         PatchCore(**SMALL, coreset=5).check()
+    with pytest.raises(UsageError, match="at most 1. Received: 0"):
+        PatchCore(**SMALL | {"variance": 0}).check()
 
 
 def test_the_mean_length_of_each_level(category):
@@ -106,9 +115,28 @@ def test_the_mean_length_of_each_level(category):
     assert coarse.max() < 1
 
 
-def test_scores_are_those_of_the_bank_that_was_chosen(category):
+def test_a_bank_of_principal_components(category):
+    """Of nearly all of them, distances are those of the features."""
+    plain, reduced = fitted(category), fitted(category, variance=0.9999)
+    size = reduced.arrays["components"].shape[1]
+    assert reduced.networks["bank"].bank.shape == (38, size)
+    assert size < 472
+    images = next(category.test.batches(2))
+    for wanted, got in zip(plain.judge(images), reduced.judge(images), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=0.02)
+    fewer = fitted(category, variance=0.5).arrays["components"].shape[1]
+    assert fewer < size
+
+
+def test_models_of_before_there_were_components():
+    method = PatchCore(**PatchCore.recorded_config({"image_shape": (64, 64, 3)}))
+    assert method.variance == 1.0
+
+
+@pytest.mark.parametrize("config", [{}, {"variance": 0.9, "whiten": True}])
+def test_scores_are_those_of_the_bank_that_was_chosen(category, config):
     """The graph is made before the bank is filled; SciPy is the second source."""
-    method = fitted(category)
+    method = fitted(category, **config)
     images = next(category.test.batches(2))
     scores = method.judge(images)[1]
     symbolic = keras.Input(method.image_shape)
@@ -123,14 +151,56 @@ def test_scores_are_those_of_the_bank_that_was_chosen(category):
         assert score == pytest.approx(weight * highest, rel=1e-3)
 
 
-def test_little_contrast_is_left(rng):
-    features = rng.standard_normal((1, 4, 4, 8)).astype(np.float32)
-    features[:, :2] *= 10
-    lengths = np.linalg.norm(np.asarray(Levelled(2.0)(features)), axis=-1)
-    plain = np.linalg.norm(features, axis=-1)
-    np.testing.assert_allclose(lengths, 2 * (plain / plain.mean()) ** 0.4, rtol=1e-5)
-    np.testing.assert_allclose(
-        Levelled(1.0)(5 * features), Levelled(1.0)(features), rtol=1e-4
+@pytest.fixture(scope="module")
+def knowing(category):
+    """Return a method that knows defects, and those."""
+    defective = category.test.subset(np.flatnonzero(category.test.labels == 1)[:3])
+    good = category.train
+    method = PatchCore(**SMALL, known_defects=0.5, sigma=0)
+    parts = good.subset(range(6)), good.subset([10, 11])
+    return method.fit(TrainingImages(*parts, defective=defective)), defective
+
+
+def test_known_defects_raise_what_is_like_them(category, knowing, tmp_path):
+    """SciPy is the second source; the file and the graph judge the same."""
+    method, defective = knowing
+    plain, images = fitted(category, sigma=0), next(category.test.batches(8))
+    maps, scores = method.judge(images)
+    [features] = method.embedded(category.test.subset(range(8)))
+    bank, defects = (
+        np.asarray(method.networks[name].bank) for name in ("bank", "defects")
     )
-    zero = np.asarray(Levelled(1.0)(np.zeros((1, 2, 2, 3), np.float32)))
-    np.testing.assert_array_equal(zero, 0)
+    np.testing.assert_array_equal(bank, np.asarray(plain.networks["bank"].bank))
+    queries = features.reshape(-1, bank.shape[1])
+    distances, known = (cdist(queries, x).min(axis=1) for x in (bank, defects))
+    grid = distances + 0.5 * np.maximum(0, distances - known)
+    expected = Enlarge((64, 64), 0)(grid.reshape(8, 8, 8).astype(np.float32))
+    np.testing.assert_allclose(maps, expected, atol=1e-3)
+    assert (scores >= plain.judge(images)[1] - 1e-5).all()
+    [learned] = defective.batches(3)
+    assert (method.judge(learned)[1] > plain.judge(learned)[1]).all()
+    record = training_record("PatchCore", config=method.get_config())
+    save_model(tmp_path / "m.hdf5", Detector(method), record)
+    loaded = load_model(tmp_path / "m.hdf5")[0].method
+    np.testing.assert_array_equal(loaded.judge(images)[0], maps)
+    np.testing.assert_array_equal(loaded.inference_model()(images)[1], scores)
+
+
+def test_an_update_keeps_known_defects(category, knowing):
+    """After images were left out, none may be added, but the defects again."""
+    method, defective = knowing
+    good, defects = category.train, method.networks["defects"]
+    twin = method.without(good.subset(range(6)), [1])
+    bank = np.asarray(twin.networks["bank"].bank)
+    np.testing.assert_array_equal(twin.networks["defects"].bank, defects.bank)
+    assert {*twin.arrays["sources"]} == {*range(5)}
+    parts = good.subset([]), good.subset([10, 11])
+    twin.update(TrainingImages(*parts, defective=defective.subset([0])))
+    np.testing.assert_array_equal(twin.networks["bank"].bank, bank)
+    assert 0 < twin.trained["defects"] < method.trained["defects"]
+    assert twin.trained["images"] == 5
+
+
+def test_known_defects_need_defects():
+    with pytest.raises(UserError, match="--known-defects needs images of defects"):
+        labelled_defects(TrainingImages(None, None))

@@ -8,12 +8,17 @@ import pytest
 import finetune
 import test
 import train
+from methods.base import TrainingImages
 from methods.cae.cae import CAE
-from methods.detector.model_file import load_model, read_record
+from methods.detector.detector import Detector
+from methods.detector.model_file import load_model, read_record, save_model
 from methods.detector.records import Splits
+from methods.patchcore.patchcore import PatchCore
 from methods.pipeline.splitting import named
-from methods.pipeline.updating import corrected
-from processing.errors import UsageError
+from methods.pipeline.training import train_run
+from methods.pipeline.updating import corrected, start_update
+from processing.data.dataset import scan_category
+from processing.errors import UsageError, UserError
 from processing.files import read_table
 from tests.records import learned, training_record
 
@@ -165,6 +170,34 @@ def test_labels_that_take_away_alone(trained, monkeypatch, tmp_path, capsys):
     assert "no good images are left to fit or to validate" in capsys.readouterr().err
 
 
+def test_known_defects_of_a_model_that_has_none(samples, tmp_path):
+    washer, shape = samples / "washer", (64, 64, 3)
+    good = scan_category(washer, image_shape=shape).train.subset([0, 1, 2])
+    method = PatchCore(image_shape=shape, weights="random", levels="stage3")
+    method.fit(TrainingImages(good.subset([0, 1]), good.subset([2])))
+    fit, validation = list(good.names[:2]), [good.names[2]]
+    splits = Splits(fit=fit, validation=validation)
+    record = training_record("PatchCore", folder=str(washer), splits=splits)
+    save_model(tmp_path / "m.hdf5", Detector(method), record)
+    table = labelled(tmp_path / "labels.csv", f"{washer}/test/hole/001.png,hole")
+    changes = {"labels": table, "root": tmp_path}
+    with pytest.raises(UserError, match="all 0 images of .*labels.csv are in the mod"):
+        start_update(tmp_path / "m.hdf5", None, **changes)
+    run, record = start_update(tmp_path / "m.hdf5", None, known_defects=0.5, **changes)
+    table.unlink()
+    assert record.splits.defective == ["test/hole/001.png"]
+    model = train_run(run, record)
+    detector, record = load_model(model)
+    assert detector.method.known_defects == record.config["known_defects"] == 0.5
+    assert detector.method.networks["defects"].count == record.training["defects"] > 0
+    bank = method.networks["bank"].bank
+    np.testing.assert_array_equal(detector.method.networks["bank"].bank, bank)
+    _, back = load_model(
+        train_run(*start_update(model, None, known_defects=0, root=tmp_path))
+    )
+    assert (back.splits.defective, back.training["defects"]) == ([], 0)
+
+
 def test_a_method_that_cannot_leave_images_out():
     splits = Splits(fit=["0.png", "1.png"], validation=["2.png"])
     rows = {"1.png": {"label": "crack", "split": "train"}}
@@ -173,9 +206,6 @@ def test_a_method_that_cannot_leave_images_out():
 
 
 def test_methods_that_cannot_take_more(samples, tmp_path, capsys):
-    from methods.detector.detector import Detector
-    from methods.detector.model_file import save_model
-
     method = learned(CAE(image_shape=(32, 32, 1)))
     save_model(tmp_path / "m.hdf5", Detector(method), training_record("mvtecCAE"))
     arguments = ["--update", str(tmp_path / "m.hdf5"), "-d", str(samples / "washer")]

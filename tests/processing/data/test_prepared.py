@@ -88,3 +88,15 @@ def test_memory_counts_the_mask():
     assert Prepared(image, PreparedGeometry.whole(FRAME)).nbytes == 192
     packed = PreparedGeometry(np.eye(3), FRAME, FRAME, pack(mask))
     assert Prepared(image, packed).nbytes == 192 + 24
+
+
+def test_a_mask_is_seen_where_the_image_lies():
+    mask = np.zeros(FRAME, bool)
+    mask[3:6, 7:9] = True
+    whole = PreparedGeometry.whole(FRAME)
+    assert whole.seen(mask) is mask
+    part = whole.part((slice(2, 9), slice(5, 13)))
+    np.testing.assert_array_equal(part.seen(mask), mask[2:9, 5:13])
+    wider = PreparedGeometry(scaling(2, 2), FRAME, (24, 32)).seen(mask)
+    assert wider.shape == (24, 32)
+    assert wider.sum() == pytest.approx(4 * mask.sum(), abs=8)

@@ -1,0 +1,1 @@
+"""Several judges on the features of one backbone."""

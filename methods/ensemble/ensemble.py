@@ -1,0 +1,192 @@
+"""Ensemble: the mean of what several methods make of one backbone's features."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from methods.base import BATCH, Run, TrainingImages
+from methods.components.enlarge import Enlarge
+from methods.components.feature_method import FeatureMethod
+from methods.padim.padim import PaDiM
+from methods.patchcore.patchcore import PatchCore
+from processing.data.image_set import ImageSet
+from processing.hdf5 import ArraySpec
+
+QUANTILE = 0.995  # of the distances of good images, which the members agree on
+MEDIAN = 0.5
+
+
+@dataclass(kw_only=True, eq=False)
+class Ensemble(FeatureMethod):
+    """PaDiM and PatchCore on one pass of a backbone.
+
+    A Gaussian at each position knows where a part has what, a bank of patches what it
+    has anywhere: the one is better on parts that lie still, the other on textures and
+    on parts that move. The map is the mean of theirs, each divided by the distance
+    between the median and the 99.5 % quantile of its distances of good images that the
+    members did not learn from. The score of an image is the maximum of its map.
+
+    Args:
+        name: the method's name.
+        image_shape: (h, w, c).
+        backbone: see `FeatureMethod`.
+        weights: see `FeatureMethod`.
+        levels: see `FeatureMethod`; default: what each member takes.
+        features: see `PaDiM`.
+        coreset: see `PatchCore`.
+        patches: see `PatchCore`.
+        variance: see `PatchCore`.
+        sigma: pixels, the blur of the maps.
+        seed: of the members.
+    """
+
+    strides = PaDiM.strides
+    updatable = True
+    clustered = True
+
+    name: str = "ensemble"
+    image_shape: tuple[int, int, int] = (256, 256, 3)
+    features: int | None = None
+    coreset: float = 0.1
+    patches: int | None = None
+    variance: float = PatchCore.variance
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        common: dict[str, Any] = {
+            "image_shape": self.image_shape,
+            "backbone": self.backbone,
+            "weights": self.weights,
+            "levels": self.levels,
+            "seed": self.seed,
+        }
+        bank = {key: getattr(self, key) for key in ("coreset", "patches", "variance")}
+        self.members: dict[str, Any] = {
+            "gaussian": PaDiM(**common, features=self.features),
+            "bank": PatchCore(**common, **bank),
+        }
+
+    def array_specs(self) -> dict[str, ArraySpec]:
+        specs = super().array_specs() | {"scales": ArraySpec((len(self.members),))}
+        self._give_arrays()
+        for key, member in self.members.items():
+            own = member.array_specs()
+            del own["good_maximum"]
+            for name, spec in own.items():
+                rows = {f"{key}_{network}": n for network, n in spec.rows.items()}
+                specs[f"{key}_{name}"] = replace(spec, rows=rows)
+        return specs
+
+    def build(self) -> None:
+        self.build_backbone()
+        self._share_backbone()
+        self._give_arrays()
+        for member in self.members.values():
+            member.build()
+        if "scales" in self.arrays:  # loaded
+            self._take_networks()
+            self._use()
+
+    def fit(self, images: TrainingImages, run: Run | None = None) -> "Ensemble":
+        started = time.perf_counter()
+        digest = self.load_backbone()
+        self._share_backbone()
+        self.trained = {"weights_sha256": digest}
+        for member in self.members.values():
+            member.fit(images, run)
+        return self._learned(images.validation, started)
+
+    def update(self, images: TrainingImages, run: Run | None = None) -> "Ensemble":
+        self.check_fitted()
+        started = time.perf_counter()
+        for member in self.members.values():
+            member.update(images, run)
+        return self._learned(images.validation, started)
+
+    def without(self, good: ImageSet, left_out: Sequence[int]) -> "Ensemble":
+        self.check_fitted()
+        twin = self.twin()
+        twin.members = {
+            key: member.without(good, left_out) for key, member in self.members.items()
+        }
+        twin._take_networks()
+        twin._use()
+        return twin
+
+    def _learned(self, validation: ImageSet, started: float) -> "Ensemble":
+        """Take over what the members learned, and bring their maps to one scale."""
+        self._take_networks()
+        self.arrays = {"scales": self._scales(validation)}
+        for key, member in self.members.items():
+            del member.arrays["good_maximum"]
+            self.arrays |= {f"{key}_{x}": y for x, y in member.arrays.items()}
+            self.trained = member.trained | self.trained
+        self._use()
+        self.calibrate(validation)
+        self.trained["seconds"] = time.perf_counter() - started
+        return self
+
+    def _scales(self, good: ImageSet) -> np.ndarray:
+        """Return how far the distances of good images spread, for each member."""
+        images = keras.Input(self.image_shape)
+        judges = keras.Model(images, self._distances(images))
+        found = [judges.predict_on_batch(batch) for batch in good.batches(BATCH)]
+        scales = []
+        for distances in zip(*found, strict=True):
+            values = np.concatenate([np.ravel(x) for x in distances])
+            low, high = np.quantile(values, (MEDIAN, QUANTILE))
+            scales.append(high - low)
+        return np.array(scales, np.float32)
+
+    def _distances(self, images: Any) -> list[Any]:
+        """Return the distances (n, h, w) that each member gives symbolic images."""
+        levels = [level.name for level in self.chosen_levels]
+        maps = dict(zip(levels, self.feature_maps(images), strict=True))
+        return [
+            member.distances([maps[level.name] for level in member.chosen_levels])
+            for member in self.members.values()
+        ]
+
+    def _use(self) -> None:
+        """Make the network that judges, of the members'."""
+        images = keras.Input(self.image_shape, name="images")
+        maps = [
+            Enlarge(self.image_shape[:2], self.sigma, f"enlarge_{key}")(distances)
+            for key, distances in zip(
+                self.members, self._distances(images), strict=True
+            )
+        ]
+        weights = 1 / (len(maps) * self.arrays["scales"])
+        mean = sum(x * float(w) for x, w in zip(maps, weights, strict=True))
+        scores = keras.ops.max(mean, axis=(1, 2))
+        self.graph = keras.Model(images, [mean, scores], name="ensemble")
+
+    def _share_backbone(self) -> None:
+        """Give each member the levels that it takes of the one backbone."""
+        backbone = self.networks["backbone"]
+        names = [level.name for level in self.chosen_levels]
+        maps = dict(zip(names, backbone.outputs, strict=True))
+        for member in self.members.values():
+            chosen = [maps[level.name] for level in member.chosen_levels]
+            member.shared = keras.Model(backbone.inputs, chosen, name=self.backbone)
+
+    def _give_arrays(self) -> None:
+        """Give each member what it learned, out of `arrays`."""
+        for key, member in self.members.items():
+            member.arrays = {
+                name.removeprefix(f"{key}_"): array
+                for name, array in self.arrays.items()
+                if name.startswith(f"{key}_")
+            }
+
+    def _take_networks(self) -> None:
+        """Take over the networks of the members."""
+        self.networks = {"backbone": self.networks["backbone"]}
+        for key, member in self.members.items():
+            own = {f"{key}_{x}": y for x, y in member.networks.items()}
+            del own[f"{key}_backbone"]
+            self.networks |= own
