@@ -20,7 +20,7 @@ from tests import killable_script
 
 KILLS = int(os.environ.get("KILLS", "4"))  # of trainings
 PRELOADED = ["methods.pipeline.finetuning", "methods.pipeline.testing", "numba"]
-PRELOADED += ["processing.report.plots", "skimage.measure", "tensorboard.summary"]
+PRELOADED += ["processing.report.plots", "tensorboard.summary"]
 TRAIN = ["--size", "32", "--epochs", "2", "--lr", "0.001", "--precision", "float32"]
 TRAIN += ["-a", "ae", "--latent", "4", "-b", "32"]
 

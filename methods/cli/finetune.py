@@ -34,6 +34,7 @@ from .paths import (
 from .terminal import prepare_output, say
 
 if TYPE_CHECKING:
+    from methods.detector.records import TrainingRecord
     from methods.pipeline.finetuning import Options
     from processing.decision.goals import Goal
 
@@ -248,7 +249,7 @@ def finetune(
     if options.list or options.use is not None:
         show_decisions(options)
         return
-    check_finetuning(options)
+    record = check_finetuning(options)
     from processing.decision.calibration import Rule
 
     decided_by = Rule(rule, number) if rule else None
@@ -274,11 +275,11 @@ def finetune(
         results=options.results,
         skip_unreadable=options.skip_unreadable,
     )
-    if options.path.is_dir():
+    if record is None:
         finetune_all(options, settings, arguments)
         return
-    check_name(options, settings)
-    for category in categories_in(options.path, options.input_dir):
+    check_name(record, options, settings)
+    for category in categories_in(record, options.input_dir):
         chosen = replace(settings, folder=category)
         folder, result = finetuning.finetune(options.path, chosen)
         tables.print_decision(result)
@@ -287,14 +288,16 @@ def finetune(
     say(f"next:    {command_line('test.py', '-p', str(options.path), '-s')}")
 
 
-def check_name(options: argparse.Namespace, settings: "Options") -> None:
+def check_name(
+    record: "TrainingRecord", options: argparse.Namespace, settings: "Options"
+) -> None:
     """Raise a usage error if another decision has the name of the new one."""
     from methods.detector.decisions import described
     from methods.pipeline.finetuning import replaced
 
     if not options.name or options.replace:
         return
-    for view in views(read_model(options.path), options.input_dir):
+    for view in views(record, options.input_dir):
         if earlier := replaced(view, settings, ""):
             raise UsageError(
                 "--name: there is another decision of that name: expected a new name, "

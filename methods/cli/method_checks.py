@@ -232,10 +232,11 @@ def check_images(
     options: Options,
     skip_unreadable: bool,
     labels: Path | None = None,
+    several: bool = False,
 ) -> None:
     """Raise `UserError` if a category has too few images to train a method on.
 
-    `labels` is a table that corrects them.
+    `labels` is a table that corrects them, `several` whether it is for others, too.
     """
     from methods.base import check_defective, no_labelled_defects
     from methods.pipeline.splitting import check_count, known_defects, split_good
@@ -250,7 +251,7 @@ def check_images(
     known = bool(values.get("known_defects"))
     learned, rows = supervised or known, {}
     if labels:
-        rows = labels_of(labels, found, learned, skip_unreadable)
+        rows = labels_of(labels, found, learned, skip_unreadable, several)
     category = scan_category(
         found, image_shape=shape, cache_bytes=0, seed=seed, labels=rows
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from methods import METHODS, MULTI_CATEGORY, check_recorded, folder_name
 from processing.errors import UsageError, UserError
+from processing.wording import printable
 
 from . import method_checks, method_options
 from .parser import refuse_ray
@@ -127,7 +128,8 @@ def _check_new_run(options: argparse.Namespace) -> None:
     method_checks.check_cluster(method, options.ray)
     for folder in categories or [options.input_dir]:
         skip, labels = options.skip_unreadable, options.labels
-        method_checks.check_images(method, folder, given, skip, labels)
+        several = bool(categories)
+        method_checks.check_images(method, folder, given, skip, labels, several)
     names = category_names(options.input_dir)
     check_writable(options.models.joinpath(*names, folder_name(method)))
 
@@ -136,6 +138,9 @@ def _check_several(
     method: str, categories: list[Path], options: argparse.Namespace
 ) -> None:
     """Raise `UsageError` for what a model of several categories cannot be given."""
+    from processing.data.labels import check_below
+    from processing.data.table import images_of_table
+
     choices = ", ".join(folder.name for folder in categories)
     if method in METHODS and method not in MULTI_CATEGORY:
         raise UsageError(
@@ -143,9 +148,8 @@ def _check_several(
             f"{choices}"
         )
     if options.labels:
-        raise UsageError(
-            f"--labels is for one category: expected -d with one of {choices}"
-        )
+        named = {folder.name: folder for folder in categories}
+        check_below(images_of_table(options.labels).images, named)
     if options.register or options.mask:
         raise UsageError(
             "--register and --mask are learned from one category: expected -d with one "
@@ -155,8 +159,12 @@ def _check_several(
         raise UsageError("-i is for a run of one category")
 
 
-def check_finetuning(options: argparse.Namespace) -> None:
-    """Raise `UserError` for a model or options that `finetune.py` cannot use."""
+def check_finetuning(options: argparse.Namespace) -> "TrainingRecord | None":
+    """Return the record of a model that is to be finetuned; None of a folder of them.
+
+    Raises:
+        UserError: a model or options that `finetune.py` cannot use.
+    """
     from processing.files import check_writable
 
     given = {"-d": options.input_dir, "--labels": options.labels}
@@ -164,7 +172,7 @@ def check_finetuning(options: argparse.Namespace) -> None:
     if options.path.is_dir():
         method_checks.check_ray(options.ray)
         check_writable(options.results)
-        return
+        return None
     refuse_ray(options)
     record = read_model(options.path)
     method_checks.check_kind(record, options.method, options.legacy)
@@ -181,18 +189,26 @@ def check_finetuning(options: argparse.Namespace) -> None:
         _check_known(view, view.splits.validation)
     if options.labels:
         _check_labels(record, options)
+    return record
 
 
 def _check_labels(record: "TrainingRecord", options: argparse.Namespace) -> None:
     """Raise `UserError` for a table of labels that cannot be used."""
     from methods.pipeline.labels import read_labels
+    from processing.data.labels import below, check_below
 
-    if len(record.views) > 1 and not options.input_dir:
-        names = ", ".join(record.categories)
+    images = read_labels(options.labels, options.skip_unreadable)
+    if not record.categories:
+        return
+    folders = {name: Path(x.folder) for name, x in record.categories.items()}
+    chosen = [*views(record, options.input_dir)]
+    folders |= {view.category: Path(view.folder) for view in chosen}
+    check_below(images, folders)
+    if not below(images, (folders[view.category] for view in chosen)):
         raise UsageError(
-            f"--labels is for one category: expected it with -d, one of {names}"
+            f"--labels: expected images in {chosen[0].folder}. "
+            f"Received: {printable(str(images[0].path))}"
         )
-    read_labels(options.labels, options.skip_unreadable)
 
 
 def check_testing(options: argparse.Namespace) -> None:

@@ -35,7 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = images.add_argument
     help_ = (
-        "folder or file of new images; with --ray also a pattern, Parquet files, or "
+        "folder or file of new images, or a table that labels them (path, label, "
+        "perhaps mask); with --ray also a pattern, Parquet files, or "
     )
     help_ += "a URL of any of them; default: the category's test images"
     add("-d", "--input-dir", type=place, metavar="IMAGES", help=help_)
@@ -98,6 +99,7 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         skip_unreadable=options.skip_unreadable,
         exact=options.exact,
         report=options.report,
+        finetune=command_line("finetune.py"),
     )
     path = transfer_shots(options) if options.shots_from else options.path
     if path.is_dir():
@@ -117,7 +119,9 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         print(f"judged: {count} images")
         say(f"scores: {table}")
     elif options.input_dir:
-        tables.print_verdicts(testing.predict(path, settings))
+        judged = testing.predict(path, settings)
+        known = any(row["label"] for row in judged.rows)
+        (tables.print_metrics if known else tables.print_verdicts)(judged)
     else:
         for judged in testing.test(path, settings):
             tables.print_metrics(judged)

@@ -161,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):
         parser.error("--update keeps the method of the model and its options")
     if first.labels and (first.resume or len(runs) > 1):
-        parser.error("--labels is for one new run of one category")
+        parser.error("--labels is for one new run")
 
     def work() -> None:
         if len(runs) == 1:

@@ -13,17 +13,17 @@ from processing.errors import UserError
 from .detector import Detector
 from .kept import Kept
 from .later import Later
-from .model_file import load_model, read_record, read_unfitted
+from .model_file import load_model, read_preparation, unfitted
 from .records import TrainingRecord
 
 log = logging.getLogger(__name__)
 
 
-def categories_in(model: Path, folder: Path | None) -> Sequence[Path | None]:
+def categories_in(record: TrainingRecord, folder: Path | None) -> Sequence[Path | None]:
     """Return what `load_category` takes for `folder`, or for each category if none."""
     if folder:
         return [folder]
-    return list(map(Path, read_record(model).categories)) or [None]
+    return list(map(Path, record.categories)) or [None]
 
 
 def load_category(
@@ -54,7 +54,8 @@ def load_kept(
     Keras is imported, and networks are loaded, once something is to be judged that is
     not among what is kept, which is the last that is returned.
     """
-    record = _chosen(read_record(model), folder)
+    whole, learned = read_preparation(model)
+    record = _chosen(whole, folder)
     kept = Kept.of(record, results)
 
     def load() -> Method:
@@ -68,7 +69,7 @@ def load_kept(
         return detector.method
 
     method = Later.of(kept, load)
-    return read_unfitted(model, method)[0], record, kept
+    return unfitted(whole, learned, model, method), record, kept
 
 
 def _choose(method: Method, category: str, model: Path) -> None:

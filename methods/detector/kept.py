@@ -105,7 +105,11 @@ class Kept:
         return arrays if len(arrays) == len(images) else None
 
     def each(
-        self, images: ImageSet, what: str, make: Callable[[ImageSet], Iterator[Arrays]]
+        self,
+        images: ImageSet,
+        what: str,
+        make: Callable[[ImageSet], Iterator[Arrays]],
+        say: bool = True,
     ) -> Iterator[Arrays]:
         """Yield `what` of each image, in order, one in memory at a time.
 
@@ -114,6 +118,7 @@ class Kept:
             what: a name that goes for a folder.
             make: makes it of images, in order; it is called for those that are not
                 known, and keeps what it made.
+            say: how many were known.
         """
         known = self.known(images, what)
         new = make(images.subset(i for i in range(len(images)) if i not in known))
@@ -124,8 +129,20 @@ class Kept:
                 self._keep(path, what, arrays)
             yield arrays
         next(new, None)  # to its end, where it may warn
-        if known:
+        if known and say:
             log.info("%d of %d images were judged before", len(known), len(images))
+
+    def one(self, path: Path, what: str, make: Callable[[], Arrays]) -> Arrays:
+        """Return `what` of an image; if it is not kept it is made, and kept.
+
+        The image must have been among those of `known`.
+        """
+        file = self._file(path, what)
+        arrays = self._read(path, what) if file and file.is_file() else None
+        if arrays is None:
+            arrays = make()
+            self._keep(path, what, arrays)
+        return arrays
 
     def _file(self, path: Path, what: str) -> Path | None:
         content = self._contents.get(path)

@@ -198,22 +198,21 @@ def _record(file: h5py.File, path: Path) -> TrainingRecord:
     return replace(record, id=EARLIER + hashlib.sha256(text.encode()).hexdigest()[:32])
 
 
-def read_unfitted(path: Path, method: Any = None) -> tuple[Detector, TrainingRecord]:
-    """Return the detector in a model file before training, and the record.
+def read_unfitted(path: Path) -> tuple[Detector, TrainingRecord]:
+    """Return the detector in a model file before training, and the record."""
+    record, arrays = read_preparation(path)
+    return unfitted(record, arrays, path), record
 
-    `method` is to stand for its own, see `methods.detector.later`.
-    """
+
+def read_preparation(path: Path) -> tuple[TrainingRecord, dict[str, np.ndarray]]:
+    """Return the record of a model file, and what its preparation learned."""
     with opened(path) as file:
-        return _unfitted(file, path, method)
+        return _record(file, path), _prepared(file)
 
 
-def _unfitted(
-    file: h5py.File, path: Path, method: Any = None
-) -> tuple[Detector, TrainingRecord]:
-    record = _record(file, path)
+def _prepared(file: h5py.File) -> dict[str, np.ndarray]:
     learned = file.get("preparation", {})
-    arrays = {name: _read(learned[name]) for name in learned}
-    return unfitted(record, arrays, path, method), record
+    return {name: _read(learned[name]) for name in learned}
 
 
 def unfitted(
@@ -228,7 +227,8 @@ def unfitted(
         record: of the training run.
         arrays: what its preparation learned.
         path: where the record was read.
-        method: to take instead of one of the record's configuration.
+        method: to take instead of one of the record's configuration, see
+            `methods.detector.later`.
 
     Raises:
         UserError: a configuration that the method or the preparation does not take.
@@ -260,7 +260,8 @@ def _method(record: TrainingRecord, path: Path) -> Any:
 def load_model(path: Path) -> tuple[Detector, TrainingRecord]:
     """Return the fitted detector and the record in a model file."""
     with opened(path) as file:
-        detector, record = _unfitted(file, path)
+        record = _record(file, path)
+        detector = unfitted(record, _prepared(file), path)
         method = detector.method
         for name in file.get("arrays", ()):
             method.arrays[name] = _read(file["arrays"][name])

@@ -159,6 +159,11 @@ class TrainingRecord(JsonRecord):
         """The record as if its model had one category alone, for each."""
         return [self.of_category(name) for name in self.categories] or [self]
 
+    @property
+    def of_several(self) -> bool:
+        """Whether it is the view of one of several categories."""
+        return "/" in self.id
+
     def of_category(self, name: str) -> "TrainingRecord":
         """Return the record of a model of several as if it had one category alone.
 

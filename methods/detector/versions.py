@@ -3,7 +3,7 @@
 import importlib.metadata
 import platform
 
-PACKAGES = ("keras", "tensorflow", "numpy", "scikit-image", "opencv-python-headless")
+PACKAGES = ("keras", "tensorflow", "numpy", "opencv-python-headless")
 
 
 def versions() -> dict[str, str]:

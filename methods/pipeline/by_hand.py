@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from methods.detector.decisions import Decided
+from methods.detector.judge import Judge
 from methods.detector.kept import Kept
 from methods.detector.results import FinetuningResult
 from processing.data.dataset import Category
@@ -17,7 +18,10 @@ from processing.report.gallery import Gallery
 from processing.report.operating import critical_thresholds
 
 from .curves import Curves
-from .finetuning import Options, image_sets
+from .finetuning import LARGEST_AREA, Options, image_sets
+from .folds import Folds
+
+FINETUNE = "python3 finetune.py"
 
 Known = dict[str, list[str]]
 
@@ -28,6 +32,7 @@ def command_by_hand(
     category: Path | None,
     results: Path,
     table: str = "",
+    start: str = FINETUNE,
 ) -> str:
     """Return the command that decides on the same maps, but for threshold and area.
 
@@ -37,10 +42,11 @@ def command_by_hand(
         category: as the user named it, if at all.
         results: root of the results.
         table: of labels, in the place of that of the decision.
+        start: what the user types to finetune.
     """
     judge, record, finetuned = decided
     table = table or (finetuned.labels.path if finetuned.labels else "")
-    words: list[Any] = ["python3", "finetune.py", "-p", model]
+    words: list[Any] = ["-p", model]
     words += ["-a", record.method] if ":" in record.method else []
     words += ["-d", category] if category else []
     default = judge.detector.method.default_kind
@@ -50,7 +56,7 @@ def command_by_hand(
     words += ["--labels", table] if table else []
     words += ["--exclude", *finetuned.excluded] if finetuned.excluded else []
     words += ["--results", results] if results != Path("results") else []
-    return shlex.join(map(str, words))
+    return f"{start} {shlex.join(map(str, words))}"
 
 
 def sliders(
@@ -97,6 +103,13 @@ def sliders(
     }
 
 
+def curves_by_hand(judge: Judge, kept: Kept, folds: Folds | None = None) -> Curves:
+    """Return what makes and keeps the curves that tell the areas of sliders apart."""
+    height, width, _ = judge.detector.image_shape
+    largest = max(judge.decision.min_area, height * width // LARGEST_AREA)
+    return Curves(judge.detector, judge.kind, judge.dtype, False, largest, kept, folds)
+
+
 def known_images(
     decided: Decided, category: Category, kept: Kept, areas: Sequence[int]
 ) -> Known | None:
@@ -106,11 +119,11 @@ def known_images(
         decided: a decision on the same maps and from the same images.
         category: of the images.
         kept: where their curves are; none is judged.
-        areas: ascending; the last is the largest that `finetune.py` tells apart.
+        areas: ascending; the last is that of `curves_by_hand`.
 
     Returns:
         Of "good" and of "defective" images the `critical_thresholds`; None where not
-        all of them are known, such as after a rule on good images alone.
+        all of them are known, such as where nothing is kept.
     """
     judge, record, finetuned = decided
     options = Options(
@@ -125,9 +138,8 @@ def known_images(
         return None
     if labels != finetuned.labels:  # the table is another one by now
         return None
-    settings = judge.detector, judge.kind, judge.dtype, False, areas[-1], kept
-    of_good = Curves(*settings, folds).kept_of(good)
-    of_finetuning = Curves(*settings).kept_of(finetuning)
+    of_good = curves_by_hand(judge, kept, folds).kept_of(good)
+    of_finetuning = curves_by_hand(judge, kept).kept_of(finetuning)
     if of_good is None or of_finetuning is None:
         return None
     curves = [*zip([GOOD] * len(good), of_good, strict=True)]

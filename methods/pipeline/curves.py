@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -41,6 +43,11 @@ class Curves:
         """Yield the curve of each image, one batch of maps in memory at a time."""
         yield from map(_curve, self.kept.each(images, self._what, self._arrays))
 
+    def of_map(self, path: Path, decided_map: np.ndarray) -> AreaCurve:
+        """Return the curve of an image from its map, as the decision sees it."""
+        make = partial(self._curve_arrays, decided_map)
+        return _curve(self.kept.one(path, self._what, make))
+
     def kept_of(self, images: ImageSet) -> list[AreaCurve] | None:
         """Return the curve of each image, none of which is judged.
 
@@ -64,9 +71,12 @@ class Curves:
         kind = f"{self.kind}_{self.dtype}_{self.max_area}"
         return f"curves_{kind}{border}{self._in_folds}"
 
-    def maps(self, images: ImageSet) -> Iterator[np.ndarray]:
-        """Yield the map (h, w) of each image, as the decision sees it."""
-        for arrays in self.kept.each(images, self._maps, self._map_arrays):
+    def maps(self, images: ImageSet, say: bool = False) -> Iterator[np.ndarray]:
+        """Yield the map (h, w) of each image, as the decision sees it.
+
+        `say` says how many were judged before.
+        """
+        for arrays in self.kept.each(images, self._maps, self._map_arrays, say):
             method, whole = self.detector.method, arrays["map"]
             yield from decision_maps(method, self.kind, whole[None], self.dtype)
 
@@ -80,12 +90,14 @@ class Curves:
         return f"_folds-{self.folds.count}" if self.folds else ""
 
     def _arrays(self, images: ImageSet) -> Iterator[Arrays]:
-        for decided in self.maps(images):
-            curve = area_curve(decided, clear_border=self.clear_border)
-            curve = curve.capped(self.max_area)
-            # The levels are values of the map.
-            levels = curve.levels.astype(decided.dtype)
-            yield {"levels": levels, "areas": curve.areas.astype(np.int32)}
+        yield from map(self._curve_arrays, self.maps(images, say=True))
+
+    def _curve_arrays(self, decided_map: np.ndarray) -> Arrays:
+        curve = area_curve(decided_map, clear_border=self.clear_border)
+        curve = curve.capped(self.max_area)
+        # The levels are values of the map.
+        levels = curve.levels.astype(decided_map.dtype)
+        return {"levels": levels, "areas": curve.areas.astype(np.int32)}
 
     def _map_arrays(self, images: ImageSet) -> Iterator[Arrays]:
         if self.folds:

@@ -93,6 +93,11 @@ class Evidence:
             return _asked(promise, asked, kept, trials_needed(asked, level))
         return promise
 
+    def alarms(self, decision: Decision) -> list[str]:
+        """Return the names of the good images that a decision calls defective."""
+        called = self._at(self.good, decision) > decision.threshold
+        return [self.names[i] for i in np.flatnonzero(called)]
+
     def binding(self, decision: Decision) -> dict[str, float]:
         """Return the good images that look worst to a decision, the worst first."""
         scores = self._at(self.good, decision)

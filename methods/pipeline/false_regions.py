@@ -1,5 +1,7 @@
 """Where false regions lie on good images, and what would leave them out."""
 
+import logging
+from collections.abc import Sequence
 from itertools import repeat
 from pathlib import Path
 
@@ -8,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from methods.detector.judge import Verdict
-from processing.data.image_set import GOOD, ImageSet
+from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
+from processing.decision.decision import Decision
 from processing.decision.regions import BoolArray
 from processing.decoding.decode import resize, resize_mask
 from processing.metrics.gathering import FEWEST, LEVEL, bands, chance, gathering_band
@@ -17,10 +20,13 @@ from processing.preprocessing.preparation import Preparation
 from processing.preprocessing.region_of_interest import FOREGROUND
 from processing.report.overlays import outlined, write_png
 
+from .curves import Curves
 from .evaluation import known_mask
 
 PICTURE = "false_regions.png"
 SEEN = 64  # images with false regions, at most, that are looked at
+
+log = logging.getLogger(__name__)
 
 Part = tuple[str, int, BoolArray]  # for --mask, false regions in it, and where it is
 
@@ -44,13 +50,17 @@ class FalseRegions:
     def add(self, index: int, verdict: Verdict, truth: BoolArray | None) -> None:
         """Take in the verdict on an image; `truth` is its mask, if known."""
         if truth is not None and truth.any():
-            self.true |= resize_mask(truth, *self.true.shape)
-            self.defective.append(index)
+            self.add_defect(index, truth)
         elif self.images.labels[index] == GOOD and verdict.defective:
             self.heat += verdict.mask
             regions = verdict.regions
             places = zip(repeat(index), regions["row"], regions["column"], strict=False)
             self.found += places
+
+    def add_defect(self, index: int, truth: BoolArray) -> None:
+        """Take in where the defects of an image are."""
+        self.true |= resize_mask(truth, *self.true.shape)
+        self.defective.append(index)
 
     def write(self, folder: Path) -> str:
         """Return a hint at `--mask`, and draw it; "" where nothing gathers.
@@ -147,3 +157,36 @@ class FalseRegions:
         opacity = 0.8 * np.sqrt(share)
         mixed = np.rint(mean * (1 - opacity) + colours * opacity)
         write_png(path, outlined(mixed.astype("uint8"), where))
+
+
+def report_false_regions(
+    folder: Path,
+    decision: Decision,
+    judged: Sequence[tuple[ImageSet, Curves]],
+    alarms: Sequence[str],
+) -> None:
+    """Log a hint at what would leave out false regions of a decision, if they gather.
+
+    Args:
+        folder: of the decision, where they are drawn.
+        decision: any.
+        judged: the good images that it was made from, and those of the search, with
+            what has their maps.
+        alarms: names of the good ones that it calls defective.
+    """
+    (good, _), (finetuning, curves) = judged
+    images = finetuning.with_others(good.paths, good.names, good.classes)
+    false = FalseRegions(images, curves.detector.preparation)
+    defective = np.flatnonzero(finetuning.labels == ANOMALOUS)
+    for index in defective.tolist() if alarms else ():  # else no mask is needed
+        if (truth := known_mask(finetuning, index)) is not None:
+            false.add_defect(index, truth)
+    for part, its_curves in judged:
+        called = part.subset(i for i, name in enumerate(part.names) if name in alarms)
+        maps = its_curves.maps(called)
+        for name, decided_map in zip(called.names, maps, strict=True):
+            maps_and_mask = decided_map, decided_map, decision.mask(decided_map)
+            verdict = Verdict(0.0, *maps_and_mask, p_value=None, registered=None)
+            false.add(images.names.index(name), verdict, None)
+    if hint := false.write(folder):
+        log.info("hint: %s", hint)

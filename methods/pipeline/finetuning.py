@@ -34,10 +34,12 @@ from processing.decision.search import (
 )
 from processing.errors import UsageError, UserError
 from processing.files import working_in
+from processing.report.chart_png import write_search
 
 from .binding import PICTURE, draw_binding
 from .curves import Curves
 from .evidence import Evidence
+from .false_regions import report_false_regions
 from .folds import Folds
 from .judging import without
 from .labels import report_labels, with_labels
@@ -203,13 +205,10 @@ def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
         log.info("replaced: %s", described((folder, earlier)))
     with working_in(folder):
         if search:
-            from processing.report import plots  # slow to import
-
-            plots.thresholds(folder / "min_area_threshold_plot.png", search)
-            plots.scores(folder / "scores_plot.png", search)
-        draw_binding(
-            folder / PICTURE, result, [(good_images, of_good), (finetuning, curves)]
-        )
+            write_search(folder, search)
+        judged = [(good_images, of_good), (finetuning, curves)]
+        draw_binding(folder / PICTURE, result, judged)
+        report_false_regions(folder, decision, judged, evidence.alarms(decision))
         # The last: it is in force.
         folder, result = write_decision(record, options.results, name, result)
     return folder, result
@@ -228,8 +227,9 @@ def image_sets(
         folds = Folds.of(category.train, splits, options.folds, seed)
     good = folds.images if folds else named(category.train, splits.validation)
     if options.labels:
+        skip, several = options.skip_unreadable, record.of_several
         labelled = with_labels(
-            options.labels, category, splits, good, finetuning, options.skip_unreadable
+            options.labels, category, splits, good, finetuning, skip, several
         )
         good, finetuning, labels = labelled.good, labelled.finetuning, labelled.record
     left = _excluded(good, finetuning, options.exclude, Path(record.folder))

@@ -12,6 +12,7 @@ from processing.data.copies import identical_files
 from processing.data.dataset import Category
 from processing.data.ground_truth import GOOD_CLASS, parts_of
 from processing.data.image_set import GOOD, ImageSet
+from processing.data.labels import below
 from processing.data.listing import check_faults, some
 from processing.data.scan import scan
 from processing.data.tree import FoundImage
@@ -31,12 +32,12 @@ class Labelled:
     Attributes:
         good: that the model did not learn from.
         finetuning: good and defective images of a search.
-        record: of the labels.
+        record: of the labels; None if there are none of this category.
     """
 
     good: ImageSet
     finetuning: ImageSet
-    record: Labels
+    record: Labels | None
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def with_labels(
     good: ImageSet,
     finetuning: ImageSet,
     skip_unreadable: bool = False,
+    several: bool = False,
 ) -> Labelled:
     """Return the images to decide from, corrected and extended by a table of labels.
 
@@ -115,10 +117,16 @@ def with_labels(
         good: images that it did not learn from, or that are judged as if it had not.
         finetuning: images of a search, perhaps none.
         skip_unreadable: leave out files that are not there.
+        several: whether the model has other categories: only images below the folder
+            of this one count.
     """
+    images = read_labels(table, skip_unreadable)
+    images = below(images, [category.scan.folder]) if several else images
+    if not images:
+        return Labelled(good, finetuning, None)
     fitted = named(category.train, splits.fit + splits.validation)
     sets = category.train, fitted, category.test, category.defective
-    given = _matched(read_labels(table, skip_unreadable), sets)
+    given = _matched(images, sets)
     learned = {*splits.fit, *splits.defective}
     judged, drawn = {*good.names}, {*finetuning.names}
 

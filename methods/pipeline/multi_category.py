@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from methods.detector.model_file import unfitted
 from methods.detector.records import CategoryRecord, TrainingRecord
 from methods.detector.versions import versions
 from processing.data.dataset import category_names, check_readable, scan_category
+from processing.data.labels import labels_of, relabelled, report_labels
 from processing.data.scan import scan
 from processing.data.sizes import training_sizes
 from processing.data.survey import report
+from processing.data.table import Row
 from processing.errors import UsageError
 
 from .run_folder import TrainingRun
@@ -32,8 +35,11 @@ def start_run(
     *,
     root: Path = Path("saved_models"),
     skip_unreadable: bool = False,
+    labels: Path | None = None,
 ) -> tuple[TrainingRun, TrainingRecord]:
     """As `training.start_run`, for categories in `folders`, all of one data set.
+
+    Labels are for the category in whose folder their image lies.
 
     Raises:
         UsageError: a method that learns one category, or a preparation that is learned
@@ -62,9 +68,15 @@ def start_run(
     categories = {}
     for folder, found, (_, name) in zip(folders, scans, names, strict=True):
         shape, seed = detector.image_shape, method.seed
+        rows: dict[str, Row] = {}
+        if labels:
+            skip = skip_unreadable
+            rows = labels_of(labels, found, skip_unreadable=skip, several=True)
+            report_labels(found, rows)
+            found = relabelled(found, rows)
         category = scan_category(found, image_shape=shape, cache_bytes=0, seed=seed)
         good = check_readable(category.train, skip_unreadable)
-        splits = split(method, good, category, share)
+        splits = replace(split(method, good, category, share), labels=rows)
         folder = folder.absolute()
         categories[name] = CategoryRecord(folder=str(folder), splits=splits)
     record = TrainingRecord(
@@ -92,7 +104,8 @@ def train_run(
     images = {}
     for name, category in record.categories.items():
         splits, folder = category.splits, Path(category.folder)
-        good = detector.category(folder, method.cache_bytes, splits.test).train
+        known = splits.test, splits.labels
+        good = detector.category(folder, method.cache_bytes, *known).train
         parts = (
             named(good, names)
             for names in (splits.fit, splits.validation, splits.shots)

@@ -19,6 +19,7 @@ from processing.report.overlays import picture_names, write_overlay
 from processing.report.report import remove_report, write_report
 from processing.wording import printable
 
+from .curves import Curves
 from .evaluation import Row
 
 
@@ -52,6 +53,7 @@ class Pictures:
         scale: of the maps.
         gallery: of the report, or None.
         overlays: folder, or None.
+        curves: of the maps, see `by_hand.curves_by_hand`.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class Pictures:
         scale: ColourScale,
         gallery: Gallery | None,
         overlays: Path | None,
+        curves: Curves,
     ):
         self.images = images
         self.preparation = preparation
         self.scale = scale
         self.gallery = gallery
         self.overlays = overlays
+        self.curves = curves
         self.names = picture_names(images.names)
 
     def draw(self, index: int, verdict: Verdict, truth: BoolArray | None) -> None:
@@ -77,11 +81,14 @@ class Pictures:
         if not (self.gallery or self.overlays):
             return
         image = self.preparation.picture(self.images.paths[index])
+        decided_map = verdict.decided_map
         if self.gallery:
-            self.gallery.add(image, verdict.decided_map, verdict.mask, truth)
+            path, moves = self.images.paths[index], self.gallery.operating
+            curve = self.curves.of_map(path, decided_map) if moves else None
+            self.gallery.add(image, decided_map, verdict.mask, truth, curve)
         if self.overlays:
             looked_at = verdict.defective or self.images.labels[index] == ANOMALOUS
-            painted = self.scale.paint(verdict.decided_map) if looked_at else None
+            painted = self.scale.paint(decided_map) if looked_at else None
             write_overlay(
                 self.overlays, self.names[index], image, verdict.mask, painted
             )

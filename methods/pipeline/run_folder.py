@@ -29,7 +29,8 @@ CHECKPOINT = "checkpoint.h5"
 PREPARATION = "preparation.h5"
 RUN = "run.json"
 INFO = "info.json"
-PLACES = ("images", "folder", "results", "decision")  # of options: which, not how
+# Of options: which and by whom, not how.
+PLACES = ("images", "folder", "results", "decision", "finetune")
 
 log = logging.getLogger(__name__)
 

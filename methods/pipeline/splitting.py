@@ -1,5 +1,6 @@
 """Which images are fitted, validated, remembered and learned from."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from methods.base import Method, check_defective, no_labelled_defects
 from methods.detector.records import Splits, TrainingRecord
 from methods.detector.results import FinetuningResult
-from processing.data.dataset import Category
+from processing.data.dataset import Category, category_folder
 from processing.data.image_set import ANOMALOUS, ImageSet
 from processing.data.splits import (
     VALIDATION,
@@ -18,6 +19,9 @@ from processing.data.splits import (
 )
 from processing.decoding.medical import file_of
 from processing.errors import UsageError, UserError
+from processing.wording import count
+
+log = logging.getLogger(__name__)
 
 
 def split(
@@ -138,6 +142,32 @@ def named(images: ImageSet, names: list[str]) -> ImageSet:
     images = images.with_good(outside)
     index = {name: i for i, name in enumerate(images.names)}
     return images.subset([index[name] for name in names])
+
+
+def unseen(
+    images: ImageSet,
+    record: TrainingRecord,
+    finetuned: FinetuningResult,
+    include_finetuning: bool = False,
+) -> ImageSet:
+    """Return labelled images from anywhere, as `unused` does those of the category.
+
+    Images are those that a model or its decision was made with by their paths.
+    """
+    splits, folder = record.splits, category_folder(Path(record.folder))
+    names = {*splits.fit, *splits.validation, *splits.defective}
+    if not include_finetuning:
+        names |= {*finetuned.test_files}
+    seen = {(folder / name).resolve() for name in names}
+    left = [i for i, path in enumerate(images.paths) if path.resolve() not in seen]
+    if len(left) < len(images):
+        log.info(
+            "%s left out, for the model or its decision was made with them",
+            count(len(images) - len(left), "image"),
+        )
+    if not left:
+        raise UserError(f"all {len(images)} images were used for model or decision")
+    return images.subset(left)
 
 
 def unused(

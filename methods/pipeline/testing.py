@@ -12,6 +12,7 @@ from methods.detector.categories import categories_in, load_kept
 from methods.detector.decisions import Decided, choose_results, described, load_decided
 from methods.detector.judge import Judge
 from methods.detector.kept import Kept
+from methods.detector.model_file import read_record
 from methods.detector.records import STAMP
 from methods.detector.results import FinetuningResult, TestResult
 from methods.detector.versions import versions
@@ -31,7 +32,7 @@ from processing.files import (
 from processing.metrics.localisation import Localisation
 from processing.wording import count
 
-from .by_hand import command_by_hand, sliders
+from .by_hand import FINETUNE, command_by_hand, curves_by_hand, sliders
 from .evaluation import (
     Row,
     all_metrics,
@@ -54,7 +55,7 @@ from .reporting import (
     open_gallery,
 )
 from .run_folder import comparable
-from .splitting import unused
+from .splitting import unseen, unused
 
 RESULT = "test_result.json"
 
@@ -66,7 +67,8 @@ class Options:
     """What to judge and what to write.
 
     Attributes:
-        images: folder or file of unlabelled images; None for the category's test set.
+        images: folder or file of unlabelled images, or a table of labelled ones; None
+            for the category's test set.
         save: write decided masks, overlays and heat maps.
         kind: only decisions made on these maps.
         dtype: only decisions made on maps of this type.
@@ -77,6 +79,7 @@ class Options:
         skip_unreadable: leave out files that cannot be decoded.
         exact: keep the scores of all pixels, for metrics without any rounding.
         report: write report.html.
+        finetune: what the user types to finetune, for the report.
     """
 
     images: Path | None = None
@@ -90,6 +93,7 @@ class Options:
     skip_unreadable: bool = False
     exact: bool = False
     report: bool = True
+    finetune: str = FINETUNE
 
     @property
     def decided(self) -> tuple[Path | None, Path, str | None, str | None, str | None]:
@@ -99,7 +103,7 @@ class Options:
 
 def test(model: Path, options: Options) -> list[JudgedSet]:
     """Judge the test images once for every category and decision chosen."""
-    categories = categories_in(model, options.folder)
+    categories = categories_in(read_record(model), options.folder)
     return [judged for part in categories for judged in _test(model, part, options)]
 
 
@@ -131,11 +135,17 @@ def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSe
 
 
 def predict(model: Path, options: Options) -> JudgedSet:
-    """Judge unlabelled images with the decision chosen."""
+    """Judge images from anywhere with the decision chosen; those of a table by labels.
+
+    Of labelled images those are left out that the model or the decision was made with.
+    """
     assert options.images is not None
     decided = load_decided(model, *options.decided)
     detector, skip = decided.judge.detector, options.skip_unreadable
     images = detector.images(options.images, CACHE_BYTES, skip)
+    if (images.labels >= 0).any():
+        using = decided.record, decided.finetuned, options.include_finetuning
+        images = unseen(images, *using)
     readable = check_readable(images, skip)
     root = options.results / decided.record.run / "predict"
     remove_leftovers(root)
@@ -173,10 +183,10 @@ def _judge_alone(
     pixels = pixel_metrics(images, options.exact)
     gallery = open_gallery(folder, finetuned) if options.report else None
     overlays = folder / "segmentation" if options.save else None
-    pictures = Pictures(
-        images, judge.detector.preparation, colours(finetuned), gallery, overlays
-    )
-    places, false = Localisation(), FalseRegions(images, judge.detector.preparation)
+    preparation, curves = judge.detector.preparation, curves_by_hand(judge, kept)
+    scale = colours(finetuned)
+    pictures = Pictures(images, preparation, scale, gallery, overlays, curves)
+    places, false = Localisation(), FalseRegions(images, preparation)
     rows: list[Row] = []
     regions: list[Row] = []
     unknown: list[int] = []
@@ -199,10 +209,14 @@ def _judge_alone(
     write_table(folder / "scores.csv", rows)
     write_table(folder / "regions.csv", regions, REGIONS)
     write_text(folder / "classification.txt", classification(result, rows))
-    hint, curves = false.write(folder), metric_curves(rows, pixels)
-    judged = JudgedSet(folder, result, rows, curves, hint)
-    whose = decided, model, options.folder, options.results
-    command, of_labels = command_by_hand(*whose), command_by_hand(*whose, TABLE)
+    lines, hint = metric_curves(rows, pixels), false.write(folder)
+    judged = JudgedSet(folder, result, rows, lines, hint)
+    command, of_labels = (
+        command_by_hand(
+            decided, model, options.folder, options.results, table, options.finetune
+        )
+        for table in ("", TABLE)
+    )
     moved = sliders(gallery, decided, command, category, kept) if gallery else None
     finish_report(judged, images, gallery, decided, moved, of_labels)
     write_json(folder / RESULT, result.to_json())  # the last: with it, it is tested

@@ -84,9 +84,7 @@ def scan_category(
     good = parts.get((TRAIN, True), []) + apart
     if not good:
         raise _no_good_images(found)
-    for image in parts.get((TEST, True), []):
-        for mask in image.masks:
-            check_size(image.path, mask)
+    _check_masks(parts.get((TEST, True), []))
     validation = images(VALIDATION).names
     return Category(
         *category_names(found.folder),
@@ -144,10 +142,13 @@ def scan_images(
 ) -> ImageSet:
     """Find the images in a folder and the folders below it, or take a single file.
 
-    What looks like an image and is none is named in a warning; what cannot be read, in
-    an error, unless it is to be skipped.
+    Those of a table have labels and masks; what it sets apart to train or validate with
+    is left out. What looks like an image and is none is named in a warning; what cannot
+    be read, in an error, unless it is to be skipped.
     """
     source = check_images(source)
+    if source.is_file() and source.suffix.lower() == ".csv":
+        return _images_to_test(scan(source), image_shape, cache_bytes, skip_unreadable)
     if source.is_dir():
         listing = list_images(source)
         report_left_out(source, listing.left_out, skip_unreadable)
@@ -157,8 +158,28 @@ def scan_images(
     elif is_image(source):
         files = {source.name: source}
     else:
-        raise UsageError(f"{source} is not an image, expected {', '.join(SUFFIXES)}")
+        expected = f"{', '.join(SUFFIXES)}, or a table, .csv"
+        raise UsageError(f"{source} is not an image, expected {expected}")
     return unlabelled(files, image_shape, cache_bytes)
+
+
+def _images_to_test(
+    found: Scan, image_shape: tuple[int, int, int], cache_bytes: int, skip: bool
+) -> ImageSet:
+    """Return the images of a table that are not for training."""
+    report_left_out(found.folder, found.left_out, skip)
+    images = [image for image in found.images if image.split in (TEST, DRAWN)]
+    if not images:
+        raise UserError(f"the table in {found.folder} names no images to test with")
+    _check_masks(images)
+    return _image_set(images, image_shape, cache_bytes)
+
+
+def _check_masks(images: Sequence[FoundImage]) -> None:
+    """Raise `UserError` for a mask of another size than its image."""
+    for image in images:
+        for mask in image.masks:
+            check_size(image.path, mask)
 
 
 def unlabelled(

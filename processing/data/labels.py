@@ -1,13 +1,13 @@
 """A table of labels beside a category: it corrects its images and adds others."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from processing.decoding.medical import file_of
-from processing.errors import UserError
-from processing.wording import count
+from processing.errors import UsageError, UserError
+from processing.wording import count, printable
 
 from .copies import identical_files
 from .ground_truth import GOOD_CLASS
@@ -21,8 +21,37 @@ Labels = Mapping[str, Row]  # label, split, and perhaps mask, by the name of the
 log = logging.getLogger(__name__)
 
 
+def below(images: Iterable[FoundImage], folders: Iterable[Path]) -> list[FoundImage]:
+    """Return the images that lie below one of some folders."""
+    roots = [folder.resolve() for folder in folders]
+    return [
+        image
+        for image in images
+        if any(image.path.resolve().is_relative_to(root) for root in roots)
+    ]
+
+
+def check_below(images: Sequence[FoundImage], folders: Mapping[str, Path]) -> None:
+    """Raise `UsageError` for labelled images that are of none of several categories.
+
+    Args:
+        images: of a table.
+        folders: of the categories, by name.
+    """
+    inside = {image.path for image in below(images, folders.values())}
+    if others := [image.path for image in images if image.path not in inside]:
+        raise UsageError(
+            "--labels: expected images in the folders of the categories "
+            f"{', '.join(folders)}. Received: {printable(str(others[0]))}"
+        )
+
+
 def labels_of(
-    table: Path, found: Scan, learned: bool = False, skip_unreadable: bool = False
+    table: Path,
+    found: Scan,
+    learned: bool = False,
+    skip_unreadable: bool = False,
+    several: bool = False,
 ) -> dict[str, Row]:
     """Return what a table says of the images of a category, and of others, by name.
 
@@ -37,19 +66,22 @@ def labels_of(
         found: the category.
         learned: whether defects are learned from, and so leave the test set.
         skip_unreadable: leave out images that are not there.
+        several: whether it is one of several categories: only images below its folder
+            count.
 
     Raises:
         UserError: a table that is wrong, or two labels for images of the same bytes.
     """
     rows = images_of_table(table)
     check_faults(table, rows.left_out, skip_unreadable)
+    chosen = below(rows.images, [found.folder]) if several else rows.images
     known = len(found.images)
-    others = (_unlabelled(row, found.folder) for row in rows.images)
+    others = (_unlabelled(row, found.folder) for row in chosen)
     images = [*found.images, *others]
     groups = identical_files([image.path for image in images])
     copies = {i: group for group in groups for i in group}
     labels: dict[str, Row] = {}
-    for i, row in enumerate(rows.images, known):
+    for i, row in enumerate(chosen, known):
         group = copies.get(i, [i])
         for k in [k for k in group if k < known] or group[:1]:
             label = _label(images[k], row, found.folder, learned)

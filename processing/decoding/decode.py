@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ IMAGE_LIKE = (
     *(".czi", ".svs"),
 )
 
+HEADERS = 2**14  # that are known at once: each is asked for by several checks
 # Not by `catch_warnings`, which takes away those of other threads, too.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 # Grey stays grey, alpha is dropped, 16 bit is kept, EXIF orientation is applied.
@@ -218,10 +220,16 @@ def read_size(path: Path) -> tuple[int, int]:
 
 @naming_file
 def read_header(path: Path) -> Stored:
-    """Return what an image's header says."""
+    """Return what an image's header says; of a file that stays as it is once."""
     if medical.is_medical(path):
         return Stored(medical.slice_size(path), False, None)
-    with Path(path).open("rb") as file:
+    status = Path(path).stat()
+    return _stored(Path(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(HEADERS)
+def _stored(path: Path, bytes_: int, time: int) -> Stored:
+    with path.open("rb") as file:
         is_tiff = file.read(4) in header.TIFF
         file.seek(0)
         if not is_tiff:

@@ -3,14 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from matplotlib.ticker import LogLocator, MaxNLocator
+
+from processing.decision.search import SearchResult
 
 WIDTH, HEIGHT = 360, 250
 LEFT, RIGHT, TOP, BOTTOM = 42, 352, 10, 210  # of the plotted area
 BINS = 30
+STEPS = (1, 2, 2.5, 5, 10)  # times a power of ten, from tick to tick
+DECADES = 4  # powers of ten on a logarithmic axis with ticks between them
 CROWDED = 0.2  # share of a linear axis that the good scores have at least
 
 
@@ -82,21 +84,34 @@ class Axis:
 
     def ticks(self, most: int = 5) -> list[tuple[float, str]]:
         """Return (position, text) of round values, at most about `most`."""
-        if self.logarithmic:
-            locator: Any = LogLocator(10, subs=(1, 2, 5), numticks=12)
-        else:
-            steps = [1, 2, 2.5, 5, 10]
-            locator = MaxNLocator(most, steps=steps, integer=self.whole)
+        values = (
+            _decades(self.low, self.high) if self.logarithmic else self._round(most)
+        )
         slack = 1e-9 * (self.high - self.low)
-        values = [
-            float(value)
-            for value in locator.tick_values(self.low, self.high)
+        return [
+            (self.at(value), f"{value:g}")
+            for value in values
             if self.low - slack <= value <= self.high + slack
         ]
-        return [(self.at(value), f"{value:.4g}") for value in values]
+
+    def _round(self, most: int) -> list[float]:
+        """Return multiples of the smallest round step that fits, around the axis."""
+        rough = (self.high - self.low) / most
+        power = 10.0 ** math.floor(math.log10(rough))
+        steps = (x * power for x in STEPS if not self.whole or x * power % 1 == 0)
+        step = next(x for x in steps if x >= rough * (1 - 1e-9))
+        first, last = math.floor(self.low / step), math.ceil(self.high / step)
+        return [round(i * step, 12) for i in range(first, last + 1)]
 
     def _scaled(self, value: float) -> float:
         return math.log(value) if self.logarithmic else value
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return 1, 2 and 5 times each power of ten; of many powers these alone."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1, 2, 5) if len(powers) <= DECADES else (1,)
+    return [float(f"{factor}e{power}") for power in powers for factor in factors]
 
 
 @dataclass(frozen=True)
@@ -212,3 +227,54 @@ def _bars(
             size = (round(width, 2), round(BOTTOM - top, 1))
             bars.append((name, round(start, 2), top, *size, text))
     return bars
+
+
+def search_charts(search: SearchResult) -> tuple[Chart, Chart]:
+    """Lay out the threshold of each minimum area, and the rates that it gives."""
+    threshold, values = search.decision.threshold, search.thresholds
+    low, high = min(values.min(), threshold), max(values.max(), threshold)
+    pad = 0.05 * (high - low) or 0.5
+    rates = {
+        "found": (search.tprs, "TPR (defects found)"),
+        "passed": (search.tnrs, "TNR (good passed)"),
+        "score": (search.scores, "score: (TPR + TNR) / 2"),
+    }
+    return (
+        _chart_of_areas(
+            "The best threshold of each minimum area",
+            "threshold",
+            Axis(low - pad, high + pad, BOTTOM, TOP),
+            {"image": (values, "best threshold")},
+            (search, threshold),
+        ),
+        _chart_of_areas(
+            "The images that decided",
+            "rate",
+            Axis(0, 1, BOTTOM, TOP),
+            rates,
+            (search, search.score),
+        ),
+    )
+
+
+def _chart_of_areas(
+    title: str,
+    label: str,
+    y: Axis,
+    curves: Mapping[str, tuple[np.ndarray, str]],
+    chosen: tuple[SearchResult, float],
+) -> Chart:
+    """Return steps over the areas of a search; `chosen` is it, and y of its best."""
+    search, height = chosen
+    areas, area = search.min_areas, search.decision.min_area
+    x = Axis(areas[0], max(areas[-1], areas[0] + 1), LEFT, RIGHT, logarithmic=True)
+    across = np.repeat(areas, 2)[1:]
+    lines = [
+        _line(x, y, np.stack([across, np.repeat(values, 2)[:-1]], 1), style, name)
+        for style, (values, name) in curves.items()
+    ]
+    text = f"chosen: {height:.4g} at {area} pixels"
+    legend = [(line.style, line.name) for line in lines] + [("mark", text)]
+    marks = [(x.at(area), y.at(height), text)]
+    labels = title, "minimum area (pixels)", label
+    return Chart(label, *labels, x, y, lines=lines, marks=marks, legend=legend)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from processing.decision.regions import AreaCurve
 from processing.decoding.decode import resize
 from processing.errors import UserError
 from processing.files import temporary_path
@@ -108,6 +109,7 @@ class Gallery:
         anomaly_map: npt.NDArray,
         mask: Mask,
         truth: Mask | None = None,
+        curve: AreaCurve | None = None,
     ) -> None:
         """Draw the pictures of one image.
 
@@ -116,9 +118,10 @@ class Gallery:
             anomaly_map: (h, w) as the decision sees it.
             mask: (h, w) decided.
             truth: ground truth mask, of any size, or None.
+            curve: of the map, if it is known.
         """
         if self.operating:
-            self.operating.add(anomaly_map, (image.shape[0], image.shape[1]))
+            self.operating.add(anomaly_map, (image.shape[0], image.shape[1]), curve)
         dropped = (anomaly_map > self.scale.threshold) & ~mask
         pictures = draw(image, self.scale.paint(anomaly_map), mask, dropped, truth)
         self._bytes += sum(4 * (len(data) + 2) // 3 for data in pictures.values())

@@ -36,15 +36,20 @@ class Operating:
         self.small: list[dict[str, Any] | None] = []
         self.bytes = 0
 
-    def add(self, anomaly_map: npt.NDArray[Any], shape: tuple[int, int]) -> None:
+    def add(
+        self,
+        anomaly_map: npt.NDArray[Any],
+        shape: tuple[int, int],
+        curve: AreaCurve | None = None,
+    ) -> None:
         """Add the next image, of `shape` (H, W), with its map (h, w).
 
         Borders must not be cleared: the verdict could then change more than once along
-        the thresholds.
+        the thresholds. `curve` is that of the map, where it is known.
         """
         if not self.areas:
             self.areas = areas_around(self.min_area, anomaly_map.size // LARGEST_AREA)
-        curve = area_curve(anomaly_map)
+        curve = curve or area_curve(anomaly_map)
         self.critical.append(critical_thresholds(curve, self.areas))
         small = small_map(anomaly_map, shape) if self.bytes < SMALL_MAPS else None
         self.bytes += len(small["url"]) if small else 0
@@ -90,7 +95,7 @@ def small_map(anomaly_map: npt.NDArray[Any], shape: tuple[int, int]) -> dict[str
         for new, side in zip((height, width), grey.shape, strict=True)
     )
     small = np.maximum.reduceat(np.maximum.reduceat(grey, rows), columns, axis=1)
-    file = cv2.imencode(".png", small, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
+    file = cv2.imencode(".png", small, [cv2.IMWRITE_PNG_COMPRESSION, 6])[1].tobytes()
     return {
         "url": f"data:image/png;base64,{base64.b64encode(file).decode('ascii')}",
         "low": low,

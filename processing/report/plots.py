@@ -1,4 +1,4 @@
-"""Plots of training runs, decisions and single images, as PNG files."""
+"""Plots of training runs and single images, as PNG files."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -9,36 +9,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from processing.files import replacing
 from processing.wording import printable
 
-from .charts import CurvePlot, ScorePlot, upto
+from .chart_png import BLUE, ORANGE, RED
 
-BLUE, ORANGE, GREEN, RED, GREY = "#1f77b4", "#e07b00", "#2a9d4a", "#d62728", "#888888"
-PAPER, DPI = (4.6, 3.6), 250  # inches and dots per inch of what papers print
+SIZE, DPI = (7, 4.2), 120  # inches, dots per inch
 # Margins, in inches: those of a layout that is computed take a quarter of a second.
 LEFT, RIGHT, BOTTOM, TOP = 0.75, 0.15, 0.5, 0.35
-GROUPS = {"good": BLUE, "defective": ORANGE, "images": GREY}
-STYLES: dict[str, dict[str, Any]] = {
-    "image": {"color": BLUE},
-    "pixel": {"color": GREEN, "linestyle": "--"},
-}
 
 
-def _plot(
-    path: Path,
-    draw: Callable[[Axes], Any],
-    *,
-    size: tuple[float, float] = (7, 4.2),
-    dpi: int = 120,
-    **labels: str,
-) -> None:
+def _plot(path: Path, draw: Callable[[Axes], Any], **labels: str) -> None:
     """Draw on one pair of axes and save; no state of pyplot is touched."""
-    figure = Figure(figsize=size)
+    figure = Figure(figsize=SIZE)
     FigureCanvasAgg(figure)
-    width, height = size
+    width, height = SIZE
     left, bottom = LEFT / width, BOTTOM / height
     axes = figure.add_axes(
         (left, bottom, 1 - left - RIGHT / width, 1 - bottom - TOP / height)
@@ -50,16 +37,11 @@ def _plot(
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False)
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=dpi)
+        figure.savefig(temporary, dpi=DPI)
 
 
 def _whole_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _logarithmic(axes: Axes) -> None:
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
 
 
 def losses(path: Path, history: Sequence[Mapping[str, float]]) -> None:
@@ -115,88 +97,6 @@ def learning_rates(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     _plot(
         path, draw, xlabel="epoch", ylabel="peak learning rate", title="Learning rate"
     )
-
-
-def thresholds(path: Path, result: Any) -> None:
-    """Plot the threshold against the minimum area of a `SearchResult`."""
-    decision = result.decision
-
-    def draw(axes: Axes) -> None:
-        axes.step(result.min_areas, result.thresholds, BLUE, where="post")
-        label = f"chosen: {decision.threshold:.4g} at {decision.min_area} pixels"
-        axes.plot(decision.min_area, decision.threshold, "o", color=RED, label=label)
-        _logarithmic(axes)
-
-    _plot(
-        path,
-        draw,
-        xlabel="minimum area (pixels)",
-        ylabel="threshold",
-        title="Smallest threshold without a false alarm on good validation images",
-    )
-
-
-def scores(path: Path, result: Any) -> None:
-    """Plot TPR, TNR and balanced score against the minimum area."""
-
-    def draw(axes: Axes) -> None:
-        for values, colour, label in (
-            (result.tprs, ORANGE, "TPR (defects found)"),
-            (result.tnrs, GREEN, "TNR (good passed)"),
-            (result.scores, BLUE, "score: (TPR + TNR) / 2"),
-        ):
-            axes.step(result.min_areas, values, colour, where="post", label=label)
-        best = f"chosen: {result.score:.3f} at {result.decision.min_area} pixels"
-        axes.plot(result.decision.min_area, result.score, "o", color=RED, label=best)
-        _logarithmic(axes)
-        axes.set_ylim(-0.03, 1.03)
-
-    _plot(
-        path,
-        draw,
-        xlabel="minimum area (pixels)",
-        ylabel="rate",
-        title="Finetuning images",
-    )
-
-
-def curves(path: Path, plot: CurvePlot) -> None:
-    """Plot curves in the unit square, for a paper."""
-
-    def draw(axes: Axes) -> None:
-        for style, (points, label) in plot.curves.items():
-            axes.plot(*upto(points, plot.limit).T, **STYLES[style], label=label)
-        for x, y, label in plot.marks:
-            axes.plot(x, y, "o", color=ORANGE, label=label, zorder=3)
-        axes.set(xlim=(-0.01 * plot.limit, plot.limit), ylim=(0, 1.01))
-
-    labels = {"xlabel": plot.x_label, "ylabel": plot.y_label, "title": plot.title}
-    _plot(path, draw, size=PAPER, dpi=DPI, **labels)
-
-
-def histogram(path: Path, plot: ScorePlot) -> None:
-    """Plot the image scores of each group and the threshold, for a paper."""
-    edges, logarithmic = plot.edges()
-
-    def draw(axes: Axes) -> None:
-        axes.hist(
-            list(plot.groups.values()),
-            edges.tolist(),
-            color=[GROUPS[name] for name in plot.groups],
-            label=[f"{name} ({len(scores)})" for name, scores in plot.groups.items()],
-        )
-        label = f"threshold {plot.threshold:.4g}"
-        axes.axvline(plot.threshold, color="black", linestyle="--", label=label)
-        if logarithmic:
-            axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.xaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-
-    across = f"image score{' (log scale)' if logarithmic else ''}"
-    labels = {"xlabel": across, "ylabel": "images", "title": plot.title}
-    _plot(path, draw, size=PAPER, dpi=DPI, **labels)
 
 
 def _show(image: np.ndarray) -> np.ndarray:

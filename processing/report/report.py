@@ -14,7 +14,7 @@ from processing.metrics.localisation import in_words
 from processing.metrics.names import METRICS
 from processing.wording import count, metric, number
 
-from . import plots
+from .chart_png import write_chart
 from .charts import CurvePlot, ScorePlot, curve_chart, histogram_chart
 from .gallery import FOLDER, ColourScale
 from .pages import render
@@ -62,8 +62,9 @@ def write_report(
             None: no sliders.
         paths: of each image, as a table names it; "" or none: no labels can be given.
     """
-    lines = curve_plots(result, curves)
+    charts = [*map(curve_chart, curve_plots(result, curves))]
     scores = score_plot(result, rows, about["score_threshold"])
+    charts.append(histogram_chart(scores))
     content = {
         "result": result,
         "about": about,
@@ -71,7 +72,7 @@ def write_report(
         "verdict": verdict(result, rows),
         "where": in_words(result.get("localisation", {})),
         "groups": metric_groups(result),
-        "charts": [*map(curve_chart, lines), histogram_chart(scores)],
+        "charts": charts,
         "classes": class_table(result, rows),
         "certain": any(low == high for low, high in result["intervals_95"].values()),
         "scale": scale,
@@ -85,10 +86,9 @@ def write_report(
         },
     }
     write_text(folder / REPORT, render("report.html", content))
-    for plot in lines:
-        plots.curves(_plot_path(folder, plot.name), plot)
-    plots.histogram(_plot_path(folder, "histogram"), scores)
-    for name in {*PLOTS} - {"histogram", *(plot.name for plot in lines)}:
+    for chart in charts:
+        write_chart(_plot_path(folder, chart.name), chart)
+    for name in {*PLOTS} - {chart.name for chart in charts}:
         _plot_path(folder, name).unlink(missing_ok=True)  # of an earlier report
     return folder / REPORT
 

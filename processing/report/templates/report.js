@@ -306,7 +306,7 @@
         miss_bound: upperBound(misses, bad.length, decision.level) });
     }
 
-    // Moves head, filters and the table of classes.
+    // Moves head, filters, rates and the table of classes.
     function tell() {
       document.body.classList.toggle("moved", moved !== null);
       find(".operating .back").disabled = !moved;
@@ -327,6 +327,13 @@
         find(`#number-${value}`).textContent = number.toLocaleString("en");
         const link = find(`.jump [data-outcome=${value}]`);
         if (link) link.hidden = number === 0;
+      }
+      const TPR = counts.found / counts.bad, TNR = 1 - counts.alarms / counts.good;
+      for (const [key, rate] of Object.entries({ TPR, TNR, score: (TPR + TNR) / 2 })) {
+        const it = find(`.moves data[data-metric=${key}]`);
+        if (!it) continue; // it is undefined
+        it.dataset.own ??= it.textContent;
+        it.textContent = moved ? rate.toFixed(3) : it.dataset.own;
       }
       for (const row of document.querySelectorAll("#classes [data-class]")) {
         const members = data.images.filter((it) => it.class === row.dataset.class);

@@ -22,15 +22,13 @@ def chosen(monkeypatch):
     method = Unified(image_shape=(64, 64, 3), weights="random", levels="stage2")
     loaded = Detector(method), SEVERAL
     monkeypatch.setattr(categories, "load_model", lambda _: loaded)
-    monkeypatch.setattr(categories, "read_record", lambda _: SEVERAL)
     return names
 
 
-def test_each_category_unless_one_is_named(chosen, monkeypatch):
-    assert categories_in(MODEL, None) == [Path("bottle"), Path("nut")]
-    assert categories_in(MODEL, Path("nut")) == [Path("nut")]
-    monkeypatch.setattr(categories, "read_record", lambda _: ONE)
-    assert categories_in(MODEL, None) == [None]
+def test_each_category_unless_one_is_named():
+    assert categories_in(SEVERAL, None) == [Path("bottle"), Path("nut")]
+    assert categories_in(SEVERAL, Path("nut")) == [Path("nut")]
+    assert categories_in(ONE, None) == [None]
 
 
 def test_a_category_by_its_name_or_folder(chosen, tmp_path):

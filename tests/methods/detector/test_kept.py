@@ -85,6 +85,16 @@ def test_what_is_kept_is_not_made_again(run, files, caplog):
     assert caplog.messages == ["5 of 5 images were judged before"]
 
 
+def test_one_image_of_those_that_were_looked_for(run, files, tmp_path):
+    run()
+    kept = Kept(entries(tmp_path)[0].parents[1], room=2**20)
+    images = unlabelled({path.name: path for path in files}, (8, 8, 1))
+    assert kept.known(images, "curves") == set()
+    for make in (arrays_of, None):  # the second time it is not called
+        arrays = kept.one(files[0], "curves", lambda: make(files[0]))  # noqa: B023
+        assert_right([arrays], files[:1])
+
+
 def test_a_changed_image_alone_is_made_again(run, files):
     run()
     files[2].write_text("another image")

@@ -7,18 +7,19 @@ import shlex
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from methods.cae.cae import CAE
 from methods.cli import finetune
+from methods.cli import test as script
+from methods.cli.parser import AS_COMMAND
 from methods.detector.decisions import Decided
 from methods.detector.detector import Detector
 from methods.detector.judge import Judge
+from methods.detector.kept import LIMIT
 from methods.detector.results import FinetuningResult
 from methods.pipeline import finetuning, testing
 from methods.pipeline.by_hand import command_by_hand
 from processing.decision.decision import Decision
-from processing.report import plots
 from tests.records import finetuning_result, training_record
 
 
@@ -30,12 +31,6 @@ def page_data(results):
 
 def levels(texts, place):
     return [np.frombuffer(base64.b64decode(x), "<f8")[place] for x in texts]
-
-
-@pytest.fixture(autouse=True)
-def few_plots(monkeypatch):
-    for plot in ("curves", "histogram", "thresholds", "scores"):  # they take seconds
-        monkeypatch.setattr(plots, plot, lambda *_: None)
 
 
 def test_what_the_page_is_told_is_what_finetune_says(model, samples, tmp_path):
@@ -73,10 +68,12 @@ def test_what_the_page_is_told_is_what_finetune_says(model, samples, tmp_path):
     assert page_data(tmp_path)["operating"]["known"] is None  # another table
 
 
-def test_nothing_is_promised_from_images_that_were_not_judged(model):
-    """A rule judges good validation images alone."""
-    testing.test(model[0], testing.Options(results=model[1]))
+def test_nothing_is_promised_from_images_that_are_not_known(model, monkeypatch):
+    monkeypatch.setenv(LIMIT, "0")
+    monkeypatch.setenv(AS_COMMAND, "1")
+    assert script.main(["-p", str(model[0]), "--results", str(model[1])]) == 0
     page = page_data(model[1])["operating"]
+    assert page["command"].startswith("keras-anomaly finetune -p ")
     assert page["known"] is None
     assert page["promise"]["good_images"] > 0
 
@@ -97,5 +94,7 @@ def test_the_command_names_maps_and_images():
         "python3 finetune.py -p m.hdf5 -a own:Method -d cat -m ssim -t uint8 --folds 5 "
         "--exclude 'train/good/a b.png' --results other"
     )
+    other = command_by_hand(*asked, start="keras-anomaly finetune")
+    assert other == command.replace("python3 finetune.py", "keras-anomaly finetune")
     with_table = command_by_hand(*asked, "labels.csv").split(" --exclude")[0]
     assert with_table == command.split(" --exclude")[0] + " --labels labels.csv"

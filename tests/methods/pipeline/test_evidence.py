@@ -69,6 +69,11 @@ def test_a_rate_that_was_asked_for(evidence):
 
 
 def test_the_good_images_that_look_worst(evidence):
+    assert evidence.alarms(Decision(2.4, 1)) == [
+        "train/good/001.png",
+        "test/good/000.png",
+        "test/good/001.png",
+    ]
     binding = evidence.binding(Decision(4.4, 1))
     assert list(binding.values()) == [5, 4, 3, 2, 1]
     assert list(binding)[:3] == [

@@ -1,10 +1,17 @@
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 
 from methods.detector.judge import Verdict
-from methods.pipeline.false_regions import PICTURE, FalseRegions
+from methods.pipeline.false_regions import (
+    PICTURE,
+    FalseRegions,
+    report_false_regions,
+)
 from processing.data.image_set import ImageSet
+from processing.decision.decision import Decision
 from processing.preprocessing.preparation import Preparation
 
 COUNT, SIZE = 14, (32, 32)
@@ -38,10 +45,13 @@ def judged(tmp_path, rng):
         for index, (top, left) in enumerate(corners):
             false = np.zeros(SIZE, bool)
             false[top : top + 2, left : left + 2] = True
+            judged.maps[index] = np.float32(false)
             regions.add(index, Verdict(1, false, false, false, None, None), None)
         regions.add(COUNT, Verdict(1, *[truth] * 3, None, None), truth > 0)
+        judged.images, judged.preparation = images, regions.preparation
         return regions.write(tmp_path)
 
+    judged.maps = [None] * (COUNT + 1)  # that of the defective image is not looked at
     return judged
 
 
@@ -70,6 +80,30 @@ def test_regions_at_a_border_of_a_texture_lead_to_a_rectangle(judged):
 def test_a_defect_in_the_background_forbids_to_leave_it_out(judged):
     assert "--mask 0,0,8,64 leaves" in judged(LEFT, defect=(16, 29))
     assert judged(LEFT, defect=(16, 1)) == ""
+
+
+def test_images_that_decide_lead_to_the_same_hint(judged, tmp_path, caplog):
+    caplog.set_level("INFO")
+    expected = judged(LEFT)
+    picture = cv2.imread(str(tmp_path / PICTURE))
+    every = judged.images
+    maps = dict(zip(every.names, judged.maps, strict=True))
+
+    def curves(images):
+        return (maps[name] for name in images.names)
+
+    known = SimpleNamespace(detector=judged, maps=curves)
+    half = every.subset(range(7)), every.subset(range(7, COUNT + 1))
+    report_false_regions(
+        tmp_path, Decision(0.5, 2), [(x, known) for x in half], every.names[:COUNT]
+    )
+    assert caplog.messages == [f"hint: {expected}"]
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / PICTURE)), picture)
+    report_false_regions(
+        tmp_path, Decision(0.5, 2), [(x, known) for x in half], every.names[:3]
+    )
+    assert len(caplog.messages) == 1
+    assert not (tmp_path / PICTURE).exists()
 
 
 def test_no_hint_at_what_cannot_help(judged):

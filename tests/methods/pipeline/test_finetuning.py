@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -6,6 +7,7 @@ import cv2
 import pytest
 
 from methods.cae.cae import CAE
+from methods.cli import test as script
 from methods.detector.model_file import read_record
 from methods.detector.results import FinetuningResult
 from methods.padim.padim import PaDiM
@@ -14,7 +16,6 @@ from methods.pipeline.finetuning import choose_maps, replaced
 from processing.decision.calibration import Rule
 from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
-from processing.report import plots
 
 
 def test_choice_of_maps():
@@ -34,12 +35,11 @@ def test_a_result_is_in_force_once_all_is_written(model, tmp_path, monkeypatch):
     decided = Decision(1.0, 1, False), {"score": 0.5, "source": "a test"}
     monkeypatch.setattr(finetuning, "_search", lambda *_: "found")
     monkeypatch.setattr(finetuning, "_from_search", lambda *_: decided)
-    monkeypatch.setattr(plots, "thresholds", lambda *_: None)
 
     def full(*_):
         raise UserError("disk full")
 
-    monkeypatch.setattr(plots, "scores", full)
+    monkeypatch.setattr(finetuning, "write_search", full)
     with pytest.raises(UserError, match="disk full"):
         finetuning.finetune(model[0], finetuning.Options(results=tmp_path))
     assert not list(tmp_path.rglob("finetuning_result.json"))
@@ -67,20 +67,20 @@ import sys
 from methods.cli import finetune, test
 model, results = sys.argv[1:]
 assert finetune.main(["-p", model, "--results", results]) == 0
-assert not {"numba", "skimage", "pandas"} & set(sys.modules)
-assert test.main(["-p", model, "--results", results, "--no-report"]) == 0
+assert test.main(["-p", model, "--results", results]) == 0
 named = ["--name", "mine", "--threshold", "1", "--min-area", "3"]
 assert finetune.main(["-p", model, "--results", results, *named]) == 0
 first = "distance_float64"
 assert finetune.main(["-p", model, "--results", results, "--use", first]) == 0
-assert test.main(["-p", model, "--results", results, "--no-report"]) == 0
+assert test.main(["-p", model, "--results", results]) == 0
+assert not {"numba", "pandas", "matplotlib"} & set(sys.modules)
 assert not {"keras", "tensorflow", "jax", "torch"} & set(sys.modules)
 """
 
 
 def test_what_is_kept_gives_the_same_without_a_network(model, tmp_path):
     finetuning.finetune(model[0], finetuning.Options(results=tmp_path))
-    testing.test(model[0], testing.Options(results=tmp_path, report=False))
+    testing.test(model[0], testing.Options(results=tmp_path))
     [decision] = tmp_path.rglob("finetuning_result.json")
     assert decision.parent.name == "distance_float64"
     [table] = tmp_path.rglob("scores.csv")
@@ -130,3 +130,24 @@ def test_labels_decide_and_are_not_tested(model, samples, tmp_path, caplog, how)
     assert f"{len(images)} test images labelled or of one part with such" in caplog.text
     assert judged.result.finetuning_files == result.test_files
     assert judged.result.decided_by.endswith(f"with {len(images)} labels of labels.csv")
+
+
+def test_a_table_is_judged_by_its_labels(model, samples, tmp_path, capsys):
+    path, results = model
+    learned = read_record(path).splits.fit[0]
+    tested = sorted((samples / "washer/test").glob("*/*.png"))
+    rows = [f"{x},{x.parent.name}\n" for x in [*tested, samples / "washer" / learned]]
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\n" + "".join(rows))
+    options = ["-p", path, "-d", table, "--results", results, "--no-report"]
+    assert script.main([str(x) for x in options]) == 0
+    shown = capsys.readouterr().out
+    assert "1 image left out, for the model or its decision" in shown
+    [folder] = (results / read_record(path).run / "predict").iterdir()
+    result = json.loads((folder / "test_result.json").read_text())
+    assert result["images"] == len(tested)
+    assert f"image AUROC    {result['image_auroc']:.3f}" in shown
+    assert result["confusion"]["true_negatives"] <= 4 < len(tested)
+    table.write_text(f"path,label\n{rows[-1]}")
+    assert script.main([str(x) for x in options]) == 1
+    assert "all 1 images were used for model or" in capsys.readouterr().err

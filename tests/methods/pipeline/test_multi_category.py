@@ -10,6 +10,7 @@ import test as test_script
 import train
 from methods.detector.categories import load_category
 from methods.detector.model_file import read_record
+from methods.detector.results import FinetuningResult
 from methods.pipeline.few_shot_transfer import transfer
 from methods.pipeline.finetuning import Options
 from methods.pipeline.multi_category import start_run
@@ -37,7 +38,13 @@ def trained(samples):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
-        assert train.main(["-d", str(samples), "-a", "unified", *QUICK]) == 0
+        table = root / "wrong.csv"
+        rows = (
+            "samples/washer/test/hole/000.png,good\nsamples/fabric/train/good/003.png,x"
+        )
+        table.write_text(f"path,label\n{rows}\n")
+        options = ["-d", str(samples), "-a", "unified", "--labels", str(table), *QUICK]
+        assert train.main(options) == 0
         (model,) = root.glob("saved_models/*/several/unified/**/*.hdf5")
         assert finetune.main(["-p", str(model)]) == 0
         assert test_script.main(["-p", str(model), "--no-report"]) == 0
@@ -83,10 +90,49 @@ def test_views_differ_in_memory_and_splits(trained):
     assert fabric.category == "fabric"
     assert washer.folder.endswith("/washer")
     for detector, record in views:
-        images = detector.category(Path(record.folder)).train
+        labels = record.splits.labels
+        images = detector.category(Path(record.folder), labels=labels).train
         chosen = [images.names.index(x) for x in record.splits.shots]
         for judged in detector.judge(images.subset(chosen)):
             assert judged.scores.max() < 1e-5
+
+
+def test_labels_of_a_table_are_for_the_category_of_their_folder(trained):
+    fabric, washer = (x.splits for x in read_record(trained).categories.values())
+    assert fabric.labels == {"train/good/003.png": {"label": "x", "split": "train"}}
+    assert washer.labels == {"test/hole/000.png": {"label": "good", "split": "train"}}
+    assert "train/good/003.png" not in fabric.fit + fabric.validation
+    assert "test/hole/000.png" in washer.fit + washer.validation
+
+
+def test_labels_decide_in_the_category_of_their_folder(trained, samples, tmp_path):
+    table = tmp_path / "labels.csv"
+    names = [f"test/hole/00{i}.png" for i in (1, 2)]
+    rows = [f"{samples}/washer/{name},good\n" for name in names]
+    table.write_text("path,label\n" + "".join(rows))
+    options = ["-p", str(trained), "--results", str(tmp_path), "--labels", str(table)]
+    assert finetune.main(options) == 0
+    found = {
+        path.parts[len(tmp_path.parts) + 1]: FinetuningResult.read(path).labels
+        for path in tmp_path.rglob("finetuning_result.json")
+    }
+    assert found["fabric"] is None
+    assert (found["washer"].good, found["washer"].test_files) == (2, names)
+
+
+def test_labels_of_no_category_are_refused(trained, samples, tmp_path, capsys):
+    table = tmp_path / "labels.csv"
+    table.write_text(f"path,label\n{samples}/washer/test/hole/001.png,good\n")
+    options = ["-p", str(trained), "--labels", str(table)]
+    assert finetune.main([*options, "-d", "fabric"]) == 2
+    assert "expected images in " in capsys.readouterr().err
+    shutil.copytree(samples / "washer/test", tmp_path / "other")
+    table.write_text("path,label\nother/hole/001.png,good\n")
+    again = ["-d", str(samples), "-a", "unified", "--labels", str(table)]
+    for main, given in ((finetune.main, options), (train.main, again)):
+        assert main(given) == 2
+        line = capsys.readouterr().err
+        assert "in the folders of the categories fabric, washer. Received: /" in line
 
 
 def test_shots_of_another_product(trained, samples, tmp_path):

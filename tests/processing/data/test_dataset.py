@@ -188,6 +188,22 @@ def test_scan_a_single_file(tmp_path, monkeypatch):
     assert images.labels.tolist() == [-1]
 
 
+def test_scan_a_table(tmp_path):
+    for name in ("a.png", "b.png", "c.png", "mask.png"):
+        draw(tmp_path / name)
+    rows = "a.png,ok,,", "b.png,dent,mask.png,test", "c.png,good,,train"
+    table = tmp_path / "some.csv"
+    table.write_text("\n".join(["path,label,mask,split", *rows]))
+    images = scan_images(table, SHAPE)
+    assert images.names == ("a.png", "b.png")
+    assert images.classes == ("good", "dent")
+    assert images.labels.tolist() == [0, 1]
+    assert images.mask_paths == ((), (tmp_path / "mask.png",))
+    table.write_text("\n".join(["path,label,mask,split", rows[2]]))
+    with pytest.raises(UserError, match="names no images to test with"):
+        scan_images(table, SHAPE)
+
+
 def test_scan_nothing(tmp_path):
     with pytest.raises(UsageError, match="no such file or folder: .*nowhere; expected"):
         scan_images(tmp_path / "nowhere", SHAPE)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
-from skimage.measure import label
+from skimage.measure import label, regionprops_table
 from skimage.segmentation import clear_border as cleared
 
 from processing.decision.regions import (
@@ -243,6 +243,20 @@ def test_regions_of_a_mask_by_hand():
         [2, 1, 5, 4, 5, 2.8, 1.8, 1.5],
     ]
     assert table["area"].dtype.kind == table["top"].dtype.kind == "i"
+
+
+def test_regions_equal_scikit_image(rng):
+    for share in (0.1, 0.4, 0.7):
+        anomaly_map = rng.random((40, 30), np.float32)
+        mask = anomaly_map > 1 - share
+        expected = regionprops_table(
+            label(mask, connectivity=2),
+            anomaly_map,
+            ("bbox", "area", "centroid", "intensity_max"),
+        )
+        found = regions_of(mask, anomaly_map).values()
+        for one, other in zip(found, expected.values(), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_no_regions():

@@ -141,6 +141,16 @@ def test_min_is_white_of_other_depths(tmp_path, rng, bits):
     assert read_size(images[0]) == values.shape
 
 
+def test_the_header_of_a_file_is_read_once(tmp_path, monkeypatch):
+    path, read = tmp_path / "a.png", []
+    header = decode._header
+    monkeypatch.setattr(decode, "_header", lambda x: read.append(x) or header(x))
+    for height in (3, 50):
+        Image.new("L", (4, height)).save(path)
+        assert read_size(path) == read_size(path) == (height, 4)
+    assert len(read) == 2
+
+
 def tiff(path, values, bits, photometric):
     """Write a grey TIFF file of any depth, its rows packed."""
     bytes_ = (values[..., None] >> np.arange(bits)[::-1] & 1).astype(np.uint8)

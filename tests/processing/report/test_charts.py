@@ -23,6 +23,22 @@ def test_axis_and_ticks():
     grows = Axis(0.9, 60, LEFT, RIGHT, logarithmic=True)
     assert [text for _, text in grows.ticks()] == ["1", "2", "5", "10", "20", "50"]
     assert grows.at(np.sqrt(0.9 * 60)) == (LEFT + RIGHT) / 2
+    far = Axis(1, 20000, LEFT, RIGHT, logarithmic=True)
+    assert [text for _, text in far.ticks()] == ["1", "10", "100", "1000", "10000"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "whole", "texts"),
+    [
+        (-0.31, 0.32, False, ["-0.2", "0", "0.2"]),
+        (2, 4.4, False, ["2", "2.5", "3", "3.5", "4"]),
+        (0, 3, True, ["0", "1", "2", "3"]),
+        (0, 12, True, ["0", "5", "10"]),
+        (0, 1, True, ["0", "1"]),
+    ],
+)
+def test_ticks_are_round(low, high, whole, texts):
+    assert [x for _, x in Axis(low, high, 0, 1, whole=whole).ticks()] == texts
 
 
 def test_curves_are_cut_at_the_limit():

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, label
 from processing.decision.decision import Decision
 from processing.decision.promise import LEVEL, upper_bound
 from processing.decision.regions import area_curve
-from processing.report import operating, plots
+from processing.report import operating
 from processing.report.gallery import ColourScale, Gallery
 from processing.report.operating import Operating, areas_around, critical_thresholds
 from processing.report.report import verdict, write_report
@@ -118,10 +118,8 @@ def judged(maps, decision):
 
 
 @pytest.fixture
-def opened(browser, tmp_path, monkeypatch):
+def opened(browser, tmp_path):
     """Return a function that opens the report of maps, every second one defective."""
-    for plot in ("curves", "histogram"):  # for papers: they take most of the time
-        monkeypatch.setattr(plots, plot, lambda *_: None)
 
     def opened(maps, decision=OWN, known=None, step=None):
         scale = ColourScale.around(decision.threshold, 0.2 * decision.threshold)
@@ -190,6 +188,10 @@ def test_counts_are_those_of_the_decision_at_ten_settings(opened, maps):
         sentence = f"Found {found} of 6 defects, {words} on 6 good images"
         assert text(browser, "#counts") == text(browser, "#verdict") == sentence
         assert text(browser, "#number-alarm") == str(alarms)
+        rates = found / 6, 1 - alarms / 6, (found + 6 - alarms) / 12
+        for key, rate in zip(("TPR", "TNR", "score"), rates, strict=True):
+            shown = text(browser, f".moves [data-metric={key}]")
+            assert float(shown) == pytest.approx(rate, abs=6e-4)
         row = "#classes [data-class=hole] td:nth-of-type"
         assert text(browser, f"{row}(2)") == str(found)
         assert text(browser, f"{row}(3)").startswith(f"{found} (")
@@ -205,6 +207,12 @@ def test_counts_are_those_of_the_decision_at_ten_settings(opened, maps):
         assert command.endswith(f"--min-area {area}")
     assert len(seen) > 5
     assert len({alarms for _, alarms in seen} & {1, 2, 3, 4, 5}) > 1
+    assert text(browser, "[data-metric=image_auroc]") == "0.762"
+    [figures] = browser.find_elements("css selector", ".metrics")
+    assert figures.text.count("of the report's decision") == 2  # IoU and Dice
+    browser.execute_script("document.querySelector('.operating .back').click()")
+    assert text(browser, "[data-metric=TPR]") == "0.912"
+    assert "of the report's decision" not in figures.text
     assert browser.get_log("browser") == []
 
 

@@ -120,7 +120,8 @@ def test_plots_for_papers(judged):
     folder = written(judged(CASES)).parent
     for name in ("roc", "pr", "pro", "histogram"):
         plot = cv2.imread(str(folder / f"{name}_plot.png"))
-        assert plot.shape == (900, 1150, 3)
+        assert plot.shape[1] == 1152
+        assert plot.shape[0] in (909, 954)  # with one or two rows of a legend
         assert (plot < 128).any(axis=-1).mean() > 0.005
 
 
