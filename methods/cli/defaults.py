@@ -34,6 +34,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "AnoGAN": 2.0,
         "diffusion": Derived("4 at a side of 256"),
     },
+    "top": {"PaDiM, PatchCore, ensemble, fewshot, unified": 0.01},
     "seed": {"all": 42},
     "validation": {"all": 0.1},
     "size": {"all": 256, "AnoGAN": 64, "diffusion": 128},

@@ -72,6 +72,9 @@ def _add_common(group: argparse._ArgumentGroup) -> None:
     add("--steps", type=_number("steps"), metavar="N", help=help_)
     sigma = _number("sigma", float)
     add("--sigma", type=sigma, metavar="PIXELS", help="blur of the anomaly maps")
+    help_ = "of the highest values of a map, whose mean is the score of its image; 0 "
+    help_ += "for the highest alone, of PatchCore the paper's weighted one"
+    add("--top", type=_number("top", float), metavar="SHARE", help=help_)
     seed = _number("seed")
     add("--seed", type=seed, metavar="N", help="of all draws")
     help_ = "of the good images that validate: that stop the training and bound the "

@@ -45,6 +45,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "validation": (0.01, 0.9),
     "steps": (0, 10_000),
     "sigma": (0, 1000),
+    "top": (0, 1),
     "latent": (1, 2**14),
     "width": (1, 512),
     "features": (1, 4096),

@@ -11,6 +11,7 @@ import numpy as np
 from methods.base import BATCH, Run, TrainingImages
 from methods.components.enlarge import Enlarge
 from methods.components.feature_method import FeatureMethod
+from methods.components.image_scores import TOP, image_scores
 from methods.padim.padim import PaDiM
 from methods.patchcore.patchcore import PatchCore
 from processing.data.image_set import ImageSet
@@ -28,7 +29,7 @@ class Ensemble(FeatureMethod):
     has anywhere: the one is better on parts that lie still, the other on textures and
     on parts that move. The map is the mean of theirs, each divided by the distance
     between the median and the 99.5 % quantile of its distances of good images that the
-    members did not learn from. The score of an image is the maximum of its map.
+    members did not learn from.
 
     Args:
         name: the method's name.
@@ -41,6 +42,7 @@ class Ensemble(FeatureMethod):
         patches: see `PatchCore`.
         variance: see `PatchCore`.
         sigma: pixels, the blur of the maps.
+        top: share of the map whose mean is the score of an image, see `image_scores`.
         seed: of the members.
     """
 
@@ -54,6 +56,7 @@ class Ensemble(FeatureMethod):
     coreset: float = 0.1
     patches: int | None = None
     variance: float = PatchCore.variance
+    top: float = TOP
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -162,7 +165,7 @@ class Ensemble(FeatureMethod):
         ]
         weights = 1 / (len(maps) * self.arrays["scales"])
         mean = sum(x * float(w) for x, w in zip(maps, weights, strict=True))
-        scores = keras.ops.max(mean, axis=(1, 2))
+        scores = image_scores(mean, self.top)
         self.graph = keras.Model(images, [mean, scores], name="ensemble")
 
     def _share_backbone(self) -> None:

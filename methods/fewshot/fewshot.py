@@ -1,6 +1,7 @@
 """Few-shot detection: cosine distances from the features of a few good images."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from keras import ops
 
 from methods.base import BATCH, Run, TrainingImages, labelled_defects
 from methods.components.enlarge import Enlarge
+from methods.components.image_scores import TOP, image_scores
 from methods.components.known_defects import defective_features, raised
 from methods.components.map_blend import choose_fusion, fused
 from methods.components.memory_bank import MemoryBank
@@ -31,7 +33,7 @@ class FewShot(ShotMethod):
 
     As in AnomalyGPT (Gu et al. 2023, arXiv 2308.15366): the map of a level is the
     cosine distance of each feature from the nearest one in memory; the anomaly map is
-    the mean of the levels' enlarged maps, and the score of an image its maximum.
+    the mean of the levels' enlarged maps.
 
     Args:
         name: the method's name.
@@ -52,6 +54,7 @@ class FewShot(ShotMethod):
             those of defects than to the memory, see `known_defects.raised`; 0 needs no
             defective images.
         sigma: pixels, the blur of the maps.
+        top: share of the map whose mean is the score of an image, see `image_scores`.
         seed: of the choice.
     """
 
@@ -64,10 +67,15 @@ class FewShot(ShotMethod):
     epochs: int = 4
     learning_rate: float = 1e-3
     known_defects: float = 0.0
+    top: float = TOP
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("shots", "defective") if self.known_defects else ("shots",)
+
+    @classmethod
+    def recorded_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        return {"top": 0.0, **config}  # as all were before there was a choice
 
     def array_specs(self) -> dict[str, ArraySpec]:
         blend = {"blend": ArraySpec((2,))} if self.train else {}
@@ -202,7 +210,7 @@ class FewShot(ShotMethod):
             odds = ops.softplus(self.networks["head"](deviations))
             learned = Enlarge(size, self.sigma, "enlarge_head")(odds)
             result = fused(self.arrays["blend"], result, learned)
-        scores = ops.max(result, axis=(-2, -1))
+        scores = image_scores(result, self.top)
         self.graph = keras.Model(images, [result, scores], name="fewshot")
 
 

@@ -48,6 +48,7 @@ class Unified(FewShot):
         epochs: see `FewShot`.
         learning_rate: see `FewShot`.
         sigma: see `FewShot`.
+        top: see `FewShot`.
         seed: see `FewShot`.
     """
 

@@ -13,6 +13,7 @@ from keras import ops
 from methods import backbones
 from methods.base import BATCH, Run, TrainingImages
 from methods.components.enlarge import Enlarge, on_grid
+from methods.components.image_scores import TOP, image_scores
 from methods.components.levelled import Levelled
 from methods.components.memory_check import check_memory
 from methods.components.sharded_method import ShardedMethod, shards, sharing
@@ -44,6 +45,7 @@ class PaDiM(ShardedMethod):
         features: how many channels are drawn; None for the paper's number: 550 of
             wide_resnet50_2, else 100.
         sigma: pixels, the blur of the maps.
+        top: share of the map whose mean is the score of an image, see `image_scores`.
         seed: of the draw.
     """
 
@@ -54,10 +56,12 @@ class PaDiM(ShardedMethod):
     image_shape: tuple[int, int, int] = (256, 256, 3)
     preset: str = "levelled"
     features: int | None = None
+    top: float = TOP
 
     @classmethod
     def recorded_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        return {"preset": "paper", **config}  # as all were before there were presets
+        # As all were before there was a choice.
+        return {"preset": "paper", "top": 0.0, **config}
 
     def choose_levels(self) -> tuple[list[backbones.Level], list[str]]:
         strides = preset(self.preset).strides
@@ -145,7 +149,7 @@ class PaDiM(ShardedMethod):
         images = keras.Input(self.image_shape, name="images")
         maps = self.distances(self.feature_maps(images))
         maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
-        scores = ops.max(maps, axis=(1, 2))  # the maps are blurred already
+        scores = image_scores(maps, self.top)
         self.graph = keras.Model(images, [maps, scores], name="padim")
 
     def fit(self, images: TrainingImages, run: Run | None = None) -> "PaDiM":

@@ -11,6 +11,7 @@ from keras import ops
 
 from methods.base import BATCH, Run, TrainingImages, labelled_defects
 from methods.components.enlarge import Enlarge, on_grid
+from methods.components.image_scores import TOP, image_scores
 from methods.components.known_defects import defective_features, raised
 from methods.components.levelled import Levelled
 from methods.components.memory_bank import BLOCK, MemoryBank
@@ -56,6 +57,8 @@ class PatchCore(ShardedMethod):
             of defects than to good ones, see `known_defects.raised`; 0 needs no
             defective images.
         sigma: pixels, the blur of the maps.
+        top: share of the map whose mean is the score of an image, see `image_scores`;
+            0 for the paper's score, see `Reweighting`.
         seed: of the choice.
     """
 
@@ -69,10 +72,12 @@ class PatchCore(ShardedMethod):
     variance: float = 0.97
     whiten: bool = False
     known_defects: float = 0.0
+    top: float = TOP
 
     @classmethod
     def recorded_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        return {"variance": 1.0, **config}  # as all were before there were components
+        # As all were before there was a choice.
+        return {"variance": 1.0, "top": 0.0, **config}
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -164,9 +169,12 @@ class PatchCore(ShardedMethod):
             self.networks["defects"] = MemoryBank(count, "defects")
         images = keras.Input(self.image_shape, name="images")
         queries, distances, index, result = self._compared(self.embed(images))
-        scores = Reweighting(bank)(queries, distances, index, result)
         maps = ops.reshape(result, (-1, *self.grid))
         maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
+        if self.top:
+            scores = image_scores(maps, self.top)
+        else:
+            scores = Reweighting(bank)(queries, distances, index, result)
         self.graph = keras.Model(images, [maps, scores], name="patchcore")
 
     def fit(self, images: TrainingImages, run: Run | None = None) -> "PatchCore":

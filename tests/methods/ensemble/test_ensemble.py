@@ -42,7 +42,8 @@ def test_the_map_is_the_mean_of_the_members(fitted, good):
         expected += enlarged(_distances(member, images)) / (high - low) / 2
     maps, scores = fitted.judge(images)
     np.testing.assert_allclose(maps, expected, rtol=1e-3)
-    np.testing.assert_allclose(scores, expected.max(axis=(1, 2)), rtol=1e-3)
+    highest = np.sort(expected.reshape(2, -1))[:, -41:]  # 1 % of 64 x 64
+    np.testing.assert_allclose(scores, highest.mean(axis=1), rtol=1e-3)
 
 
 def _distances(member, images):

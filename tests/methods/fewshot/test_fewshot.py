@@ -47,7 +47,8 @@ def test_maps_are_mean_cosine_distances(category):
         total = total + smooth(cv2.resize(nearest, (64, 64))[None], 4.0)
     maps, scores = method.judge(image)
     np.testing.assert_allclose(maps, total / 2, atol=1e-5)
-    np.testing.assert_allclose(scores, maps.max(axis=(1, 2)), rtol=1e-6)
+    highest = np.sort(maps.reshape(-1))[-41:]  # 1 % of 64 x 64
+    np.testing.assert_allclose(scores, highest.mean(), rtol=1e-5)
 
 
 def test_a_remembered_image_has_no_anomaly(category):

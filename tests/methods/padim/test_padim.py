@@ -116,7 +116,11 @@ def test_the_grid_follows_the_levels(levels, grid):
 
 
 def test_a_model_of_before_the_presets_is_the_papers():
-    assert PaDiM.recorded_config({"seed": 1}) == {"seed": 1, "preset": "paper"}
+    assert PaDiM.recorded_config({"seed": 1}) == {
+        "seed": 1,
+        "preset": "paper",
+        "top": 0.0,
+    }
     config = PaDiM(**SMALL).get_config()
     assert PaDiM.recorded_config(config) == config
     assert (PaDiM().epsilon, PaDiM(preset="paper").epsilon) == (0.1, 0.01)

@@ -130,13 +130,13 @@ def test_a_bank_of_principal_components(category):
 
 def test_models_of_before_there_were_components():
     method = PatchCore(**PatchCore.recorded_config({"image_shape": (64, 64, 3)}))
-    assert method.variance == 1.0
+    assert (method.variance, method.top) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("config", [{}, {"variance": 0.9, "whiten": True}])
 def test_scores_are_those_of_the_bank_that_was_chosen(category, config):
     """The graph is made before the bank is filled; SciPy is the second source."""
-    method = fitted(category, **config)
+    method = fitted(category, top=0, **config)
     images = next(category.test.batches(2))
     scores = method.judge(images)[1]
     symbolic = keras.Input(method.image_shape)
