@@ -34,6 +34,7 @@ def network():
         keras.ops.reshape(cells, (-1, 64, WIDTH)),
         distances,
         keras.ops.reshape(index, (-1, 64)),
+        distances,
     )
     maps = Enlarge((64, 64), 2.0)(keras.ops.reshape(distances, (-1, 8, 8)))
     return keras.Model(images, [maps, scores]), features
