@@ -150,7 +150,7 @@ def test_the_tables_of_a_test(model, samples, caplog):
     assert len(defective)
     assert areas.to_dict() == defective["defect_area"].to_dict()
     highest = regions.groupby("file")["highest"].max()
-    assert (highest <= defective["score"] + 1e-5).all()
+    assert (highest >= defective["score"] - 1e-5).all()  # a mean of highest values
     assert (regions[["top", "left"]].to_numpy() >= 0).all()
     assert (regions[["bottom", "right"]].to_numpy() <= 64).all()
 
