@@ -52,6 +52,8 @@ LISTS = {  # settings, a method and options of train.py: how many seeds
     "one-shot": {
         "fewshot --shots 1": 5,
         "fewshot --shots 1 --rotations 8": 5,
+        "fewshot --shots 1 --top 0": 5,
+        "fewshot --shots 1 --rotations 8 --top 0": 5,
     },
 }
 FIRST = 42  # of the seeds
