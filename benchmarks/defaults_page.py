@@ -28,7 +28,7 @@ leaves out the images that finetuning used; balanced score: of the decision that
 `finetune.py` makes by default; fit s: of the training alone; images/s: judged by the
 loaded model, with decoding. Metrics of pixels are of the categories with masks.
 `--size N` stands for the pixels of that square in the shape of a category's images.
-Most runs shared the machine with others: costs are for comparison, and higher than alone."""
+Most runs shared the machine with others: costs are to compare, higher than alone."""
 
 Row = Mapping[str, str]
 

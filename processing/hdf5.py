@@ -23,12 +23,14 @@ class ArraySpec:
         kind: NumPy's letters, a key of `KINDS`. Floats are finite, in float32, too.
         optional: whether files of earlier versions lack it.
         rows: how many rows the first weight of a network has for each of a number.
+        least: the lowest value that there can be.
     """
 
     shape: tuple[Any, ...] = ()
     kind: str = "f"
     optional: bool = False
     rows: Mapping[str, int] = field(default_factory=dict)
+    least: float = -math.inf
 
 
 def check_arrays(
@@ -67,6 +69,10 @@ def check_array(place: str, array: Any, spec: ArraySpec) -> None:
             ends = np.array([array.min(), array.max()], np.float32)
         if not np.isfinite(ends).all():
             raise ValueError(f"{place} holds numbers that are not finite")
+    if array.size and array.min() < spec.least:
+        raise ValueError(
+            f"{place}: expected at least {spec.least:g}. Received: {array.min()}"
+        )
 
 
 def check_hdf5(file: h5py.File, size: int) -> None:

@@ -73,7 +73,8 @@ class Contrastive(FeatureMethod):
         return {
             **super().array_specs(),
             "centres": ArraySpec((None, size)),
-            **dict.fromkeys(("reach", "level"), ArraySpec()),
+            "reach": ArraySpec(least=0),
+            "level": ArraySpec(least=float(np.finfo(np.float32).tiny)),  # a divisor
         }
 
     def build(self) -> None:

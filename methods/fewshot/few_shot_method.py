@@ -37,7 +37,8 @@ class ShotMethod(FeatureMethod):
 
     def array_specs(self) -> dict[str, ArraySpec]:
         rows = {f"bank_{x.name}": self._features(x) for x in self.chosen_levels}
-        return {**super().array_specs(), "views": ArraySpec(kind="iu", rows=rows)}
+        views = ArraySpec(kind="iu", rows=rows, least=1)
+        return {**super().array_specs(), "views": views}
 
     def support(self, count: int) -> np.ndarray:
         if count < self.shots:

@@ -80,7 +80,7 @@ class FewShot(ShotMethod):
     def array_specs(self) -> dict[str, ArraySpec]:
         blend = {"blend": ArraySpec((2,))} if self.train else {}
         names = [DEFECTS + x.name for x in self.chosen_levels if self.known_defects]
-        defects = {x: ArraySpec(kind="iu", rows={x: 1}) for x in names}
+        defects = {x: ArraySpec(kind="iu", rows={x: 1}, least=1) for x in names}
         return {**super().array_specs(), **blend, **defects}
 
     def build(self) -> None:

@@ -99,7 +99,7 @@ class PaDiM(ShardedMethod):
     def array_specs(self) -> dict[str, ArraySpec]:
         return {
             **super().array_specs(),
-            "count": ArraySpec(kind="iu"),
+            "count": ArraySpec(kind="iu", least=1),
             "index": ArraySpec((self.channels,), "iu"),
         }
 

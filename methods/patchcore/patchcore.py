@@ -85,13 +85,13 @@ class PatchCore(ShardedMethod):
 
     def array_specs(self) -> dict[str, ArraySpec]:
         matrix = {"components": ArraySpec((self._features, None))}
-        defects = {"defects": ArraySpec(kind="iu", rows={"defects": 1})}
+        defects = {"defects": ArraySpec(kind="iu", rows={"defects": 1}, least=1)}
         return {
             **super().array_specs(),
             **(defects if self.known_defects else {}),
             **(matrix if self._reduced else {}),
-            "images": ArraySpec(kind="iu"),
-            "kept": ArraySpec(kind="iu", rows={"bank": 1}),
+            "images": ArraySpec(kind="iu", least=1),
+            "kept": ArraySpec(kind="iu", rows={"bank": 1}, least=1),
             "sources": ArraySpec((self.arrays.get("kept"),), "iu", optional=True),
         }
 

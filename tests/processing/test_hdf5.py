@@ -100,7 +100,7 @@ def test_what_save_model_and_keras_write(change, checked):
 
 
 SPECS = {
-    "n": ArraySpec(kind="iu"),
+    "n": ArraySpec(kind="iu", least=1),
     "x": ArraySpec((None, 3)),
     "later": ArraySpec((2,), "b", optional=True),
 }
@@ -119,6 +119,7 @@ def test_arrays_as_they_are_expected(more):
         ({"x": RIGHT["x"]}, "it lacks /arrays/n$"),
         ({**RIGHT, "y\n": RIGHT["n"]}, r"/arrays holds 'y\\n', which is unknown$"),
         ({**RIGHT, "n": np.array(3.0)}, r"/n: expected whole numbers \(\).*: float64 "),
+        ({**RIGHT, "n": np.array(-5)}, "/arrays/n: expected at least 1. Received: -5"),
         ({**RIGHT, "x": np.ones((5, 4))}, r"/x: expected floats \(any, 3\).*\(5, 4\)$"),
         ({**RIGHT, "x": np.ones(3)}, r"/arrays/x: expected floats .*\(3,\)$"),
         ({**RIGHT, "x": np.ones((5, 3), int)}, "/arrays/x: expected floats .*: int64 "),
