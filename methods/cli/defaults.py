@@ -16,9 +16,7 @@ class Derived(str):
 GROUPS = {  # of methods, in the keys of `DEFAULTS`
     "all": tuple(METHODS),
     "CAEs": tuple(name for name, path in METHODS.items() if path.endswith(".CAE")),
-    "features": (
-        *("PaDiM", "contrastive", "fewshot", "unified", "PatchCore", "ensemble"),
-    ),
+    "features": ("PaDiM", "contrastive", "fewshot", "unified", "PatchCore", "ensemble"),
     "diffusion": ("DDAD", "AnoDDPM"),
 }
 # The default of each option by the methods that have it; of two the later one counts.

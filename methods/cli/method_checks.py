@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
 CLUSTERED = ("PaDiM", "PatchCore", "ensemble")  # whose training a cluster can share
 UPDATABLE = ("PaDiM", "PatchCore", "ensemble")
-FOLDABLE = (
-    "PaDiM",
-    "PatchCore",
-    "ensemble",
-    "fewshot",
-)  # that can leave images out again
+FOLDABLE = (*UPDATABLE, "fewshot")  # that can leave images out again
 SHOTS = ("fewshot", "unified")
 STRIDES = {  # of the levels of a backbone that are taken by default
     "PaDiM": (4, 32),

@@ -145,11 +145,8 @@ def _add_features(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     help_ = "PaDiM and ensemble: channels drawn"
     add("--features", type=_number("features"), metavar="N", help=help_)
-    share, help_ = (
-        _number("coreset", float),
-        "PatchCore and ensemble: share of the patches",
-    )
-    add("--coreset", type=share, metavar="SHARE", help=help_)
+    help_ = "PatchCore and ensemble: share of the patches"
+    add("--coreset", type=_number("coreset", float), metavar="SHARE", help=help_)
     help_ = "PatchCore and ensemble: number of patches, in the place of --coreset"
     add("--patches", type=_number("patches"), metavar="N", help=help_)
     share = _number("variance", float)

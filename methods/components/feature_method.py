@@ -140,5 +140,9 @@ class FeatureMethod(Method):
         """Return the feature maps of a symbolic batch of images (n, h, w, c)."""
         if self.image_shape[2] == 1:
             images = ops.repeat(images, 3, axis=-1)
-        maps = self.networks["backbone"](images)
-        return list(maps) if isinstance(maps, (list, tuple)) else [maps]
+        return as_list(self.networks["backbone"](images))
+
+
+def as_list(maps: Any) -> list[Any]:
+    """Return the outputs of a Keras model, which of a single one gives that alone."""
+    return list(maps) if isinstance(maps, (list, tuple)) else [maps]

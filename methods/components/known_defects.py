@@ -12,6 +12,7 @@ from processing.data.image_set import ImageSet
 from processing.decoding.decode import to_float
 from processing.wording import count
 
+from .feature_method import as_list
 from .memory_bank import MemoryBank
 
 MARKED = 0.5  # share of a cell of the grid that a mask marks
@@ -44,8 +45,7 @@ def defective_features(
     found: list[list[np.ndarray]] = [[] for _ in banks]
     marked = 0
     for batch, masks, judged in _batches(images):
-        maps = embedder.predict_on_batch(batch)
-        maps = maps if isinstance(maps, (list, tuple)) else [maps]
+        maps = as_list(embedder.predict_on_batch(batch))
         marked += sum(mask is not None for mask in masks)
         levels = zip(found, banks, map(np.asarray, maps), strict=True)
         for level, bank, features in levels:

@@ -12,7 +12,7 @@ from keras import ops
 
 from methods.backbones import Level
 from methods.base import BATCH, TrainingImages
-from methods.components.feature_method import FeatureMethod
+from methods.components.feature_method import FeatureMethod, as_list
 from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
 from processing.data.image_set import ImageSet
@@ -114,8 +114,7 @@ class ShotMethod(FeatureMethod):
         embedder = keras.Model(images, self.unit_features(images))
         for batch in shots.batches(BATCH):
             for turned in turns(batch, self.rotations):
-                maps = embedder.predict_on_batch(turned)
-                maps = maps if isinstance(maps, (list, tuple)) else [maps]
+                maps = as_list(embedder.predict_on_batch(turned))
                 yield [np.reshape(f, (-1, f.shape[-1])) for f in maps]
 
     def _check_room(self, views: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from methods.components.feature_method import as_list
 from methods.components.info_nce import TEMPERATURE, draw_pixels, on_cells
 from methods.engine.loss_model import LossModel
 
@@ -71,8 +72,7 @@ class EpisodeContrast(LossModel):
 
     def call(self, images: Any, training: bool = False) -> Any:
         """Return the projected maps (n, h, w, d) of images (n, h, w, c)."""
-        maps = self.features(images, training=False)
-        maps = maps if isinstance(maps, (list, tuple)) else [maps]
+        maps = as_list(self.features(images, training=False))
         return [p(m) for p, m in zip(self.projections, maps, strict=True)]
 
     def batch_loss(self, targets: Any, outputs: Any) -> Any:
