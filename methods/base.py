@@ -311,6 +311,14 @@ def checked(judge: Callable) -> Callable:
     return wrapper
 
 
+def on_one_machine(name: str) -> str:
+    """Return why a cluster cannot share the training of a method."""
+    return (
+        f"--ray: {name} trains on one machine: expected -a padim, patchcore or "
+        "ensemble, or several runs (categories or methods)"
+    )
+
+
 def trained_anew(name: str) -> str:
     """Return why a method has no `without`."""
     return (

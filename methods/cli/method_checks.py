@@ -203,14 +203,13 @@ def _check_sides(name: str, shape: Shape) -> None:
 
 def check_cluster(name: str, address: str | None) -> None:
     """Raise `UserError` if a cluster is to share a training run and cannot."""
+    from methods.base import on_one_machine
+
     if not address:
         return
     check_ray(address)
     if name in METHODS and name not in CLUSTERED:
-        raise UsageError(
-            f"--ray: {name} trains on one machine: expected -a padim or patchcore, or "
-            "several runs (categories or methods)"
-        )
+        raise UsageError(on_one_machine(name))
 
 
 def check_ray(address: str | None) -> None:

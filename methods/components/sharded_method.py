@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 import methods
-from methods.base import BATCH, Run
+from methods.base import BATCH, Run, on_one_machine
 from methods.engine.progress_bar import tracked
 from methods.jobs import ray_tasks
 from processing.data.image_set import ImageSet
@@ -102,10 +102,7 @@ class ShardedMethod(FeatureMethod):
 def check_shared(name: str, address: str | None) -> None:
     """Raise `UsageError` if a cluster is to share a training run and cannot."""
     if address and not getattr(methods.get(name), "clustered", False):
-        raise UsageError(
-            f"--ray: {name} trains on one machine: expected -a padim or patchcore, or "
-            "several runs (categories or methods)"
-        )
+        raise UsageError(on_one_machine(name))
 
 
 def sharing(run: Run | None, images: ImageSet) -> str | None:
