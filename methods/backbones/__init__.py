@@ -5,6 +5,7 @@ command lines.
 """
 
 import importlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,9 +151,44 @@ def spec(name: str) -> Backbone:
     return BACKBONES[name]
 
 
+def named(text: str) -> list[str]:
+    """Return the different backbones of a comma-separated list."""
+    found = text.split(",")
+    if len({*found}) < len(found):
+        raise UsageError(f"expected different backbones. Received: {text}")
+    return [name for name in found if spec(name)]
+
+
+def with_weights(backbones: str, weights: str) -> list[tuple[str, str]]:
+    """Return each of several backbones with its weights.
+
+    Args:
+        backbones: comma-separated.
+        weights: "imagenet" or "random", for all, or of each, comma-separated.
+    """
+    found = named(backbones)
+    each = weights.split(",") if len(found) > 1 else [weights]
+    if each in (["imagenet"], ["random"]):
+        each = each * len(found)
+    if len(each) != len(found):
+        raise UsageError(
+            f"expected weights of each of {', '.join(found)}. Received: {weights}"
+        )
+    return list(zip(found, each, strict=True))
+
+
 def levels(name: str) -> tuple[Level, ...]:
     """Return the levels of the backbone `name`, from shallow to deep."""
     return spec(name).levels
+
+
+def multiple(text: str) -> int:
+    """Return what the sides of images are multiples of, whatever levels are taken.
+
+    Args:
+        text: a backbone, or several, separated by commas.
+    """
+    return math.lcm(*(max(x.stride for x in levels(name)) for name in named(text)))
 
 
 def build(name: str, image_shape: tuple[int, int, int], levels: Sequence[str]) -> Any:

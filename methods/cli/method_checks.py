@@ -113,8 +113,8 @@ def _seen_shape(name: str, values: Mapping[str, Any]) -> Shape:
     names = ("span", "pad", "crop", "register", "reference", "mask", "blank")
     prepared = {key: values[key] for key in (*names, "tile", "stride")}
     if isinstance(size, int):  # none is given: the square is valid if any is
-        levels = backbones.levels(values["backbone"]) if name in STRIDES else ()
-        size = size_for((), size, max((level.stride for level in levels), default=1))
+        multiple = backbones.multiple(values["backbone"]) if name in STRIDES else 1
+        size = size_for((), size, multiple)
     preparation = Preparation(size=size, channels=3, **prepared)
     check_files(preparation)
     if values.get("known_defects") or name == "CNN" and not values["synthetic"]:
@@ -157,17 +157,20 @@ def _check_features(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
     from methods.backbones import weights
     from methods.padim.presets import preset
 
-    backbone = values["backbone"]
+    pairs = backbones.with_weights(values["backbone"], values["weights"])
+    if len(pairs) > 1 and name != "ensemble":
+        raise UsageError(f"{name} takes one backbone. Received: {values['backbone']}")
     strides = preset(values["preset"]).strides if name == "PaDiM" else STRIDES[name]
-    levels, names = backbones.choose(backbone, strides, values["levels"])
-    backbones.check(backbone, shape, names)
-    there = sum(level.channels for level in levels)
-    if name == "PaDiM" and (values["features"] or 0) > there:
-        raise UsageError(
-            f"{backbone} has {there} channels at these levels, expected "
-            f"--features of at most that. Received: {values['features']}"
-        )
-    weights.check(backbone, values["weights"], from_scratch=name == "contrastive")
+    for backbone, file in pairs:
+        levels, names = backbones.choose(backbone, strides, values["levels"])
+        backbones.check(backbone, shape, names)
+        there = sum(level.channels for level in levels)
+        if (values.get("features") or 0) > there:
+            raise UsageError(
+                f"{backbone} has {there} channels at these levels, expected "
+                f"--features of at most that. Received: {values['features']}"
+            )
+        weights.check(backbone, file, from_scratch=name == "contrastive")
 
 
 def _check_diffusion(name: str, shape: Shape, values: Mapping[str, Any]) -> None:

@@ -27,7 +27,7 @@ from methods.padim.presets import PRESETS as GAUSSIANS
 from processing.errors import UsageError
 
 from .defaults import DEFAULTS, defaults, wording
-from .parser import at_least, one_of, sides, span
+from .parser import at_least, one_of, sides, some_of, span
 
 
 def refuse_unknown(
@@ -133,9 +133,11 @@ def _add_gan(group: argparse._ArgumentGroup) -> None:
 
 def _add_backbones(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    name, help_ = one_of(BACKBONES), f"one of {', '.join(BACKBONES)}"
-    add("-k", "--backbone", type=name, metavar="NAME", help=help_)
-    help_ = "imagenet, random, or a file of the backbone's weights"
+    help_ = f"one of {', '.join(BACKBONES)}; of ensemble also several, with commas "
+    help_ += "in between"
+    add("-k", "--backbone", type=some_of(BACKBONES), metavar="NAME", help=help_)
+    help_ = "imagenet, random, or a file of the backbone's weights; of several "
+    help_ += "backbones one for all or each"
     add("--weights", metavar="FILE", help=help_)
     help_ = "levels of the backbone, such as layer2,layer3"
     add("--levels", metavar="NAMES", help=help_)

@@ -215,6 +215,12 @@ def place(text: str) -> str:
     return text or "."
 
 
+def some_of(names: Iterable[str]) -> Callable[[str], str]:
+    """Return an argparse type: of `names`, one or several, separated by commas."""
+    convert = one_of(names)
+    return lambda text: ",".join(map(convert, text.split(",")))
+
+
 def sides(text: str) -> tuple[int, int]:
     """Return (h, w) of `N` or `HxW`, an argparse type."""
     numbers = text.lower().split("x")

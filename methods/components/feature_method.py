@@ -61,8 +61,8 @@ class FeatureMethod(Method):
     def default_size(
         cls, sizes: Sequence[Size], options: Mapping[str, Any]
     ) -> tuple[int, int]:
-        levels = backbones.levels(options.get("backbone", cls.backbone))
-        return size_for(sizes, cls.size, max(level.stride for level in levels))
+        multiple = backbones.multiple(options.get("backbone", cls.backbone))
+        return size_for(sizes, cls.size, multiple)
 
     def check(self) -> None:
         self.build()

@@ -31,7 +31,6 @@ CHOICES = {
     "schedule": SCHEDULES,
     "noise_kind": NOISES,
     "precision": PRECISIONS,
-    "backbone": tuple(BACKBONES),
     "preset": PRESETS,
     "channels": (1, 3),
 }
@@ -95,6 +94,8 @@ def _check_value(name: str, value: Any, place: str) -> None:
     numbers = value if isinstance(value, tuple) else (value,)
     if name in RANGES and not all(lowest <= number <= highest for number in numbers):
         expected = f"{lowest} to {highest}"
+    elif name == "backbone" and not {*value.split(",")} <= {*BACKBONES}:
+        expected = f"one of {', '.join(BACKBONES)}, or several"
     elif name in CHOICES and value not in CHOICES[name]:
         expected = f"one of {', '.join(map(str, CHOICES[name]))}"
     elif name == "span" and not value[0] < value[1]:

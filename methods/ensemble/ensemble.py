@@ -1,4 +1,4 @@
-"""Ensemble: the mean of what several methods make of one backbone's features."""
+"""Ensemble: the mean of what several methods make of a backbone's features."""
 
 import time
 from collections.abc import Sequence
@@ -7,10 +7,13 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
+from methods import backbones
+from methods.backbones import weights as weight_files
 from methods.base import BATCH, Run, TrainingImages
 from methods.components.enlarge import Enlarge
-from methods.components.feature_method import FeatureMethod
+from methods.components.feature_method import FeatureMethod, as_list
 from methods.components.image_scores import TOP, image_scores
 from methods.padim.padim import PaDiM
 from methods.patchcore.patchcore import PatchCore
@@ -23,7 +26,7 @@ MEDIAN = 0.5
 
 @dataclass(kw_only=True, eq=False)
 class Ensemble(FeatureMethod):
-    """PaDiM and PatchCore on one pass of a backbone.
+    """PaDiM and PatchCore on one pass of a backbone, or of each of several.
 
     A Gaussian at each position knows where a part has what, a bank of patches what it
     has anywhere: the one is better on parts that lie still, the other on textures and
@@ -34,8 +37,9 @@ class Ensemble(FeatureMethod):
     Args:
         name: the method's name.
         image_shape: (h, w, c).
-        backbone: see `FeatureMethod`.
-        weights: see `FeatureMethod`.
+        backbone: key of `backbones.BACKBONES`, or several, separated by commas.
+        weights: see `FeatureMethod`, or one for each of several backbones, separated
+            by commas.
         levels: see `FeatureMethod`; default: what each member takes.
         features: see `PaDiM`.
         coreset: see `PatchCore`.
@@ -60,18 +64,55 @@ class Ensemble(FeatureMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.backbones: dict[str, tuple[str, str]] = {}  # names and weights
+        self.members: dict[str, Any] = {}
+        pairs = backbones.with_weights(self.backbone, self.weights)
+        for number, pair in enumerate(pairs, 1):
+            end = str(number) if number > 1 else ""
+            self.backbones[f"backbone{end}"] = pair
+            self.members |= {f"{x}{end}": y for x, y in self._judges(*pair).items()}
+
+    def _judges(self, backbone: str, weights: str) -> dict[str, Any]:
+        """Return the members on the features of a backbone."""
         common: dict[str, Any] = {
             "image_shape": self.image_shape,
-            "backbone": self.backbone,
-            "weights": self.weights,
+            "backbone": backbone,
+            "weights": weights,
             "levels": self.levels,
             "seed": self.seed,
         }
         bank = {key: getattr(self, key) for key in ("coreset", "patches", "variance")}
-        self.members: dict[str, Any] = {
+        return {
             "gaussian": PaDiM(**common, features=self.features),
             "bank": PatchCore(**common, **bank),
         }
+
+    def check(self) -> None:
+        self.build()
+        for pair in self.backbones.values():
+            weight_files.check(*pair)
+            weight_files.find(*pair)
+
+    def build_backbone(self) -> None:
+        shape = (*self.image_shape[:2], 3)
+        self.networks = {
+            key: backbones.build(name, shape, self._levels(name))
+            for key, (name, _) in self.backbones.items()
+        }
+
+    def load_backbone(self) -> str:
+        if self.weights == "random":
+            keras.utils.set_random_seed(self.seed)
+        self.build_backbone()
+        digests = [
+            backbones.load_weights(self.networks[key], *pair)
+            for key, pair in self.backbones.items()
+        ]
+        return ",".join(digests)
+
+    def _levels(self, backbone: str) -> list[str]:
+        """Return the names of the levels that the members take of a backbone."""
+        return backbones.choose(backbone, self.strides, self.levels)[1]
 
     def array_specs(self) -> dict[str, ArraySpec]:
         specs = super().array_specs() | {"scales": ArraySpec((len(self.members),))}
@@ -113,6 +154,7 @@ class Ensemble(FeatureMethod):
     def without(self, good: ImageSet, left_out: Sequence[int]) -> "Ensemble":
         self.check_fitted()
         twin = self.twin()
+        twin.networks = self._own_backbones()
         twin.members = {
             key: member.without(good, left_out) for key, member in self.members.items()
         }
@@ -147,12 +189,23 @@ class Ensemble(FeatureMethod):
 
     def _distances(self, images: Any) -> list[Any]:
         """Return the distances (n, h, w) that each member gives symbolic images."""
-        levels = [level.name for level in self.chosen_levels]
-        maps = dict(zip(levels, self.feature_maps(images), strict=True))
-        return [
-            member.distances([maps[level.name] for level in member.chosen_levels])
-            for member in self.members.values()
-        ]
+        if self.image_shape[2] == 1:
+            images = ops.repeat(images, 3, axis=-1)
+        maps = {
+            (name, level): features
+            for key, (name, _) in self.backbones.items()
+            for level, features in zip(
+                self._levels(name), as_list(self.networks[key](images)), strict=True
+            )
+        }
+        found = []
+        for key, member in self.members.items():
+            taken = [maps[member.backbone, x.name] for x in member.chosen_levels]
+            inputs = [keras.Input(features.shape[1:]) for features in taken]
+            # A network of its own: layers of members have the same names.
+            judge = keras.Model(inputs, member.distances(inputs), name=key)
+            found.append(judge(taken))
+        return found
 
     def _use(self) -> None:
         """Make the network that judges, of the members'."""
@@ -169,13 +222,16 @@ class Ensemble(FeatureMethod):
         self.graph = keras.Model(images, [mean, scores], name="ensemble")
 
     def _share_backbone(self) -> None:
-        """Give each member the levels that it takes of the one backbone."""
-        backbone = self.networks["backbone"]
-        names = [level.name for level in self.chosen_levels]
-        maps = dict(zip(names, backbone.outputs, strict=True))
+        """Give each member the levels that it takes of its backbone."""
+        networks = {
+            name: self.networks[key] for key, (name, _) in self.backbones.items()
+        }
         for member in self.members.values():
+            network = networks[member.backbone]
+            levels = self._levels(member.backbone)
+            maps = dict(zip(levels, as_list(network.outputs), strict=True))
             chosen = [maps[level.name] for level in member.chosen_levels]
-            member.shared = keras.Model(backbone.inputs, chosen, name=self.backbone)
+            member.shared = keras.Model(network.inputs, chosen, name=member.backbone)
 
     def _give_arrays(self) -> None:
         """Give each member what it learned, out of `arrays`."""
@@ -186,9 +242,12 @@ class Ensemble(FeatureMethod):
                 if name.startswith(f"{key}_")
             }
 
+    def _own_backbones(self) -> dict[str, Any]:
+        return {key: self.networks[key] for key in self.backbones}
+
     def _take_networks(self) -> None:
         """Take over the networks of the members."""
-        self.networks = {"backbone": self.networks["backbone"]}
+        self.networks = self._own_backbones()
         for key, member in self.members.items():
             own = {f"{key}_{x}": y for x, y in member.networks.items()}
             del own[f"{key}_backbone"]

@@ -61,6 +61,9 @@ def test_what_is_typed_is_that_of_the_classes():
         "AnoGAN --size 512",
         "PaDiM --levels stride4,layer9",
         "PaDiM --levels layer1",
+        "ensemble -k resnet18,resnet18",
+        "ensemble -k resnet18,resnet50 --weights imagenet,random,random",
+        "ensemble --features 1000",
         "PaDiM -k swin_mini --size 32 --levels stage1 --features 1000",
         "PaDiM -k dinov2_small --size 256",
         "PaDiM -k swin_mini --size 32 --levels stage1",
@@ -92,6 +95,11 @@ def test_refused_in_the_words_of_the_method(words):
         configure(name, parsed(options)).method.check()
     assert str(early.value) == str(late.value)
     assert type(early.value) is type(late.value)
+
+
+def test_several_backbones_are_for_an_ensemble():
+    with pytest.raises(UserError, match=r"^PaDiM takes one backbone. Received: .*18$"):
+        method_checks.check_options("PaDiM", parsed("-k swin_mini,resnet18"))
 
 
 @pytest.mark.parametrize(

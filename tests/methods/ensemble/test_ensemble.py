@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from methods import backbones
 from methods.base import TrainingImages
 from methods.components.enlarge import enlarging
 from methods.detector.detector import Detector
@@ -44,6 +45,28 @@ def test_the_map_is_the_mean_of_the_members(fitted, good):
     np.testing.assert_allclose(maps, expected, rtol=1e-3)
     highest = np.sort(expected.reshape(2, -1))[:, -41:]  # 1 % of 64 x 64
     np.testing.assert_allclose(scores, highest.mean(axis=1), rtol=1e-3)
+
+
+def test_two_backbones(good, tmp_path):
+    """All members count the same, and the file has all they learned."""
+    training = TrainingImages(good.subset(range(3)), good.subset([10, 11]))
+    names = ["efficientnet_lite0", "efficientnet_lite1"]
+    shallow = SMALL | {"weights": "imagenet", "levels": "stage2,stage3"}
+    both = Ensemble(**shallow, backbone=",".join(names))
+    both.fit(training)
+    digests = [backbones.spec(name).sha256 for name in names]
+    assert both.trained["weights_sha256"] == ",".join(digests)
+    assert [x.backbone for x in both.members.values()] == [
+        *names[:1] * 2,
+        *names[1:] * 2,
+    ]
+    save_model(tmp_path / "m.hdf5", Detector(both), training_record("ensemble"))
+    loaded = load_model(tmp_path / "m.hdf5")[0].method
+    images = next(good.subset([7, 8]).batches(2))
+    expected = 0
+    for member, scale in zip(both.members.values(), both.arrays["scales"], strict=True):
+        expected += enlarged(_distances(member, images)) / scale / 4
+    np.testing.assert_allclose(loaded.judge(images)[0], expected, rtol=1e-3)
 
 
 def _distances(member, images):
