@@ -11,6 +11,7 @@ from keras import ops
 from methods import backbones
 from methods.backbones import weights as weight_files
 from methods.base import BATCH, Method, NotFittedError
+from processing.data.image_set import ImageSet
 from processing.data.sizes import Size, size_for
 
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
@@ -119,6 +120,10 @@ class FeatureMethod(Method):
         twin.arrays, twin.shared = dict(self.arrays), self.shared
         twin.networks = {"backbone": self.networks["backbone"]}
         return twin
+
+    def calibrate(self, good: ImageSet) -> None:
+        if self.shared is None:  # or what shares it does so, for all
+            super().calibrate(good)
 
     def backbone_bytes(self) -> int:
         """Return about how much memory the backbone takes while it works."""

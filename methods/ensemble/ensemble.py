@@ -167,7 +167,6 @@ class Ensemble(FeatureMethod):
         self._take_networks()
         self.arrays = {"scales": self._scales(validation)}
         for key, member in self.members.items():
-            del member.arrays["good_maximum"]
             self.arrays |= {f"{key}_{x}": y for x, y in member.arrays.items()}
             self.trained = member.trained | self.trained
         self._use()

@@ -22,9 +22,28 @@ def good(samples):
 
 
 @pytest.fixture(scope="module")
-def fitted(good):
-    images = TrainingImages(good.subset(range(6)), good.subset([10, 11]))
-    return Ensemble(**SMALL).fit(images)
+def validated():
+    """Return the sizes of the batches of validation images that were judged."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def fitted(good, validated):
+    validation = good.subset([10, 11])
+    batches = validation.batches
+
+    def seen(size):
+        for batch in batches(size):
+            validated.append(len(batch))
+            yield batch
+
+    validation.batches = seen
+    return Ensemble(**SMALL).fit(TrainingImages(good.subset(range(6)), validation))
+
+
+def test_validation_images_are_judged_by_all_members_at_once(fitted, validated):
+    """For the scales of the maps and, with these, for the highest value of a map."""
+    assert validated == [2, 2]
 
 
 def enlarged(distances):
