@@ -12,8 +12,9 @@ from methods import backbones
 from methods.backbones import weights as weight_files
 from methods.base import BATCH, Method, NotFittedError
 from processing.data.image_set import ImageSet
-from processing.data.sizes import Size, size_for
+from processing.data.sizes import Size, side_for, size_for
 
+LARGE = 384  # pixels, the side of squares that show small defects
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
 
 Own = TypeVar("Own", bound="FeatureMethod")
@@ -40,6 +41,7 @@ class FeatureMethod(Method):
     strides: ClassVar[
         tuple[int, int]
     ]  # lowest and highest of the levels taken by default
+    large_size: ClassVar[int] = 256  # as `size`, of images that have so many pixels
     from_scratch: ClassVar[bool] = False  # whether the backbone itself is trained
     clustered: ClassVar[bool] = False  # whether a cluster can share the training
     cache_bytes = 2**26  # the images are seen once
@@ -63,7 +65,7 @@ class FeatureMethod(Method):
         cls, sizes: Sequence[Size], options: Mapping[str, Any]
     ) -> tuple[int, int]:
         multiple = backbones.multiple(options.get("backbone", cls.backbone))
-        return size_for(sizes, cls.size, multiple)
+        return size_for(sizes, side_for(sizes, cls.size, cls.large_size), multiple)
 
     def check(self) -> None:
         self.build()

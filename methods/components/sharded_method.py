@@ -22,7 +22,7 @@ from methods.jobs import ray_tasks
 from processing.data.image_set import ImageSet
 from processing.errors import UsageError, UserError
 
-from .feature_method import FeatureMethod
+from .feature_method import LARGE, FeatureMethod
 
 SHARDS = 256  # at most: sums are large, and all go to one machine
 SMALLEST = 256  # images a shard
@@ -59,6 +59,7 @@ class ShardedMethod(FeatureMethod):
     """A method on the features of a grid of patches, whose training can be shared."""
 
     clustered = True
+    large_size = LARGE
 
     @abstractmethod
     def arrange(self, maps: Sequence[Any]) -> Any:

@@ -13,7 +13,7 @@ from methods import backbones
 from methods.backbones import weights as weight_files
 from methods.base import BATCH, Run, TrainingImages
 from methods.components.enlarge import Enlarge
-from methods.components.feature_method import FeatureMethod, as_list
+from methods.components.feature_method import LARGE, FeatureMethod, as_list
 from methods.components.image_scores import TOP, image_scores
 from methods.padim.padim import PaDiM
 from methods.patchcore.patchcore import PatchCore
@@ -53,6 +53,7 @@ class Ensemble(FeatureMethod):
     strides = PaDiM.strides
     updatable = True
     clustered = True
+    large_size = LARGE
 
     name: str = "ensemble"
     image_shape: tuple[int, int, int] = (256, 256, 3)

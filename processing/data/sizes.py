@@ -78,6 +78,17 @@ def size_for(sizes: Sequence[Size], side: int, multiple: int) -> Size:
     return (height, width) if fits else (side, side)
 
 
+def side_for(sizes: Sequence[Size], small: int, large: int) -> int:
+    """Return the side of the square whose pixels images of these sizes are to have.
+
+    It is `large` where half of the images have as many, else `small`: enlarged ones
+    show no more than they did.
+    """
+    if not sizes or np.median([h * w for h, w in sizes]) < large**2:
+        return small
+    return large
+
+
 def is_squeezed(size: Size, sizes: Sequence[Size]) -> bool:
     """Return whether images of these sizes get another aspect ratio in `size`."""
     ratio = aspect_quartiles(sizes)[1] * size[1] / size[0]

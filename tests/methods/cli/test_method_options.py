@@ -65,7 +65,8 @@ def test_other_methods_take_rgb_and_their_own_size(name, side):
         ("skipCAE", [], (256, 256)),
         ("DDAD", [], (192, 96)),
         ("AnoGAN", [], (64, 64)),
-        ("PaDiM", ["-k", "dinov2_small"], (392, 154)),
+        ("PaDiM", ["-k", "dinov2_small"], (602, 238)),
+        ("fewshot", ["-k", "dinov2_small"], (392, 154)),
     ],
 )
 def test_without_a_size_it_follows_the_images(name, words, size, caplog):

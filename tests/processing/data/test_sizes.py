@@ -6,6 +6,7 @@ from processing.data.sizes import (
     SEEN,
     describe_sizes,
     is_squeezed,
+    side_for,
     size_for,
     spread,
     training_sizes,
@@ -42,6 +43,11 @@ def test_sides_are_multiples_with_about_the_pixels_of_the_square(aspect, multipl
     assert height >= width
     assert 1 / 1.5 <= height * width / 256**2 <= 1.5
     assert size_for([(1000, round(1000 * aspect))], 256, multiple) == (width, height)
+
+
+def test_large_images_are_judged_larger():
+    few, many = [(300, 400)] * 3, [(384, 384)] * 4
+    assert [side_for(x, 256, 384) for x in ([], few, few + many)] == [256, 256, 384]
 
 
 def test_a_multiple_too_coarse_for_the_aspect_keeps_the_square():
