@@ -40,13 +40,14 @@ LISTS = {  # settings, a method and options of train.py: how many seeds
         "ensemble": 3,
         "ensemble --size 256": 3,
         "ensemble --size 384": 3,
-        "ensemble --patches 5000": 3,
+        "ensemble --coreset 0.1": 3,
         "ensemble -k efficientnet_lite0,efficientnet_lite2": 3,
         "padim": 3,
         "padim --size 256": 3,
         "padim --preset paper": 3,
         "patchcore": 3,
         "patchcore --size 256": 3,
+        "patchcore --coreset 0.1": 3,
         "patchcore --variance 1": 3,
         "patchcore --whiten": 3,
         "fewshot --shots 1": 5,
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("folders", nargs="*", type=Path, metavar="folder", help=help_)
     help_ = "which settings to run"
     add("--list", choices=LISTS, default="defaults", help=help_)
-    help_ = "others than those of a list, such as 'patchcore --coreset 0.05'"
+    help_ = "others than those of a list, such as 'patchcore --coreset 0.02'"
     add("--settings", nargs="+", default=[], metavar="SETTING", help=help_)
     add("--seeds", type=at_least(1), help="of each; default: 3, or as its list has it")
     table, page = Path("benchmarks/defaults.csv"), Path("docs/defaults.md")

@@ -54,7 +54,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "weights": {"features, DDAD": "imagenet"},
     "levels": {"features": Derived("those of the strides that the method takes")},
     "features": {"PaDiM, ensemble": Derived("100, or 550 of wide_resnet50_2")},
-    "coreset": {"PatchCore, ensemble": 0.1},
+    "coreset": {"PatchCore, ensemble": 0.05},
     "patches": {"PatchCore, ensemble": Derived("what --coreset makes")},
     "variance": {"PatchCore, ensemble": 0.97},
     "whiten": {"PatchCore": False},

@@ -58,7 +58,7 @@ class Ensemble(FeatureMethod):
     name: str = "ensemble"
     image_shape: tuple[int, int, int] = (256, 256, 3)
     features: int | None = None
-    coreset: float = 0.1
+    coreset: float = PatchCore.coreset
     patches: int | None = None
     variance: float = PatchCore.variance
     top: float = TOP

@@ -67,7 +67,7 @@ class PatchCore(ShardedMethod):
 
     name: str = "PatchCore"
     image_shape: tuple[int, int, int] = (256, 256, 3)
-    coreset: float = 0.1
+    coreset: float = 0.05
     patches: int | None = None
     variance: float = 0.97
     whiten: bool = False

@@ -37,7 +37,7 @@ def test_fitted_patches_score_zero_with_the_whole_bank(category):
 
 
 @pytest.mark.parametrize(
-    ("config", "kept"), [({}, 38), ({"coreset": 0.5}, 192), ({"patches": 9}, 9)]
+    ("config", "kept"), [({}, 19), ({"coreset": 0.5}, 192), ({"patches": 9}, 9)]
 )
 def test_size_of_the_bank(category, config, kept):
     method = fitted(category, **config)
@@ -119,7 +119,7 @@ def test_a_bank_of_principal_components(category):
     """Of nearly all of them, distances are those of the features."""
     plain, reduced = fitted(category), fitted(category, variance=0.9999)
     size = reduced.arrays["components"].shape[1]
-    assert reduced.networks["bank"].bank.shape == (38, size)
+    assert reduced.networks["bank"].bank.shape == (19, size)
     assert size < 472
     images = next(category.test.batches(2))
     for wanted, got in zip(plain.judge(images), reduced.judge(images), strict=True):
