@@ -74,6 +74,8 @@ def check_options(name: str, options: Options) -> None:
         return
     refuse_unknown([name], options)
     values = _values(name, options)
+    if "corrupt_with" in options and not values["corrupt"]:
+        raise UsageError("--corrupt-with needs --corrupt SHARE")
     shape = _seen_shape(name, values)
     if name in FACTORS:
         _check_autoencoder(name, shape, values)

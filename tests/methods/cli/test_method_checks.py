@@ -118,6 +118,11 @@ def test_what_methods_take(words):
     method_checks.check_options(name, parsed(options))
 
 
+def test_a_kind_of_corruption_without_a_share():
+    with pytest.raises(UserError, match="--corrupt-with needs --corrupt SHARE"):
+        method_checks.check_options("AE", parsed("--corrupt-with blocks"))
+
+
 def test_a_package_of_weights_that_is_not_installed(monkeypatch):
     monkeypatch.setattr("methods.backbones.pretrained._in_package", lambda name: None)
     package = backbones.spec("efficientnet_lite0").package
