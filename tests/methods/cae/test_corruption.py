@@ -43,12 +43,12 @@ def test_every_epoch_has_other_defects_and_a_resumed_run_the_same(images):
     batches, resumed = (
         batches_of(images, SETTINGS, Corruption(1.0))[0] for _ in range(2)
     )
-    images_of_one = [batches.order.tolist(), everything(batches)[1]]
+    order, seen = batches.order, everything(batches)[1]
     for one in (batches, resumed):
         one.start(1)
     np.testing.assert_array_equal(everything(batches), everything(resumed))
-    batches.order = np.array(images_of_one[0])  # the same images, in another epoch
-    assert (everything(batches)[1] != images_of_one[1]).any(axis=(1, 2, 3)).all()
+    batches.order = order  # the same images, in another epoch
+    assert (everything(batches)[1] != seen).any(axis=(1, 2, 3)).all()
 
 
 def test_all_validation_images_are_corrupted_always_in_the_same_way(images):

@@ -100,15 +100,11 @@ def test_what_is_seen_is_moved_as_the_target_is_and_compared_with_it(rng, eager)
     assert np.abs(targets - good).max() > 0.1  # moved
 
 
-def test_a_corrupted_training_is_another_and_the_same_with_the_same_seed(
-    images, short_epochs, eager
-):
+def test_a_corruption_changes_the_training(images, short_epochs, eager):
     settings = Settings(batch_size=2, epochs=2, learning_rate=0.5, seed=3)
     data = parts(images, [0, 1], [4])
-    found = []
-    for share in (1.0, 1.0, 0.0):
-        corruption = Corruption(share, "both")
+    losses = []
+    for corruption in (Corruption(1.0, "both"), Corruption()):
         _, state = train(build_small, data, "l2", settings, corruption=corruption)
-        found.append([row["loss"] for row in state["history"]])
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
-    assert found[0] != pytest.approx(found[2], rel=1e-2)
+        losses.append([row["loss"] for row in state["history"]])
+    assert losses[0] != pytest.approx(losses[1], rel=1e-2)
