@@ -19,6 +19,7 @@ from processing.errors import UsageError
 from processing.maps.residuals import RESIDUALS, legacy_residual
 
 from . import training
+from .corruption import Corruption
 
 MULTIPLES = {"baselineCAE": 64, "inceptionCAE": 64, "skipCAE": 256}  # of sides
 
@@ -32,6 +33,9 @@ class CAE(ReconstructionMethod):
         image_shape: (h, w, c).
         loss: "ssim", "mssim" or "l2".
         latent: values of the code, or None for the architecture's own number.
+        corrupt: share of the training images that are corrupted, for the network to
+            give back the good ones; in judgement none is.
+        corrupt_with: "defects", "blocks" or "both", see `corruption`.
         batch_size: images a training step.
         epochs: cap on the epochs, or None.
         learning_rate: peak rate, or None to search for it.
@@ -47,6 +51,8 @@ class CAE(ReconstructionMethod):
     image_shape: tuple[int, int, int] = (256, 256, 1)
     loss: str = "ssim"
     latent: int | None = None
+    corrupt: float = 0.0
+    corrupt_with: str = "defects"
     batch_size: int = 8
     epochs: int | None = None
     learning_rate: float | None = None
@@ -78,7 +84,13 @@ class CAE(ReconstructionMethod):
     def build(self) -> None:
         self._use(self._network())
 
+    @property
+    def corruption(self) -> Corruption:
+        """What is done to the training images."""
+        return Corruption(self.corrupt, self.corrupt_with)
+
     def _network(self) -> Any:
+        self.corruption.check(self.image_shape)
         try:
             check_sides(self.loss, self.image_shape)
             return ARCHITECTURES[self.name](self.image_shape, self.latent)
@@ -99,7 +111,7 @@ class CAE(ReconstructionMethod):
             seed=self.seed,
         )
         network, state = training.train(
-            self._network, images, self.loss, settings, run, saved
+            self._network, images, self.loss, settings, run, saved, self.corruption
         )
         self._use(network)
         self.history = state["history"]

@@ -10,16 +10,21 @@ from autoencoder.fusion import fuse_upsampling
 from autoencoder.losses import LOSSES
 from methods.base import Run, TrainingImages
 from methods.engine.augmentation import Augmentation
-from methods.engine.batches import Batches, InOrder
 from methods.engine.learning_rate import find_learning_rate
 from methods.engine.loss_model import LossModel
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
 from methods.engine.settings import Settings
 from methods.engine.training import Saved, build_trainer, fit
 
+from .corruption import CLEAN, Corruption, batches_of
+
 
 class Reconstructor(LossModel):
-    """An autoencoder, the augmentation in front of it, and its loss."""
+    """An autoencoder, the augmentation in front of it, and its loss.
+
+    A batch (n, h, w, c) is its own target. In one of (n, h, w, 2c) the images to give
+    back come first, and behind them what the network sees of them.
+    """
 
     def __init__(self, network: keras.Model, loss: str, augmentation: Any):
         super().__init__()
@@ -29,8 +34,10 @@ class Reconstructor(LossModel):
 
     def call(self, images: Any, training: bool = False) -> tuple[Any, Any]:
         """Return the (augmented) images in [0, 1] and their reconstructions."""
-        targets = self.augmentation(images, training=training)
-        return targets, self.network(targets, training=training)
+        channels = self.network.output_shape[-1]
+        images = self.augmentation(images, training=training)
+        seen = images[..., -channels:]
+        return images[..., :channels], self.network(seen, training=training)
 
     def batch_loss(self, targets: Any, outputs: Any) -> Any:
         return ops.mean(self.reconstruction_loss(*outputs))
@@ -43,6 +50,7 @@ def train(
     settings: Settings,
     run: Run | None = None,
     saved: Saved | None = None,
+    corruption: Corruption = CLEAN,
 ) -> tuple[keras.Model, dict]:
     """Train the network that `build()` gives; return it and the training's state.
 
@@ -56,12 +64,12 @@ def train(
         settings: how to train; without a learning rate it is searched for.
         run: where to keep logs and states.
         saved: the arrays and state of an interrupted run with the same settings.
+        corruption: of the images that the network is to give back.
     """
     trainer = build_trainer(
         lambda: Reconstructor(build(), loss, Augmentation(seed=settings.seed)), settings
     )
-    good, validation = images.good, images.validation
-    batches = Batches(good.load, len(good), settings.batch_size, settings.seed)
+    batches, checks = batches_of(images, settings, corruption)
     create(trainer, batches[0][:1])
     rate = settings.peak  # a saved state brings its own
     if settings.learning_rate is None and not saved:
@@ -70,7 +78,6 @@ def train(
         if run:
             run.report_learning_rate(curve)
     compile_trainer(trainer, ShapedAdam(rate, cosine(len(batches) * settings.planned)))
-    checks = InOrder(validation.load, len(validation), settings.batch_size)
     state = fit(trainer, batches, checks, settings, run, saved=saved)
     network = build()
     network.set_weights(trainer.network.get_weights())

@@ -47,6 +47,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "stride": {"all": Derived("three quarters of a tile")},
     "loss": {"CAEs": "ssim", "AE": "l2"},
     "latent": {"CAEs, AE": Derived("the architecture's own number"), "AnoGAN": 100},
+    "corrupt": {"CAEs, AE": 0.0},
+    "corrupt_with": {"CAEs, AE": "defects"},
     "synthetic": {"CNN": False},
     "encoder": {"AnoGAN": False},
     "width": {"AnoGAN": 64},

@@ -44,6 +44,7 @@ FACTORS = {  # of the sides of images
 }
 GRAPHLESS = ("Contrastive", "DDAD", "AnoDDPM")  # classes that are not exported
 CELLS = ("mvtecCAE", "baselineCAE", "inceptionCAE", "resnetCAE")  # share the latent
+CORRUPT_SIDE = 32
 LOSS_SIDES = {"ssim": 11, "mssim": 176, "l2": 1}  # smallest sides of images
 CNN_SIDE = 26
 GAN_SIDES = (32, 64, 128, 256)
@@ -73,6 +74,8 @@ def check_options(name: str, options: Options) -> None:
         return
     refuse_unknown([name], options)
     values = _values(name, options)
+    if "corrupt_with" in options and not values["corrupt"]:
+        raise UsageError("--corrupt-with needs --corrupt SHARE")
     shape = _seen_shape(name, values)
     if name in FACTORS:
         _check_autoencoder(name, shape, values)
@@ -125,6 +128,11 @@ def _seen_shape(name: str, values: Mapping[str, Any]) -> Shape:
 def _check_autoencoder(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
     height, width, _ = shape
     smallest, factor = LOSS_SIDES[values["loss"]], FACTORS[name]
+    if values["corrupt"] and min(height, width) < CORRUPT_SIDE:
+        raise UsageError(
+            f"--corrupt needs image sides of at least {CORRUPT_SIDE} pixels. "
+            f"Received: {height}x{width}"
+        )
     if min(height, width) < smallest:
         raise UsageError(
             f"Loss {values['loss']} needs image sides of at least {smallest} pixels. "

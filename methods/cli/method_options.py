@@ -14,6 +14,7 @@ from methods.backbones import BACKBONES
 from methods.detector.settings import (
     CLUSTERINGS,
     COLORS,
+    CORRUPTIONS,
     LOSSES,
     NOISES,
     PRECISIONS,
@@ -117,6 +118,11 @@ def _add_autoencoders(group: argparse._ArgumentGroup) -> None:
     add("-l", "--loss", type=name, metavar="NAME", help=help_)
     help_ = "values of the code, or of the latents of AnoGAN"
     add("--latent", type=_number("latent"), metavar="N", help=help_)
+    help_ = "of the images to learn from that are corrupted, for the good ones to be "
+    help_ += "given back"
+    add("--corrupt", type=_number("corrupt", float), metavar="SHARE", help=help_)
+    help_ = "synthetic defects, masked squares, or each in half of the cases"
+    add("--corrupt-with", choices=CORRUPTIONS, help=help_)
 
 
 def _add_cnn(group: argparse._ArgumentGroup) -> None:

@@ -22,6 +22,7 @@ LOSSES = ("ssim", "mssim", "l2")
 CLUSTERINGS = ("kmeans", "hdbscan", "gmm", "agglomerative")
 SCHEDULES = ("linear", "cosine")
 NOISES = ("simplex", "gaussian")
+CORRUPTIONS = ("defects", "blocks", "both")
 PRECISIONS = ("auto", "float32", "bfloat16")
 PRESETS = (*UNETS, *GAUSSIANS)
 CHOICES = {
@@ -31,6 +32,7 @@ CHOICES = {
     "schedule": SCHEDULES,
     "noise_kind": NOISES,
     "precision": PRECISIONS,
+    "corrupt_with": CORRUPTIONS,
     "preset": PRESETS,
     "channels": (1, 3),
 }
@@ -46,6 +48,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "sigma": (0, 1000),
     "top": (0, 1),
     "latent": (1, 2**14),
+    "corrupt": (0, 1),
     "width": (1, 512),
     "features": (1, 4096),
     "coreset": (1e-6, 1),

@@ -150,6 +150,16 @@ def _between(rng: Rng, low: float, high: float) -> float:
     return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
+def blocks(image: Array, source: Array, rng: Rng, foreground: Mask) -> Defect:
+    """Mask some squares of a grid with a colour (RIAD, Zavrtanik 2021)."""
+    height, width = foreground.shape
+    side = max(2, round(min(height, width) * _between(rng, 1 / 32, 1 / 6)))
+    cells = rng.random((-(-height // side), -(-width // side)))
+    chosen = cells < rng.uniform(0.05, 0.35)
+    share = np.repeat(np.repeat(chosen, side, 0), side, 1)[:height, :width]
+    return merge(image, _colour(rng, image), share & foreground)
+
+
 KINDS: dict[str, Callable[[Array, Array, Rng, Mask], Defect]] = {
     "bend": bend,
     "blur": blur,
@@ -159,3 +169,4 @@ KINDS: dict[str, Callable[[Array, Array, Rng, Mask], Defect]] = {
     "stain": stain,
     "texture": texture,
 }
+CORRUPTIONS = {**KINDS, "blocks": blocks}  # what no defect looks like, too

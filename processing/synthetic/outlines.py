@@ -66,16 +66,35 @@ def perlin(rng: Rng, shape: tuple[int, ...], cells: int) -> Array:
         shape: (h, w).
         cells: between nodes, from side to side.
     """
-    (down, step_down), (right, step_right) = (_fades(side, cells) for side in shape)
     angle = rng.uniform(0, 2 * np.pi, (cells + 1, cells + 1)).astype(np.float32)
-    noise = down @ np.cos(angle) @ step_right.T + step_down @ np.sin(angle) @ right.T
+    (top, down, step_down), (left, right, step_right) = (
+        _fades(side, cells) for side in shape
+    )
+    along_x = _blended(np.cos(angle).T, left, step_right).T  # (cells + 1, w)
+    along_y = _blended(np.sin(angle).T, left, right).T
+    noise = _blended(along_x, top, down) + _blended(along_y, top, step_down)
     return np.float32(math.sqrt(2)) * noise
 
 
-def _fades(length: int, cells: int) -> tuple[Array, Array]:
-    """Return each node's weight at each pixel, and that times the way from the node."""
-    pixels = np.arange(length, dtype=np.float32)[:, None] * (cells / length)
-    way = pixels - np.arange(cells + 1, dtype=np.float32)  # (length, cells + 1)
-    near = np.maximum(1 - np.abs(way), 0)
+def _blended(nodes: Array, first: NDArray[np.int_], factors: Array) -> Array:
+    """Return the sum, at each pixel, of the rows of the two nodes around it.
+
+    A product with a matrix would be mostly zeros, and of as many threads as there are
+    cores, which wait for those that train.
+    """
+    before, after = factors[..., None]
+    return before * nodes[first] + after * nodes[first + 1]
+
+
+def _fades(length: int, cells: int) -> tuple[NDArray[np.int_], Array, Array]:
+    """Return the node before each pixel, and weights and ramps of it and the next.
+
+    The weights, (2, length), are those at the pixel; a ramp is a weight times the way
+    from the node.
+    """
+    pixels = np.arange(length, dtype=np.float32) * np.float32(cells / length)
+    first = np.floor(pixels)
+    way = pixels - first - np.array([[0], [1]], np.float32)
+    near = 1 - np.abs(way)
     weight = near**3 * (near * (6 * near - 15) + 10)
-    return weight, weight * way
+    return first.astype(np.int_), weight, weight * way

@@ -11,7 +11,7 @@ from processing.decoding.decode import to_float, to_uint8
 from processing.preprocessing.foreground import SEPARATE
 from processing.preprocessing.foreground import foreground as find_foreground
 
-from .kinds import KINDS
+from .kinds import CORRUPTIONS, KINDS
 from .outlines import Array, Mask, Outline, Rng, draw_outline
 from .pasting import difference, merge
 
@@ -54,7 +54,7 @@ def synthesise(
         start: the number of the first image, such as step * batch size.
         sources: good images (m, h, w, c) to take patches from. By default each image
             is its own source.
-        kinds: keys of `KINDS` to draw from.
+        kinds: keys of `CORRUPTIONS` to draw from.
         foreground: returns the pixels of an image, (h, w) bool, that defects lie on.
 
     Returns:
@@ -85,7 +85,7 @@ def _draw(
 ) -> tuple[Array, Mask, str]:
     """Draw a defect that shows, and return its kind."""
     for _ in range(TRIES):
-        changed, mask = KINDS[name](image, source, rng, foreground)
+        changed, mask = CORRUPTIONS[name](image, source, rng, foreground)
         if _shows(image, changed):
             return changed, mask, name
     side = min(foreground.shape) / 16
@@ -99,8 +99,9 @@ def _shows(image: Array, changed: Array) -> bool:
 
 
 def _check(images: NDArray[Any], names: list[str]) -> None:
-    if not names or not set(names) <= set(KINDS):
-        raise ValueError(f"`kinds` must be some of {sorted(KINDS)}. Received: {names}")
+    if not names or not set(names) <= set(CORRUPTIONS):
+        known = sorted(CORRUPTIONS)
+        raise ValueError(f"`kinds` must be some of {known}. Received: {names}")
     if images.ndim != 4 or min(images.shape[1:3]) < 32 or images.shape[3] not in (1, 3):
         raise ValueError(
             "`images` must have shape (n, h, w, c) with h, w >= 32 and c 1 or 3. "

@@ -1,9 +1,12 @@
+import keras
 import numpy as np
 import pytest
 
 from autoencoder.architectures import ARCHITECTURES
 from methods.base import TrainingImages
-from methods.cae.training import train
+from methods.cae.corruption import Corruption
+from methods.cae.training import Reconstructor, train
+from methods.engine.augmentation import Augmentation
 from methods.engine.settings import Settings
 from tests.array_images import ArrayImages
 
@@ -78,3 +81,30 @@ def test_sweep_is_reported(images, short_epochs, monkeypatch):
     assert len(run.found.rates) <= 30
     assert state["history"][0]["learning_rate"] == pytest.approx(run.found.chosen)
     assert run.state == state
+
+
+def test_what_is_seen_is_moved_as_the_target_is_and_compared_with_it(rng, eager):
+    """The network gives back what it sees."""
+    seen = keras.Input((32, 32, 1))
+    network = keras.Model(seen, keras.layers.Activation("linear")(seen))
+    trainer = Reconstructor(network, "l2", Augmentation(seed=1))
+    good = rng.random((2, 32, 32, 1), np.float32)
+    corrupted = good.copy()
+    corrupted[0] = 0
+    for training in (False, True):
+        pairs = np.concatenate([good, corrupted], axis=-1)
+        targets, outputs = map(np.asarray, trainer(pairs, training=training))
+        np.testing.assert_array_equal(targets[1], outputs[1])
+        assert not outputs[0].any()
+        assert trainer.batch_loss(None, (targets, outputs)) > 0.1
+    assert np.abs(targets - good).max() > 0.1  # moved
+
+
+def test_a_corruption_changes_the_training(images, short_epochs, eager):
+    settings = Settings(batch_size=2, epochs=2, learning_rate=0.5, seed=3)
+    data = parts(images, [0, 1], [4])
+    losses = []
+    for corruption in (Corruption(1.0, "both"), Corruption()):
+        _, state = train(build_small, data, "l2", settings, corruption=corruption)
+        losses.append([row["loss"] for row in state["history"]])
+    assert losses[0] != pytest.approx(losses[1], rel=1e-2)

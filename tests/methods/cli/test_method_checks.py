@@ -55,6 +55,7 @@ def test_what_is_typed_is_that_of_the_classes():
         "inceptionCAE --size 128 --latent 5",
         "resnetCAE --size 64 --latent 3",
         "AE --size 64 --batch 4 --features 3",
+        "AE --size 32x16 --corrupt 0.5",
         "CNN --size 20",
         "CNN --synthetic --size 64 --tile 24",
         "AnoGAN --size 64x32",
@@ -108,6 +109,8 @@ def test_several_backbones_are_for_an_ensemble():
         *KINDS,
         "paperCAE --size 144x160 --latent 7",
         "mvtecCAE --size 64 --latent 8",
+        "AE --size 16",
+        "AE --size 32 --corrupt 0.5 --corrupt-with both",
         "skipCAE --size 256 --latent 5",
         "CNN --size 26",
         "PaDiM --size 256x512 -k dinov2_small --size 224 --weights random",
@@ -121,6 +124,11 @@ def test_several_backbones_are_for_an_ensemble():
 def test_what_methods_take(words):
     name, _, options = words.partition(" ")
     method_checks.check_options(name, parsed(options))
+
+
+def test_a_kind_of_corruption_without_a_share():
+    with pytest.raises(UserError, match="--corrupt-with needs --corrupt SHARE"):
+        method_checks.check_options("AE", parsed("--corrupt-with blocks"))
 
 
 def test_a_package_of_weights_that_is_not_installed(monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 
 from autoencoder import losses
 from benchmarks import accuracy
+from methods.cae import corruption
 from methods.cli import finetune, method_options
 from methods.cli.method_options import add_method_options, given
 from methods.contrastive import clustering
@@ -98,6 +99,7 @@ def test_an_option_of_another_method_is_refused():
     [
         (method_options.LOSSES, losses.LOSSES),
         (method_options.LOSSES, accuracy.LOSSES),
+        (method_options.CORRUPTIONS, corruption.KINDS_OF),
         (method_options.CLUSTERINGS, clustering.CLUSTERINGS),
         (method_options.SCHEDULES, schedule.SCHEDULES),
         (method_options.NOISES, noise.KINDS),

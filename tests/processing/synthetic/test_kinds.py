@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from processing.samples import draw_sample
-from processing.synthetic.kinds import KINDS
+from processing.synthetic.kinds import CORRUPTIONS, KINDS
 from processing.synthetic.pasting import FAINT
 
 SHAPES = [(64, 64, 3), (64, 64, 1), (32, 32, 3), (37, 150, 1), (150, 40, 3)]
@@ -21,7 +21,7 @@ def draw(kind, images, seed=0, foreground=None):
     place = np.ones(image.shape[:2], bool) if foreground is None else foreground
     rng = np.random.default_rng(seed)
     for _ in range(30):
-        changed, mask = KINDS[kind](image, source, rng, place)
+        changed, mask = CORRUPTIONS[kind](image, source, rng, place)
         if mask.any():
             return image, changed, mask
     raise AssertionError(f"no {kind} shows")
@@ -33,7 +33,7 @@ def cut(images, shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_the_mask_is_where_the_image_changed(good, kind, shape):
     for seed in range(4):
         image, changed, mask = draw(kind, cut(good, shape), seed)
@@ -48,7 +48,7 @@ def test_the_mask_is_where_the_image_changed(good, kind, shape):
         assert noticed.mean() > 0.6  # the rest are closed gaps
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_it_lies_on_the_part(good, kind):
     part = np.zeros((150, 150), bool)
     part[50:90, 60:140] = True
@@ -57,7 +57,7 @@ def test_it_lies_on_the_part(good, kind):
         assert not mask[~part].any()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_it_depends_on_the_generator_alone_and_leaves_its_inputs(good, kind):
     before = good.copy()
     first, second, other = (draw(kind, good, seed)[1] for seed in (7, 7, 8))
@@ -66,7 +66,7 @@ def test_it_depends_on_the_generator_alone_and_leaves_its_inputs(good, kind):
     np.testing.assert_array_equal(good, before)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_defects_differ_in_size(good, kind):
     areas = [draw(kind, good, seed)[2].mean() for seed in range(12)]
     assert max(areas) > 2 * min(areas)
@@ -126,3 +126,12 @@ def test_stains_are_dark_and_bright():
     image = np.full((64, 64, 3), 0.5, np.float32)
     changes = [draw("stain", (image, image), seed)[1].sum() for seed in range(20)]
     assert min(changes) < image.sum() < max(changes)
+
+
+def test_blocks_are_squares_of_a_grid_in_one_colour():
+    image = np.full((64, 64, 1), 0.5, np.float32)
+    for seed in range(6):
+        _, changed, mask = draw("blocks", (image, image), seed)
+        assert len(np.unique(changed[mask])) == 1
+        drawn = [mask[::n, ::n].repeat(n, 0).repeat(n, 1) for n in range(2, 12)]
+        assert any((squares[:64, :64] == mask).all() for squares in drawn)
