@@ -20,7 +20,7 @@ from processing.data.image_set import ImageSet
 from processing.hdf5 import ArraySpec
 from processing.maps.pixel_statistics import PixelStatistics
 
-NOISE = 2.0  # variance that the autoencoder removes, in mean variances of features
+NOISE = 8.0  # variance that the autoencoder removes, in mean variances of features
 STEADY = 1e-3  # added to the variance of each channel, whose mean square is about 1
 BLUR = 1.0  # positions, of the deviations of good residuals
 
@@ -29,12 +29,12 @@ BLUR = 1.0  # positions, of the deviations of good residuals
 class FeatureCAE(FeatureMethod):
     """Residuals of a linear denoising autoencoder of backbone features.
 
-    The features of each level are levelled, brought to one grid, and standardised by
-    their mean at each position and the deviation of each channel; each level has the
-    same total variance. Of features with covariance S and white noise of variance e,
-    no linear 1x1 convolution gives back more than S (S + e I)^-1 does: a PCA that
-    weakens components the more, the less they vary. That is the autoencoder. No
-    training is needed, and none that was tried finds more: see docs/decisions.md.
+    The features of each level are levelled, brought to one grid, and centred at each
+    position; each channel is divided by its deviation, and levels have equal variances.
+    The linear 1x1 convolution that best takes white noise of variance e off features
+    with covariance S is S (S + e I)^-1: a PCA that weakens components the more, the
+    less they vary. That is the autoencoder, known without training. Networks that were
+    trained in its place found no more on the whole: see docs/decisions.md.
 
     The map is the root mean square residual of each level, in standard deviations of
     the good images' at the same position, summed.
@@ -97,8 +97,7 @@ class FeatureCAE(FeatureMethod):
         """
         size = sum(self._channels)
         total, squares = np.zeros((*self.grid, size)), np.zeros((size, size))
-        for [batch] in self._each(images, self._features):
-            features = batch.astype(np.float64)
+        for [features] in self._each(images, self._features):
             total += features.sum(axis=0)
             rows = features.reshape(-1, size)
             squares += rows.T @ rows
@@ -155,7 +154,7 @@ class FeatureCAE(FeatureMethod):
 
     def _check_memory(self) -> None:
         size, (height, width) = sum(self._channels), self.grid
-        batch = 3 * 8 * BATCH * height * width * size
+        batch = 3 * 4 * BATCH * height * width * size
         needed = batch + 4 * 8 * size**2 + self.backbone_bytes()
         check_memory(needed, "expected less with --size, or fewer of --levels")
 
