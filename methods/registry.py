@@ -30,6 +30,7 @@ METHODS = {
     "resnetCAE": "methods.cae.cae.CAE",
     "skipCAE": "methods.cae.cae.CAE",
     "AE": "methods.cae.cae.AE",
+    "featureCAE": "methods.cae.feature_cae.FeatureCAE",
     "CNN": "methods.cnn.cnn.CNN",
     "AnoGAN": "methods.anogan.anogan.AnoGAN",
     "PaDiM": "methods.padim.padim.PaDiM",

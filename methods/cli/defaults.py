@@ -16,7 +16,10 @@ class Derived(str):
 GROUPS = {  # of methods, in the keys of `DEFAULTS`
     "all": tuple(METHODS),
     "CAEs": tuple(name for name, path in METHODS.items() if path.endswith(".CAE")),
-    "features": ("PaDiM", "contrastive", "fewshot", "unified", "PatchCore", "ensemble"),
+    "features": (
+        *("PaDiM", "contrastive", "fewshot", "unified", "PatchCore", "ensemble"),
+        "featureCAE",
+    ),
     "diffusion": ("DDAD", "AnoDDPM"),
 }
 # The default of each option by the methods that have it; of two the later one counts.
@@ -32,7 +35,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "AnoGAN": 2.0,
         "diffusion": Derived("4 at a side of 256"),
     },
-    "top": {"PaDiM, PatchCore, ensemble, fewshot, unified": 0.01},
+    "top": {"PaDiM, PatchCore, ensemble, fewshot, unified, featureCAE": 0.01},
     "seed": {"all": 42},
     "validation": {"all": 0.1},
     "size": {"all": 256, "AnoGAN": 64, "diffusion": 128},

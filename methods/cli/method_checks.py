@@ -31,6 +31,7 @@ STRIDES = {  # of the levels of a backbone that are taken by default
     "unified": (8, 32),
     "PatchCore": (8, 32),
     "ensemble": (4, 32),
+    "featureCAE": (8, 32),
 }
 HORIZONS = {"DDAD": 1000, "AnoDDPM": 800}  # most steps of noise
 FACTORS = {  # of the sides of images

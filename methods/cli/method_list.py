@@ -11,6 +11,7 @@ SUMMARIES = {
     "PatchCore": ("the most different patches of pretrained features", SECONDS),
     "ensemble": ("PaDiM and PatchCore on the same features", SECONDS),
     "fewshot": ("the patches of a few images, or of one", SECONDS),
+    "featureCAE": ("reconstructs pretrained features, linearly", SECONDS),
     "unified": ("fewshot with learned projections, of many categories", MINUTES),
     "contrastive": ("features that tell synthetic defects apart", MINUTES),
     "CNN": ("is supervised: learns from defective images, too", MINUTES),

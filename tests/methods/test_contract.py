@@ -32,6 +32,7 @@ CONFIGS = {  # of methods that are not as small as they go with `TRAINED`
     "PaDiM": FEATURES,
     "PatchCore": {**FEATURES, "levels": "stage2,stage3", "patches": 100},
     "ensemble": {**FEATURES, "levels": "stage2,stage3", "patches": 100},
+    "featureCAE": {**FEATURES, "levels": "stage2,stage3"},
     "fewshot": FEATURES,
     "unified": {**FEATURES, "batch_size": 4, "epochs": 1},
     "contrastive": {
@@ -116,7 +117,7 @@ def test_no_image_changes_another_ones_map(name, fitted, rng):
 
 
 @pytest.mark.parametrize(
-    "name", ["PaDiM", "PatchCore", "ensemble", "fewshot", "unified"]
+    "name", ["PaDiM", "PatchCore", "ensemble", "featureCAE", "fewshot", "unified"]
 )
 def test_a_pasted_square_stands_out(name, fitted, samples):
     """Of methods that need no long training; of the others in their own tests."""

@@ -7,6 +7,7 @@ import pytest
 from methods.anogan.anogan import AnoGAN
 from methods.base import TrainingImages
 from methods.cae.cae import CAE
+from methods.cae.feature_cae import FeatureCAE
 from methods.cli.export import main
 from methods.cnn.cnn import CNN
 from methods.detector import export as module
@@ -43,6 +44,7 @@ def models(samples, tmp_path_factory):
         "patches": PatchCore(**SMALL),
         "ensemble": Ensemble(**SMALL, features=4),
         "shots": FewShot(**SMALL),
+        "residual": FeatureCAE(**SMALL),
     }
     for name, method in methods.items():
         method.fit(TrainingImages(good.subset(range(8)), good.subset([8, 9])))
@@ -88,7 +90,10 @@ def save(path, method):
     ("name", "kind"),
     [
         *[("sums", kind) for kind in module.SUFFIXES],
-        *[(name, "onnx") for name in ("dual", "shots", "cae", "f-anogan", "cnn")],
+        *[
+            (name, "onnx")
+            for name in ("dual", "shots", "residual", "cae", "f-anogan", "cnn")
+        ],
         ("patches", "openvino"),
         ("cae", "litert"),
         ("cnn", "litert"),

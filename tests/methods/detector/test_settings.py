@@ -16,7 +16,7 @@ from tests.records import training_record
 
 PREPARATION = {"size": [256, 256], "channels": 3, "span": [0, 1], "crop": None}
 FAMILIES = ("PaDiM", "fewshot", "DDAD", "AnoDDPM", "AnoGAN", "contrastive", "mvtecCAE")
-FAMILIES += ("AE", "CNN", "PatchCore", "ensemble", "unified")
+FAMILIES += ("AE", "CNN", "PatchCore", "ensemble", "unified", "featureCAE")
 HOSTILE = (
     *(None, True, -1, 0, 10**6, 10**400, 2.5, 1e308, math.nan, math.inf, "", "x"),
     *("9" * 5000, "../../x", "/etc/passwd", [], [0, 0], [-1, 64], [64, 64, 64, 64]),
