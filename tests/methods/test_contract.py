@@ -15,7 +15,8 @@ from processing.preprocessing.preparation import Preparation
 from tests.records import training_record
 
 # Of the architectures of one class, mvtecCAE is enough for every day.
-NIGHTLY = {"paperCAE", "baselineCAE", "inceptionCAE", "resnetCAE", "skipCAE"}
+NIGHTLY = {"paperCAE", "baselineCAE", "inceptionCAE", "resnetCAE", "skipCAE", "AE"}
+NIGHTLY |= {"DDAD"}  # as AnoDDPM, with what its own tests hold
 NAMES = [
     pytest.param(name, marks=pytest.mark.nightly) if name in NIGHTLY else name
     for name in sorted(methods.METHODS)
