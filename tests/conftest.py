@@ -123,14 +123,21 @@ def ran(monkeypatch):
     return done
 
 
-@pytest.fixture
-def nodes(monkeypatch):
-    """Return a cluster of three nodes with one core each."""
+@pytest.fixture(scope="module")
+def cluster():
+    """Return a cluster without nodes."""
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = Cluster()
-    for _ in range(3):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster = Cluster()
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture
+def nodes(cluster):
+    """Return a cluster of three nodes with one core each, those that died replaced."""
+    while len(cluster.list_all_nodes()) < 3:
         cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
-    yield cluster
-    cluster.shutdown()
+    return cluster
