@@ -99,6 +99,17 @@ def eager_file():
 
 
 @pytest.fixture
+def undrawn(monkeypatch):
+    """Let the pictures of an inspection, which take long to draw, be empty files."""
+
+    def inspection(path, *_):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+    monkeypatch.setattr("processing.report.plots.inspection", inspection)
+
+
+@pytest.fixture
 def ran(monkeypatch):
     """Run children in this process; return the list of what ran."""
     from methods.jobs import child_process
