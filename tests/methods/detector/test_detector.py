@@ -36,6 +36,7 @@ class Bright(Method):
         return maps, maps.max(axis=(1, 2))
 
     def reconstruct(self, images):
+        self.shown.append(len(images))
         return images / 2
 
     def build(self):
@@ -227,8 +228,9 @@ def test_reconstructions_lie_on_the_whole_image(noise):
     made = detector(tile=16, crop=(32, 32))
     images = noise.prepared(made.preparation)
     view = next(images.views(1))[0]
-    good = made.reconstruct(view)
+    good = made.reconstruct(view, batch_size=5)
     assert good.shape == (*SIZE, 1)
+    assert made.method.shown == [5, 4]  # tiles at once
     whole = next(noise.batches(1))[0]
     inside = (slice(8, 40), slice(16, 48))
     np.testing.assert_allclose(good[inside], whole[inside] / 2, atol=1e-6)
