@@ -30,6 +30,7 @@ test: $(INSTALLED)
 	KERAS_BACKEND=jax $(BIN)/pytest $(PROCESSES) $(SELECTION) $(ON_JAX)
 
 test-all: SELECTION :=
+test-all: export FUZZ_CASES := 60
 test-all: test
 
 # Of code that runs in this process: not of killed scripts, nor what numba compiles.
