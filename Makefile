@@ -12,9 +12,10 @@ PROCESSES := -n 2 --no-loadscope-reorder
 ON_JAX := tests/methods/test_contract.py tests/methods/engine/test_backend.py \
 	tests/methods/engine/test_devices.py
 SELECTION := -m "not nightly"
+QUICK := tests/processing tests/methods/cli tests/methods/engine tests/test_structure.py
 MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
-.PHONY: demo test test-all coverage clean
+.PHONY: demo test test-quick test-all coverage clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m processing.samples $(SAMPLES) $(SAMPLE_OPTIONS)
@@ -32,6 +33,13 @@ test: $(INSTALLED)
 test-all: SELECTION :=
 test-all: export FUZZ_CASES := 60
 test-all: test
+
+# Without methods, scripts and benchmarks: for between two edits.
+test-quick: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest $(PROCESSES) $(SELECTION) $(QUICK)
 
 # Of code that runs in this process: not of killed scripts, nor what numba compiles.
 coverage: $(INSTALLED)

@@ -98,9 +98,8 @@ def test_scores_depend_on_neither_order_nor_batch_size(name, fitted, samples):
         np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("DDAD", marks=pytest.mark.nightly), "AnoDDPM"]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", KINDS)
 def test_one_seed_one_set_of_scores(name, fitted, samples):
     images = next(good(samples).batches(4))
     methods = fitted(name), fit(make(name), samples)
