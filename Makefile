@@ -39,7 +39,7 @@ test-quick: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(PROCESSES) $(SELECTION) $(QUICK)
+	$(BIN)/pytest $(PROCESSES) -m "not nightly and not slow" $(QUICK)
 
 # Of code that runs in this process: not of killed scripts, nor what numba compiles.
 coverage: $(INSTALLED)

@@ -24,6 +24,7 @@ np.save(sys.argv[3], detector.method.anomaly_map(np.load(sys.argv[2])))
 """
 
 
+@pytest.mark.slow
 def test_jax_gives_the_maps_of_tensorflow(samples, tmp_path):
     pytest.importorskip("jax")
     if keras.backend.backend() != "tensorflow":
