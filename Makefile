@@ -11,12 +11,11 @@ OPTIONS := --epochs 4
 PROCESSES := -n 2 --no-loadscope-reorder
 ON_JAX := tests/methods/test_contract.py tests/methods/engine/test_backend.py \
 	tests/methods/engine/test_devices.py
-# Of the architectures of one class, mvtecCAE is enough on a second backend.
-BUT_ONE := not paperCAE and not baselineCAE and not inceptionCAE and not resnetCAE \
-	and not skipCAE
+SELECTION := -m "not nightly"
+QUICK := tests/processing tests/methods/cli tests/methods/engine tests/test_structure.py
 MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
-.PHONY: demo test coverage clean
+.PHONY: demo test test-quick test-all coverage clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m processing.samples $(SAMPLES) $(SAMPLE_OPTIONS)
@@ -28,8 +27,19 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(PROCESSES) --durations=10
-	KERAS_BACKEND=jax $(BIN)/pytest $(PROCESSES) $(ON_JAX) -k "$(BUT_ONE)"
+	$(BIN)/pytest $(PROCESSES) $(SELECTION) --durations=10
+	KERAS_BACKEND=jax $(BIN)/pytest $(PROCESSES) $(SELECTION) $(ON_JAX)
+
+test-all: SELECTION :=
+test-all: export FUZZ_CASES := 60
+test-all: test
+
+# Without methods, scripts and benchmarks: for between two edits.
+test-quick: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest $(PROCESSES) -m "not nightly and not slow" $(QUICK)
 
 # Of code that runs in this process: not of killed scripts, nor what numba compiles.
 coverage: $(INSTALLED)

@@ -99,6 +99,17 @@ def eager_file():
 
 
 @pytest.fixture
+def undrawn(monkeypatch):
+    """Let the pictures of an inspection, which take long to draw, be empty files."""
+
+    def inspection(path, *_):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+    monkeypatch.setattr("processing.report.plots.inspection", inspection)
+
+
+@pytest.fixture
 def ran(monkeypatch):
     """Run children in this process; return the list of what ran."""
     from methods.jobs import child_process
@@ -123,14 +134,21 @@ def ran(monkeypatch):
     return done
 
 
-@pytest.fixture
-def nodes(monkeypatch):
-    """Return a cluster of three nodes with one core each."""
+@pytest.fixture(scope="module")
+def cluster():
+    """Return a cluster without nodes."""
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = Cluster()
-    for _ in range(3):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster = Cluster()
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture
+def nodes(cluster):
+    """Return a cluster of three nodes with one core each, those that died replaced."""
+    while len(cluster.list_all_nodes()) < 3:
         cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
-    yield cluster
-    cluster.shutdown()
+    return cluster

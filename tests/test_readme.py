@@ -118,18 +118,36 @@ def test_make_demo_in_small(tmp_path, capsys):
     assert list(tmp_path.glob("results/**/segmentation/*_overlay.png"))
 
 
-def test_make_test_runs_all_checks():
+def recipe(target):
+    """Return the commands that make would run for a target."""
     done = subprocess.run(
-        ["make", "-n", "test", "INSTALLED="], cwd=ROOT, capture_output=True, text=True
+        ["make", "-n", target, "INSTALLED="], cwd=ROOT, capture_output=True, text=True
     )
+    return done.stdout
+
+
+def test_make_test_runs_all_checks():
     for tool in ("ruff format --check", "ruff check", "mypy", "pytest"):
-        assert tool in done.stdout
+        assert tool in recipe("test")
+        assert tool in recipe("test-quick")
+    assert recipe("test").replace('-m "not nightly"', "") == recipe("test-all")
+
+
+def test_nightly_tests_are_listed():
+    paths = [
+        path for path in ROOT.rglob("tests/**/test_*.py") if path != Path(__file__)
+    ]
+    files = {path.name for path in paths if "mark.nightly" in path.read_text("utf-8")}
+    rows = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("| nightly |")[1]
+    first = re.findall(r"^\| ([^|:]+):", rows, re.MULTILINE)
+    assert set(re.findall(r"\w+\.py", " ".join(first))) == files
 
 
 @pytest.mark.parametrize("command", commands("CONTRIBUTING.md"))
 def test_commands_of_contributing(command):
     words = shlex.split(command)
-    if words == ["make", "test"]:
+    if words[0] == "make":
+        assert recipe(words[1])
         return
     assert words[:2] == ["python3", "-m"]
     done = subprocess.run(

@@ -298,6 +298,7 @@ def test_resumed_run_ends_like_an_uninterrupted_one(
     from methods.pipeline.run_folder import TrainingRun
 
     options = ["-d", samples / "washer", *QUICK, "--size", "32", "--epochs", "4"]
+    options += ["-a", "AE", "--latent", "4"]
     assert run(train.main, options, tmp_path, monkeypatch) == 0
     save = TrainingRun.save
 
@@ -310,7 +311,7 @@ def test_resumed_run_ends_like_an_uninterrupted_one(
         patch.setattr(TrainingRun, "save", save_and_stop)
         options += ["--models", "stopped"]
         assert run(train.main, options, tmp_path, monkeypatch) == 130
-    [stopped] = tmp_path.glob("stopped/samples/washer/mvtecCAE/ssim/*")
+    [stopped] = tmp_path.glob("stopped/samples/washer/AE/l2/*")
     assert not list(stopped.glob("*.hdf5"))
     checkpoint = stopped / "checkpoint.h5"
     whole = checkpoint.read_bytes()
@@ -327,7 +328,7 @@ def test_resumed_run_ends_like_an_uninterrupted_one(
     assert run(train.main, ["--resume", stopped], tmp_path, monkeypatch) == 0
     assert not list(stopped.glob("*checkpoint*"))
     losses = []
-    for path in sorted(tmp_path.glob("*/samples/washer/mvtecCAE/ssim/*/history.csv")):
+    for path in sorted(tmp_path.glob("*/samples/washer/AE/l2/*/history.csv")):
         with path.open() as file:
             losses.append([float(row["val_loss"]) for row in csv.DictReader(file)])
     assert len(losses[0]) == len(losses[1]) == 4

@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import multiprocessing
-import os
 import random
 import signal
 import time
@@ -18,7 +17,6 @@ import pytest
 from processing.samples import write_samples
 from tests import killable_script
 
-KILLS = int(os.environ.get("KILLS", "4"))  # of trainings
 PRELOADED = ["methods.pipeline.finetuning", "methods.pipeline.testing", "numba"]
 PRELOADED += ["processing.report.plots", "tensorboard.summary"]
 TRAIN = ["--size", "32", "--epochs", "2", "--lr", "0.001", "--precision", "float32"]
@@ -124,7 +122,8 @@ def rows(path):
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment(killer, category):
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.nightly)])
+def test_killed_at_any_moment(kills, killer, category):
     """Kills of trainings, and half as many each of finetune.py and test.py."""
     begin = ["train", "-d", category, *TRAIN, "--models"]
     whole = killer.folder / "whole"
@@ -132,12 +131,12 @@ def test_killed_at_any_moment(killer, category):
     model = one(whole, "*.hdf5")
     histories = [(model.parent / "history.csv").read_text()]
     number = 0
-    while killer.kills < KILLS:
+    while killer.kills < kills:
         models = killer.folder / f"models_{number}"
         number += 1
         command = [*begin, models]
         while not list(models.rglob("info.json")):
-            killer.run(*command, within=changes if killer.kills < KILLS else 0)
+            killer.run(*command, within=changes if killer.kills < kills else 0)
             begun = [path.parent for path in models.rglob("preparation.h5")]
             command = ["train", "--resume", *begun] if begun else command
         run = one(models, "info.json").parent
@@ -152,10 +151,10 @@ def test_killed_at_any_moment(killer, category):
     for script, options in (("finetune", []), ("test", ["-s"])):
         command = [script, "-p", model, *options, "--results"]
         changes = killer.run(*command, killer.folder / "results")
-        kills = killer.kills
-        while killer.kills < kills + KILLS // 2:
+        before = killer.kills
+        while killer.kills < before + kills // 2:
             killer.run(*command, killer.folder / "killed", within=changes)
         killer.run(*command, killer.folder / "killed")
         expected = contents(killer.folder / "results")
         assert contents(killer.folder / "killed") == expected
-    assert killer.kills == 2 * KILLS
+    assert killer.kills == 2 * kills

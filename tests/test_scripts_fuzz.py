@@ -1,7 +1,7 @@
 """Random options, folders and file contents: one clear line, and nothing half-written.
 
-`FUZZ_CASES=200 pytest tests/test_scripts_fuzz.py` draws some 1,000 new cases. Without
-it they are few, and the same each time.
+`FUZZ_CASES=200 pytest tests/test_scripts_fuzz.py` draws some 1,000 new cases, and
+`make test-all` some 300. Without it they are few, and the same each time.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ from processing.samples import write_samples
 pytestmark = pytest.mark.usefixtures("eager_file")
 CASES = os.environ.get("FUZZ_CASES")
 FUZZ = settings(
-    max_examples=int(CASES or 20),
+    max_examples=int(CASES or 12),
     deadline=None,
     derandomize=not CASES,
     database=None,

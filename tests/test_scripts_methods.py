@@ -19,7 +19,9 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_train_finetune_test(name, samples, short_epochs, monkeypatch, tmp_path):
+def test_train_finetune_test(
+    name, samples, short_epochs, undrawn, monkeypatch, tmp_path
+):
     monkeypatch.chdir(tmp_path)
     options = ["-d", str(samples / "washer"), "-a", name.lower()]
     assert train.main([*options, *QUICK, *OPTIONS[name]]) == 0

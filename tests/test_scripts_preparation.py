@@ -48,7 +48,7 @@ def all_three(category, options, folder, monkeypatch):
 
 
 def test_prepared_images_from_training_to_report(
-    samples, short_epochs, monkeypatch, tmp_path, capsys
+    samples, short_epochs, undrawn, monkeypatch, tmp_path, capsys
 ):
     options = ["--size", "96", "--crop", "80x64", "--register", "ecc"]
     options += ["--mask", "foreground;0,0,9,9", "--blank", "--tile", "32"]
@@ -124,7 +124,7 @@ def volume(rng, lesion=None):
     return values.astype(np.int16), labels
 
 
-def test_slices_of_volumes(short_epochs, monkeypatch, tmp_path, rng):
+def test_slices_of_volumes(short_epochs, undrawn, monkeypatch, tmp_path, rng):
     """Grey, not square, padded alike; a slice without a lesion is a good one."""
 
     def write(name, values):
@@ -141,11 +141,6 @@ def test_slices_of_volumes(short_epochs, monkeypatch, tmp_path, rng):
             write(f"test/{name}/{i}.nii.gz", values)
             write(f"ground_truth/{name}/{i}_mask.nii.gz", labels)
 
-    def inspection(path, *_):  # 54 plots take long to draw
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-
-    monkeypatch.setattr("processing.report.plots.inspection", inspection)
     options = ["--pad", "--range=-100,1200", "-i"]
     model, rows = all_three(tmp_path / "mri/brain", options, tmp_path, monkeypatch)
     info = json.loads((model.parent / "info.json").read_text())

@@ -194,7 +194,7 @@ def test_an_option_that_one_method_lacks_is_told_before_any_run(work, capsys):
     assert not Path("saved_models").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_killed_twice_and_started_again(work):
     """The processes are real ones; the second start waits for what the first left."""
     options = [*TRAIN[:2], "-a", "padim", "--size", "32", "--weights", "random"]

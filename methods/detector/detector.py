@@ -140,19 +140,20 @@ class Detector:
             start += len(views)
         warn_of_unregistered(unregistered, len(names))
 
-    def reconstruct(self, view: Prepared) -> np.ndarray | None:
+    def reconstruct(self, view: Prepared, batch_size: int = 16) -> np.ndarray | None:
         """Return the good version of an image that the method has in mind, if any.
 
         It is (h, w, c) in [0, 1], over the whole image, as far as the method sees it.
         """
-        tiling, tiles = self.preparation.tiling, []
-        for tile in range(len(tiling)):
-            pixels = to_float(view.pixels[tiling.window(tile)])
-            good = self.method.reconstruct(pixels[None])
-            if good is None:
+        tiling, good = self.preparation.tiling, list[np.ndarray]()
+        tiles = [to_float(view.pixels[tiling.window(k)]) for k in range(len(tiling))]
+        for start in range(0, len(tiles), batch_size):
+            batch = np.stack(tiles[start : start + batch_size])
+            reconstructed = self.method.reconstruct(batch)
+            if reconstructed is None:
                 return None
-            tiles.append(good[0])
-        return view.geometry.restore(tiling.stitch(tiles))
+            good.extend(reconstructed)
+        return view.geometry.restore(tiling.stitch(good))
 
     def _judge(
         self, views: Sequence[Prepared], kind: str | None, batch_size: int

@@ -19,10 +19,15 @@ class ShapedAdam(keras.optimizers.Adam):
         super().__init__(learning_rate, **kwargs)
         self.shape = shape
 
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        """Apply a step to all variables, whose factor is computed once for all."""
+        self._factor = self.shape(ops.cast(self.iterations, "float32"))
+        super().apply(grads, trainable_variables)
+        del self._factor  # a tracer of JAX must not outlive its step
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Apply one Adam update of `variable` at the shaped learning rate."""
-        factor = self.shape(ops.cast(self.iterations, "float32"))
-        factor = ops.cast(factor, learning_rate.dtype)
+        factor = ops.cast(self._factor, learning_rate.dtype)
         super().update_step(gradient, variable, learning_rate * factor)
 
 

@@ -38,14 +38,16 @@ def fit(images, chosen, width=2, encoder=False, **options):
 
 @pytest.fixture(scope="module")
 def alone(images, settings):
-    """Return the networks of a GAN without an encoder, and its state."""
+    """Return the networks of a GAN without an encoder, its state, and what it saved."""
+    run = Run()
+    chosen = settings(epochs=40, learning_rate=RATE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
-        return fit(images, settings(epochs=40, learning_rate=RATE), width=4)
+        return *fit(images, chosen, width=4, run=run), run.saved[40]
 
 
 def test_generated_images_become_like_the_real_ones(alone):
-    made, state = alone
+    made, state, _ = alone
     latents = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
     mean = np.asarray(made["generator"](latents)).mean(axis=0)[..., 0]
     assert mean[10:22, 10:22].mean() > mean[:6].mean() + 0.2
@@ -95,8 +97,8 @@ def test_samples_are_kept_after_every_epoch_of_the_gan(
 def test_the_encoder_comes_closer_and_leaves_the_gan_alone(
     alone, images, settings, short_epochs
 ):
-    chosen = settings(epochs=80, learning_rate=RATE)
-    made, state = fit(images, chosen, width=4, encoder=True)
+    options = {"width": 4, "encoder": True, "saved": alone[2]}
+    made, state = fit(images, settings(epochs=80, learning_rate=RATE), **options)
     losses = [row["loss"] for row in state["history"][40:]]
     assert losses[-1] < 0.9 * losses[0]
     for name in ("generator", "discriminator"):

@@ -10,6 +10,12 @@ from methods.backbones import BACKBONES, build, levels, load_weights, pretrained
 from methods.backbones.weights import sha256
 from processing.errors import UsageError, UserError
 
+NIGHTLY = {"efficientnet_lite1", "efficientnet_lite2", "wide_resnet50_2"}
+NAMES = [
+    pytest.param(name, marks=pytest.mark.nightly) if name in NIGHTLY else name
+    for name in BACKBONES
+]
+
 
 def shape_for(name):
     return (28, 42, 3) if name == "dinov2_small" else (64, 32, 3)
@@ -20,7 +26,7 @@ def test_importing_names_does_not_import_keras():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", NAMES)
 def test_maps_have_the_channels_and_strides_promised(name, rng):
     height, width, _ = shape_for(name)
     model = build(name, (height, width, 3), [level.name for level in levels(name)])

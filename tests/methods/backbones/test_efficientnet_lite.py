@@ -2,7 +2,13 @@ import pytest
 
 from methods.backbones.pretrained import local
 
-NAMES = [f"efficientnet_lite{number}" for number in range(3)]
+NAMES = [
+    "efficientnet_lite0",
+    *[
+        pytest.param(f"efficientnet_lite{number}", marks=pytest.mark.nightly)
+        for number in (1, 2)
+    ],
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,5 +1,7 @@
 """The detector with a method that needs no training: bright is anomalous."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
@@ -36,6 +38,7 @@ class Bright(Method):
         return maps, maps.max(axis=(1, 2))
 
     def reconstruct(self, images):
+        self.shown.append(len(images))
         return images / 2
 
     def build(self):
@@ -227,13 +230,43 @@ def test_reconstructions_lie_on_the_whole_image(noise):
     made = detector(tile=16, crop=(32, 32))
     images = noise.prepared(made.preparation)
     view = next(images.views(1))[0]
-    good = made.reconstruct(view)
+    good = made.reconstruct(view, batch_size=5)
     assert good.shape == (*SIZE, 1)
+    assert made.method.shown == [5, 4]  # tiles at once
     whole = next(noise.batches(1))[0]
     inside = (slice(8, 40), slice(16, 48))
     np.testing.assert_allclose(good[inside], whole[inside] / 2, atol=1e-6)
     made.method.reconstruct = lambda images: None
     assert made.reconstruct(view) is None
+
+
+@pytest.fixture(scope="module")
+def seen(samples, tmp_path_factory):
+    """Return a function from options to what a method sees, from a model file, too."""
+    good = scan_category(samples / "washer", image_shape=(*SIZE, 1)).train
+    path = tmp_path_factory.mktemp("seen") / "model.hdf5"
+
+    @cache
+    def see(**options):
+        preparation = learn(Preparation(**options), good)
+        method = learned(CAE(image_shape=preparation.seen_shape))
+        save_model(path, Detector(method, preparation), training_record("mvtecCAE"))
+        loaded = load_model(path)[0].preparation
+        assert loaded == preparation
+        assert set(loaded.arrays) == set(preparation.arrays)
+        [view] = next(good.subset([4]).prepared(loaded).views(1))
+        [expected] = next(good.subset([4]).prepared(preparation).views(1))
+        np.testing.assert_array_equal(view.pixels, expected.pixels)
+        judged = view.geometry.judged
+        return {
+            "pixels": view.pixels.tobytes(),
+            "judged": None if judged is None else judged.tobytes(),
+            "registered": view.geometry.registered,
+            "shape": loaded.seen_shape,
+            "tiles": len(loaded.tiling),
+        }
+
+    return see
 
 
 @pytest.mark.parametrize(
@@ -253,8 +286,7 @@ def test_reconstructions_lie_on_the_whole_image(noise):
         {"size": (64, 64)},
     ],
 )
-def test_every_option_changes_what_is_seen_and_is_stored(tmp_path, options, samples):
-    good = scan_category(samples / "washer", image_shape=(*SIZE, 1)).train
+def test_every_option_changes_what_is_seen_and_is_stored(options, seen, samples):
     options = {
         name: value.format(washer=samples / "washer") if name == "reference" else value
         for name, value in options.items()
@@ -267,26 +299,4 @@ def test_every_option_changes_what_is_seen_and_is_stored(tmp_path, options, samp
     ):
         if name in options:
             plain[needed] = options[needed]
-    seen = []
-    for values in (plain, {**plain, **options}):
-        preparation = learn(Preparation(**values), good)
-        method = learned(CAE(image_shape=preparation.seen_shape))
-        path = tmp_path / "model.hdf5"
-        save_model(path, Detector(method, preparation), training_record("mvtecCAE"))
-        loaded = load_model(path)[0].preparation
-        assert loaded == preparation
-        assert set(loaded.arrays) == set(preparation.arrays)
-        [view] = next(good.subset([4]).prepared(loaded).views(1))
-        [expected] = next(good.subset([4]).prepared(preparation).views(1))
-        np.testing.assert_array_equal(view.pixels, expected.pixels)
-        judged = view.geometry.judged
-        seen.append(
-            {
-                "pixels": view.pixels.tobytes(),
-                "judged": None if judged is None else judged.tobytes(),
-                "registered": view.geometry.registered,
-                "shape": loaded.seen_shape,
-                "tiles": len(loaded.tiling),
-            }
-        )
-    assert seen[0] != seen[1]
+    assert seen(**plain) != seen(**{**plain, **options})

@@ -1,4 +1,6 @@
 import json
+from functools import cache
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -33,38 +35,46 @@ pytestmark = pytest.mark.skipif(
 SMALL = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage2,stage3"}
 
 
+FITTED = {
+    "sums": lambda: PaDiM(**SMALL, features=4),
+    "dual": lambda: PaDiM(**SMALL),
+    "patches": lambda: PatchCore(**SMALL),
+    "ensemble": lambda: Ensemble(**SMALL, features=4),
+    "shots": lambda: FewShot(**SMALL),
+    "residual": lambda: FeatureCAE(**SMALL),
+}
+TINY = {"image_shape": (32, 32, 1)}
+GAN = {**TINY, "width": 4, "latent": 8}
+BUILT = {
+    "cnn": lambda: CNN(image_shape=(48, 40, 3)),
+    "cae": lambda: CAE(**TINY),
+    "f-anogan": lambda: AnoGAN(**GAN, encoder=True),
+    "anogan": lambda: AnoGAN(**GAN),
+}
+
+
 @pytest.fixture(scope="module")
-def models(samples, tmp_path_factory):
-    """Return the model files of feature methods, a PaDiM of each form, and of a CAE."""
+def model(samples, tmp_path_factory):
+    """Return a function from a name to a model file, whose method it makes once."""
     folder = tmp_path_factory.mktemp("models")
     good = scan_category(samples / "washer", image_shape=(64, 64, 3)).train
-    methods = {
-        "sums": PaDiM(**SMALL, features=4),
-        "dual": PaDiM(**SMALL),
-        "patches": PatchCore(**SMALL),
-        "ensemble": Ensemble(**SMALL, features=4),
-        "shots": FewShot(**SMALL),
-        "residual": FeatureCAE(**SMALL),
-    }
-    for name, method in methods.items():
-        method.fit(TrainingImages(good.subset(range(8)), good.subset([8, 9])))
+
+    @cache
+    def make(name):
+        if name in FITTED:
+            method = FITTED[name]()
+            method.fit(TrainingImages(good.subset(range(8)), good.subset([8, 9])))
+        else:
+            method = BUILT[name]()
+            method.build()
+            for kind in () if name == "cnn" else method.standardised:
+                for part, value in (("mean", 0.01), ("deviation", 0.1)):
+                    array = np.full((32, 32), value, "float32")
+                    method.arrays[f"{kind}_{part}"] = array
         save(folder / f"{name}.hdf5", method)
-    small = {"image_shape": (32, 32, 1)}
-    gan = {"width": 4, "latent": 8}
-    classifier = CNN(image_shape=(48, 40, 3))
-    classifier.build()
-    save(folder / "cnn.hdf5", classifier)
-    for name, method in {
-        "cae": CAE(**small),
-        "f-anogan": AnoGAN(**small, **gan, encoder=True),
-        "anogan": AnoGAN(**small, **gan),
-    }.items():
-        method.build()
-        for kind in method.standardised:
-            for part, value in (("mean", 0.01), ("deviation", 0.1)):
-                method.arrays[f"{kind}_{part}"] = np.full((32, 32), value, "float32")
-        save(folder / f"{name}.hdf5", method)
-    return folder
+        return folder / f"{name}.hdf5"
+
+    return make
 
 
 @pytest.fixture
@@ -90,19 +100,24 @@ def save(path, method):
     ("name", "kind"),
     [
         *[("sums", kind) for kind in module.SUFFIXES],
+        ("cnn", "onnx"),
+        ("cae", "onnx"),
+        ("residual", "onnx"),
         *[
-            (name, "onnx")
-            for name in ("dual", "shots", "residual", "cae", "f-anogan", "cnn")
+            pytest.param(*pair, marks=pytest.mark.nightly)
+            for pair in (
+                *[(name, "onnx") for name in ("dual", "shots", "f-anogan")],
+                ("patches", "openvino"),
+                ("cae", "litert"),
+                ("cnn", "litert"),
+            )
         ],
-        ("patches", "openvino"),
-        ("cae", "litert"),
-        ("cnn", "litert"),
     ],
 )
-def test_the_graph_judges_like_the_method(models, name, kind, tmp_path):
+def test_the_graph_judges_like_the_method(model, name, kind, tmp_path):
     skip_without(kind)
     target = tmp_path / f"x{module.SUFFIXES[kind]}"
-    path, difference = export(models / f"{name}.hdf5", kind, target)
+    path, difference = export(model(name), kind, target)
     assert 0 <= difference < 1e-4
     weights = {"x.bin"} if kind == "openvino" else set()
     files = {target.name, f"{target.name}.json"} | weights
@@ -110,37 +125,37 @@ def test_the_graph_judges_like_the_method(models, name, kind, tmp_path):
     about = json.loads((tmp_path / f"{target.name}.json").read_text())
     check("Exported graph", about)
     assert about["decision"] is None
-    shape = load_model(models / f"{name}.hdf5")[0].image_shape
+    shape = load_model(model(name))[0].image_shape
     maps, scores = graph_files.RUNNERS[kind](path)(trial_images(shape))
     assert maps.shape == (3, *shape[:2])
     assert scores.shape == (3,)
 
 
-def test_the_newest_decision_and_its_maps(models, tmp_path):
+def test_the_newest_decision_and_its_maps(model, tmp_path):
     pytest.importorskip("tf2onnx")
-    run = tmp_path / "results" / read_record(models / "cae.hdf5").run
+    run = tmp_path / "results" / read_record(model("cae")).run
     result = finetuning_result(kind="l2", threshold=3.5, min_area=12)
     write_json(run / "finetuning/l2_float64" / RESULT, result.to_json())
     path, _ = export(
-        models / "cae.hdf5", "onnx", tmp_path / "x.onnx", results=tmp_path / "results"
+        model("cae"), "onnx", tmp_path / "x.onnx", results=tmp_path / "results"
     )
     about = json.loads((tmp_path / "x.onnx.json").read_text())
     expected = {"threshold": 3.5, "min_area": 12, "clear_border": False}
     assert about["decision"] == expected
-    method = load_model(models / "cae.hdf5")[0].method
+    method = load_model(model("cae"))[0].method
     assert about["map"] == "l2"
     images = trial_images((32, 32, 1))
     maps, _ = graph_files.RUNNERS["onnx"](path)(images)
     np.testing.assert_allclose(maps, method.anomaly_map(images, "l2"), atol=1e-3)
 
 
-def test_a_folder_is_not_overwritten(models, tmp_path):
+def test_a_folder_is_not_overwritten(model, tmp_path):
     (tmp_path / "x_saved_model").mkdir()
     with pytest.raises(UsageError, match="x_saved_model exists: expected another"):
-        export(models / "sums.hdf5", "saved_model", tmp_path / "x_saved_model")
+        export(model("sums"), "saved_model", tmp_path / "x_saved_model")
 
 
-def test_a_graph_that_differs_is_not_written(models, monkeypatch, tmp_path, capsys):
+def test_a_graph_that_differs_is_not_written(model, monkeypatch, tmp_path, capsys):
     pytest.importorskip("tf2onnx")
     run = graph_files.RUNNERS["onnx"]
 
@@ -148,22 +163,25 @@ def test_a_graph_that_differs_is_not_written(models, monkeypatch, tmp_path, caps
         return lambda batch: [1.002 * value for value in run(path)(batch)]
 
     monkeypatch.setitem(graph_files.RUNNERS, "onnx", off)
-    arguments = ["-p", str(models / "sums.hdf5"), "-o", str(tmp_path / "x.onnx")]
+    arguments = ["-p", str(model("sums")), "-o", str(tmp_path / "x.onnx")]
     assert main(arguments) == 1
     assert "differs by 2.0e-03 of the largest map value" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
-def test_methods_without_a_graph(models, tmp_path):
+def test_methods_without_a_graph(model, tmp_path):
     said = "AnoGAN cannot be exported: expected maps from one pass .* its .* maps"
     with pytest.raises(UserError, match=said):
-        export(models / "anogan.hdf5", "onnx", tmp_path / "x.onnx")
+        export(model("anogan"), "onnx", tmp_path / "x.onnx")
 
 
-@pytest.mark.parametrize(("kind", "pad"), [("onnx", True), ("litert", False)])
-def test_graphs_of_tiles_are_of_whole_images(models, kind, pad, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "pad"),
+    [("onnx", True), pytest.param("litert", False, marks=pytest.mark.nightly)],
+)
+def test_graphs_of_tiles_are_of_whole_images(model, kind, pad, tmp_path):
     skip_without(kind)
-    method = load_model(models / "cae.hdf5")[0].method
+    method = load_model(model("cae"))[0].method
     mask = np.ones((56, 40), bool)
     mask[:9, :9] = False
     masked = {"mask": "0,0,9,9", "arrays": {"mask": mask}}
@@ -181,8 +199,8 @@ def test_graphs_of_tiles_are_of_whole_images(models, kind, pad, tmp_path):
 
 
 @pytest.mark.usefixtures("no_converter")
-def test_a_decision_on_rounded_maps_is_in_units_of_the_maps(models, tmp_path):
-    path = models / "sums.hdf5"
+def test_a_decision_on_rounded_maps_is_in_units_of_the_maps(model, tmp_path):
+    path = model("sums")
     run = tmp_path / read_record(path).run / "finetuning/distance_uint8"
     result = finetuning_result(kind="distance", dtype="uint8", threshold=99)
     write_json(run / RESULT, result.to_json())
@@ -198,15 +216,15 @@ def test_a_decision_on_rounded_maps_is_in_units_of_the_maps(models, tmp_path):
         export(path, "onnx", tmp_path / "y.onnx", **decided | {"decision": "other"})
 
 
-def test_the_suffix_must_suit(models):
+def test_the_suffix_must_suit(model):
     with pytest.raises(UsageError, match="ends in .xml. Received: .*x.onnx"):
-        export(models / "sums.hdf5", "openvino", models / "x.onnx")
+        export(model("sums"), "openvino", Path("x.onnx"))
 
 
-def test_missing_packages_are_named(models, monkeypatch, tmp_path):
+def test_missing_packages_are_named(model, monkeypatch, tmp_path):
     monkeypatch.setitem(module.PACKAGES, "onnx", ("no_such_package",))
     with pytest.raises(UserError, match=r"no_such_package: pip install .*\[export\]"):
-        export(models / "sums.hdf5", "onnx", tmp_path / "x.onnx")
+        export(model("sums"), "onnx", tmp_path / "x.onnx")
 
 
 def test_trial_images_differ_and_keep_the_range():

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(
 )
 ROWS = 10_000  # the bank of PatchCore at its defaults
 WIDTH = 32
+NIGHTLY = {"openvino", "litert"}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,13 @@ def network():
     return keras.Model(images, [maps, scores]), features
 
 
-@pytest.mark.parametrize("graph", SUFFIXES)
+@pytest.mark.parametrize(
+    "graph",
+    [
+        pytest.param(graph, marks=pytest.mark.nightly) if graph in NIGHTLY else graph
+        for graph in SUFFIXES
+    ],
+)
 def test_a_bank_of_many_blocks(graph, network, tmp_path):
     for package in PACKAGES[graph]:
         pytest.importorskip(package)

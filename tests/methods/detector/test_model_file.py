@@ -1,3 +1,4 @@
+import copy
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -23,11 +24,23 @@ from processing.preprocessing.preparation import Preparation
 from tests.records import learned, training_record
 
 
-@pytest.fixture
-def model(tmp_path):
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Return a method and the content of its model file."""
     method = learned(CAE(image_shape=(32, 32, 1)))
-    path = tmp_path / "model.hdf5"
+    path = tmp_path_factory.mktemp("saved") / "model.hdf5"
     save_model(path, Detector(method), training_record("mvtecCAE"))
+    return method, path.read_bytes()
+
+
+@pytest.fixture
+def model(saved, tmp_path):
+    """Return a model file and its method, whose arrays may be changed."""
+    method, content = saved
+    path = tmp_path / "model.hdf5"
+    path.write_bytes(content)
+    method = copy.copy(method)
+    method.arrays = {**method.arrays}
     return path, method
 
 

@@ -98,6 +98,7 @@ def test_scores_depend_on_neither_order_nor_batch_size(name, fitted, samples):
         np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", KINDS)
 def test_one_seed_one_set_of_scores(name, fitted, samples):
     images = next(good(samples).batches(4))
@@ -106,6 +107,7 @@ def test_one_seed_one_set_of_scores(name, fitted, samples):
     np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.nightly
 def test_another_seed_gives_other_scores(fitted, samples):
     images = next(good(samples).batches(4))
     methods = fitted("AnoDDPM"), fit(make("AnoDDPM", seed=7), samples)

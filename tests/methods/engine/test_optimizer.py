@@ -18,14 +18,20 @@ def test_shapes():
 
 def test_shaped_adam_is_adam_at_the_shaped_rate(rng):
     gradient = rng.standard_normal(4).astype("float32")
-    results = []
+    results, asked = [], []
+
+    def half(step):
+        asked.append(float(step))
+        return 0.5
+
     for optimizer in (
-        ShapedAdam(0.1, lambda step: 0.5 + 0 * step),
+        ShapedAdam(0.1, half),
         keras.optimizers.Adam(0.05),
     ):
-        variable = keras.Variable(np.ones(4, "float32"))
-        optimizer.build([variable])
+        variables = [keras.Variable(np.ones(4, "float32")) for _ in range(2)]
+        optimizer.build(variables)
         for _ in range(3):
-            optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
-        results.append(np.asarray(variable))
+            optimizer.apply([keras.ops.convert_to_tensor(gradient)] * 2, variables)
+        results.append(np.asarray(variables))
+    assert asked == [0, 1, 2]  # once a step, not once a variable
     np.testing.assert_allclose(*results, rtol=1e-5)

@@ -1,6 +1,7 @@
 """Job queues on a Ray cluster of several nodes, which are processes of this machine."""
 
 import _thread
+import re
 import signal
 import threading
 import time
@@ -69,7 +70,7 @@ def test_a_queue_survives_a_node(nodes, tmp_path, caplog):
     assert names(tmp_path, "done") == list("abcde")
     assert len(names(tmp_path, "begun")) == 6  # one of b to e twice, and the broken one
     assert "3 nodes, 3 runs at once" in caplog.text
-    assert "c: done in 2 s" in caplog.text
+    assert re.search("c: done in [2-9] s", caplog.text)
 
 
 def test_an_interruption_ends_all_runs(nodes, tmp_path):

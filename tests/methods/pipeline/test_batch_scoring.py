@@ -1,6 +1,7 @@
 """Scoring on a cluster: every image once, with the scores of this process."""
 
 import json
+import pickle
 import shutil
 import threading
 import time
@@ -41,22 +42,30 @@ def rows(folder):
     return pd.concat(tables).sort_values("file"), [len(table) for table in tables]
 
 
-def test_every_image_once_though_a_node_dies(model, images, nodes, monkeypatch):
-    monkeypatch.setattr(batch_scoring, "PART", 3)
-    path, results = model
+@pytest.fixture
+def results(model, tmp_path):
+    """Return a copy of the model's results, without scores."""
+    ignore = shutil.ignore_patterns("scored")
+    return shutil.copytree(model[1], tmp_path / "other", ignore=ignore)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Let this process do what a node would, with what would be sent to it."""
+
+    def started(work, items, address, memory):
+        work = pickle.loads(pickle.dumps(work))
+        return 1, ((item, work(item)) for item in items)
+
+    monkeypatch.setattr(batch_scoring, "ray_tasks", SimpleNamespace(started=started))
+
+
+def check_every_image_once(path, results, images, address):
+    """Score, mend what was unreadable, add an image, and score again."""
     options = Options(results=results, skip_unreadable=False)
-
-    def kill():
-        while not list(results.rglob("part-*")):
-            time.sleep(0.02)
-        nodes.remove_node(nodes.list_all_nodes()[-1])
-
-    killer = threading.Thread(target=kill)
-    killer.start()
     broken = r"not judged: 1: good/broken.png: .*\(--skip-unreadable leaves"
     with pytest.raises(UserError, match=broken):
-        score(path, str(images), options, nodes.address)
-    killer.join()
+        score(path, str(images), options, address)
     [target] = results.rglob("scored/many")
     table, _ = rows(target)
     assert len(table) == 16  # the others of its part, too
@@ -65,7 +74,7 @@ def test_every_image_once_though_a_node_dies(model, images, nodes, monkeypatch):
     (images / "good/broken.png").unlink()
     shutil.copy(images / "good/000.png", images / "good/broken.png")  # mended
     shutil.copy(images / "good/001.png", images / "good/later.png")
-    folder, count = score(path, str(images), options, nodes.address)
+    folder, count = score(path, str(images), options, address)
     table, sizes = rows(folder)
     assert count == 18
     assert sizes == [3, 3, 3, 3, 3, 2, 1]
@@ -80,15 +89,35 @@ def test_every_image_once_though_a_node_dies(model, images, nodes, monkeypatch):
     assert not read_table((folder / NOT_JUDGED).read_text())
 
 
-def test_scores_of_two_decisions_do_not_mix(model, images, tmp_path):
-    path, results = model
-    other = tmp_path / "other"
-    shutil.copytree(results, other, ignore=shutil.ignore_patterns("scored"))
+def test_every_image_once(model, results, images, here, monkeypatch):
+    monkeypatch.setattr(batch_scoring, "PART", 3)
+    check_every_image_once(model[0], results, images, "here")
+
+
+@pytest.mark.nightly
+def test_every_image_once_though_a_node_dies(
+    model, results, images, nodes, monkeypatch
+):
+    monkeypatch.setattr(batch_scoring, "PART", 3)
+
+    def kill():
+        while not list(results.rglob("part-*")):
+            time.sleep(0.02)
+        nodes.remove_node(nodes.list_all_nodes()[-1])
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    check_every_image_once(model[0], results, images, nodes.address)
+    killer.join()
+
+
+def test_scores_of_two_decisions_do_not_mix(model, results, images, tmp_path):
+    path, _ = model
     (images / "good/broken.png").unlink()
     [target] = results.rglob("finetuning")
-    folder = other / target.parent.relative_to(results) / "scored/many"
+    folder = target.with_name("scored") / "many"
     folder.mkdir(parents=True)
-    options = Options(results=other)
+    options = Options(results=results)
     source = Source(str(images))
 
     def planned(model=path):
@@ -107,32 +136,30 @@ def test_scores_of_two_decisions_do_not_mix(model, images, tmp_path):
         planned()
     plan.write_text(json.dumps({**earlier, "model": str(path)}))
     assert sum(map(count, planned())) == 16
-    wider = finetuning.Options(rule=Rule(), min_area=99, results=other)
+    wider = finetuning.Options(rule=Rule(), min_area=99, results=results)
     finetuning.finetune(path, wider)
     with pytest.raises(UsageError, match="expected another --results"):
         planned()
 
 
-def test_a_decision_that_changes_meanwhile(model, images, tmp_path, monkeypatch):
+def test_a_decision_that_changes_meanwhile(model, results, images, monkeypatch):
     """The workers judge by the one that the start has found."""
-    path, results = model
-    other = tmp_path / "other"
-    shutil.copytree(results, other, ignore=shutil.ignore_patterns("scored"))
+    path, _ = model
     (images / "good/broken.png").unlink()
 
     def started(work, items, address, memory):
         wider = {"name": "wider", "rule": Rule(), "min_area": 99}
-        finetuning.finetune(path, finetuning.Options(**wider, results=other))
+        finetuning.finetune(path, finetuning.Options(**wider, results=results))
         return 1, ((item, work(item)) for item in items)
 
     monkeypatch.setattr(batch_scoring, "ray_tasks", SimpleNamespace(started=started))
-    before = decisions.load_decided(path, None, other, None, None).finetuned
-    first = score(path, str(images), Options(results=other), "here")
+    before = decisions.load_decided(path, None, results, None, None).finetuned
+    first = score(path, str(images), Options(results=results), "here")
     assert set(rows(first[0])[0]["decision"]) == {before.id}
-    named = Options(results=other, decision="distance_float64_max")
+    named = Options(results=results, decision="distance_float64_max")
     assert score(path, str(images), named, "here") == first
     with pytest.raises(UsageError, match="by another model or decision"):
-        score(path, str(images), Options(results=other), "here")
+        score(path, str(images), Options(results=results), "here")
 
 
 def test_parts_of_many_images_are_larger():
@@ -140,13 +167,10 @@ def test_parts_of_many_images_are_larger():
     assert sizes == [256, 256, 976, 8192]
 
 
-def test_tables_and_unreadable_images(model, images, tmp_path, monkeypatch, caplog):
+def test_tables_and_unreadable_images(
+    model, images, here, tmp_path, monkeypatch, caplog
+):
     """As a node does it, which is this process here."""
-
-    def started(work, items, address, memory):
-        return 1, ((item, work(item)) for item in items)
-
-    monkeypatch.setattr(batch_scoring, "ray_tasks", SimpleNamespace(started=started))
     monkeypatch.setattr(batch_scoring, "FETCHED", 2)
     path, results = model
     files = [images / "good" / name for name in ("000.png", "001.png", "broken.png")]

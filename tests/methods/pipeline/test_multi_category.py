@@ -18,6 +18,7 @@ from processing.data.dataset import scan_dataset
 from processing.errors import UsageError
 from processing.samples import write_samples
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 NAMES = ("fabric", "washer")
 QUICK = ["--size", "64", "--weights", "random", "--epochs", "1", "--shots", "2"]
 QUICK += ["--levels", "stage2"]

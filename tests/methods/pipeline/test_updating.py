@@ -22,6 +22,7 @@ from processing.errors import UsageError, UserError
 from processing.files import read_table
 from tests.records import learned, training_record
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 OPTIONS = ["--size", "64", "--weights", "random", "--features", "8"]
 OPTIONS += ["--levels", "stage2"]
 

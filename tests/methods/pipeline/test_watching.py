@@ -340,7 +340,7 @@ def interruptible():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_killed_and_started_again(watched, model, photos):
     """A real process: killed after the first rows, then ended by Ctrl-C."""
     words = ["test.py", "-p", model[0], "-d", watched.folder, "--watch"]

@@ -76,7 +76,9 @@ def test_images_needed_for_a_rate(rate, needed):
     assert Rule("max").shortfall(1) is None
 
 
-@pytest.mark.parametrize("n", [19, 30, 99, 200])
+@pytest.mark.parametrize(
+    "n", [19, 200, *[pytest.param(n, marks=pytest.mark.nightly) for n in (30, 99)]]
+)
 @pytest.mark.parametrize("rate", [0.05, 0.1, 0.25])
 @pytest.mark.parametrize("tied", [False, True])
 def test_conformal_false_alarms_stay_below_the_rate(n, rate, tied):
