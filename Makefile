@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BASE := $(VENV)/.base
 INSTALLED := $(VENV)/.installed
 SAMPLES := samples
 SAMPLE_OPTIONS :=
@@ -17,7 +18,7 @@ MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
 .PHONY: demo test test-quick test-all coverage clean
 
-demo: $(INSTALLED)
+demo: $(BASE)
 	$(BIN)/python -m processing.samples $(SAMPLES) $(SAMPLE_OPTIONS)
 	$(BIN)/python train.py -d $(SAMPLES)/washer --models $(MODELS) $(OPTIONS)
 	$(BIN)/python finetune.py -p $(MODEL) --results $(RESULTS)
@@ -45,11 +46,20 @@ test-quick: $(INSTALLED)
 coverage: $(INSTALLED)
 	$(BIN)/pytest $(PROCESSES) --cov --cov-report=term:skip-covered --cov-report=html
 
-$(INSTALLED): setup.cfg pyproject.toml
+define install
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable .[test]
+	$(BIN)/pip install --quiet --editable $(1)
+endef
+
+# What it takes to work, without what only tests, exports and clusters need.
+$(BASE): setup.cfg pyproject.toml
+	$(call install,.)
 	touch $@
+
+$(INSTALLED): setup.cfg pyproject.toml
+	$(call install,.[test])
+	touch $(BASE) $@
 
 clean:
 	rm -rf $(VENV) $(SAMPLES) htmlcov .coverage

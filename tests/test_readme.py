@@ -95,7 +95,7 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
 def test_make_demo_in_small(tmp_path, capsys):
     """The recipe of `make demo`, in this process, without the installation."""
     arguments = [
-        "INSTALLED=",
+        "BASE=",
         f"SAMPLES={tmp_path}/samples",
         "SAMPLE_OPTIONS=--train 12 --good 4 --defects 2 --size 32",
         f"MODELS={tmp_path}/saved_models",
