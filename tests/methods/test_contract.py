@@ -14,13 +14,7 @@ from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
 from tests.records import training_record
 
-# Of the architectures of one class, mvtecCAE is enough for every day.
-NIGHTLY = {"paperCAE", "baselineCAE", "inceptionCAE", "resnetCAE", "skipCAE", "AE"}
-NIGHTLY |= {"DDAD"}  # as AnoDDPM, with what its own tests hold
-NAMES = [
-    pytest.param(name, marks=pytest.mark.nightly) if name in NIGHTLY else name
-    for name in sorted(methods.METHODS)
-]
+NAMES = sorted(methods.METHODS)
 FEATURES = {"image_shape": (64, 96, 3), "weights": "imagenet", "levels": "stage3"}
 TRAINED = {
     "image_shape": (64, 64, 1),
