@@ -8,7 +8,7 @@ SAMPLES := samples
 SAMPLE_OPTIONS :=
 MODELS := saved_models
 RESULTS := results
-OPTIONS := --epochs 4
+OPTIONS := --size 128 --epochs 3
 PROCESSES := -n 2 --no-loadscope-reorder
 ON_JAX := tests/methods/test_contract.py tests/methods/engine/test_backend.py \
 	tests/methods/engine/test_devices.py
