@@ -19,7 +19,7 @@ SELECTION := -m "not nightly"
 QUICK := tests/processing tests/methods/cli tests/methods/engine tests/test_structure.py
 MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
-.PHONY: demo test test-quick test-all coverage clean
+.PHONY: demo checks test test-quick test-all coverage clean
 
 demo: $(BASE)
 	$(BIN)/python -m processing.samples $(SAMPLES) $(SAMPLE_OPTIONS)
@@ -27,10 +27,12 @@ demo: $(BASE)
 	$(BIN)/python finetune.py -p $(MODEL) --results $(RESULTS)
 	$(BIN)/python test.py -p $(MODEL) --results $(RESULTS) -s
 
-test: $(INSTALLED)
+checks: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+test: checks
 	$(BIN)/pytest $(PROCESSES) $(SELECTION) --durations=10
 	KERAS_BACKEND=jax $(BIN)/pytest $(PROCESSES) $(SELECTION) $(ON_JAX) -k "$(BUT_ONE)"
 
@@ -39,10 +41,7 @@ test-all: export FUZZ_CASES := 60
 test-all: test
 
 # Without methods, scripts and benchmarks: for between two edits.
-test-quick: $(INSTALLED)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+test-quick: checks
 	$(BIN)/pytest $(PROCESSES) -m "not nightly and not slow" $(QUICK)
 
 # Of code that runs in this process: not of killed scripts, nor what numba compiles.

@@ -1,7 +1,6 @@
 """featureCAE: residuals of a linear autoencoder of pretrained features."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +10,10 @@ from keras import ops
 
 from methods.base import BATCH, Run, TrainingImages
 from methods.components.enlarge import Enlarge, on_grid
-from methods.components.feature_method import FeatureMethod, as_list
+from methods.components.feature_method import FeatureMethod
 from methods.components.image_scores import TOP, image_scores
 from methods.components.levelled import Levelled
 from methods.components.memory_check import check_memory
-from methods.engine.progress_bar import tracked
 from processing.data.image_set import ImageSet
 from processing.hdf5 import ArraySpec
 from processing.maps.pixel_statistics import PixelStatistics
@@ -97,7 +95,7 @@ class FeatureCAE(FeatureMethod):
         """
         size = sum(self._channels)
         total, squares = np.zeros((*self.grid, size)), np.zeros((size, size))
-        for [features] in self._each(images, self._features):
+        for [features] in self.outputs(images, self._features):
             total += features.sum(axis=0)
             rows = features.reshape(-1, size)
             squares += rows.T @ rows
@@ -108,18 +106,10 @@ class FeatureCAE(FeatureMethod):
     def _statistics(self, images: ImageSet) -> np.ndarray:
         """Return mean and deviation (2, levels, h, w) of the errors of good images."""
         levels = [PixelStatistics(self.grid) for _ in self._channels]
-        for errors in self._each(images, self._errors):
+        for errors in self.outputs(images, self._errors):
             for statistics, error in zip(levels, errors, strict=True):
                 statistics.add(error)
         return np.stack([level.result(BLUR) for level in levels], axis=1)
-
-    def _each(self, images: ImageSet, judged: Any) -> Iterator[list[np.ndarray]]:
-        """Yield what `judged` makes of images, as a list, batch by batch."""
-        symbolic = keras.Input(self.image_shape)
-        network = keras.Model(symbolic, judged(symbolic))
-        batches = images.batches(BATCH)
-        for batch in tracked(batches, -(-len(images) // BATCH), "features"):
-            yield [np.asarray(x) for x in as_list(network.predict_on_batch(batch))]
 
     def _features(self, images: Any) -> Any:
         """Return the features (n, h, w, d) of symbolic images, a mean square of 1."""

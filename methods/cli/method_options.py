@@ -87,10 +87,8 @@ def _add_preparation(group: argparse._ArgumentGroup) -> None:
     add, pixels = group.add_argument, _number("tile")
     help_ = "side, or height x width, that images are resized to; if none is given, "
     help_ += "rectangular ones about keep their aspect, and have the pixels of a "
-    help_ += (
-        "square, for ensemble, PaDiM and PatchCore one of 384 where images are that "
-    )
-    help_ += "large (of AnoGAN: are squares)"
+    help_ += "square, for ensemble, PaDiM and PatchCore one of 384 where images are "
+    help_ += "that large (of AnoGAN: are squares)"
     add("--size", type=sides, metavar="N|HxW", help=help_)
     help_ = "stored values that become black and white, such as 0,4095 for 12 bits"
     add("--range", dest="span", type=span, metavar="LOW,HIGH", help=help_)

@@ -1,6 +1,6 @@
 """What the methods on pretrained features share: images to one grid of features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -11,6 +11,7 @@ from keras import ops
 from methods import backbones
 from methods.backbones import weights as weight_files
 from methods.base import BATCH, Method, NotFittedError
+from methods.engine.progress_bar import tracked
 from processing.data.image_set import ImageSet
 from processing.data.sizes import Size, side_for, size_for
 
@@ -120,8 +121,12 @@ class FeatureMethod(Method):
         """Return a method with the same backbone and arrays, not yet fitted."""
         twin = type(self)(**self.get_config())
         twin.arrays, twin.shared = dict(self.arrays), self.shared
-        twin.networks = {"backbone": self.networks["backbone"]}
+        twin.networks = self.own_backbones()
         return twin
+
+    def own_backbones(self) -> dict[str, Any]:
+        """Return those of `networks` that stay as they are."""
+        return {x: y for x, y in self.networks.items() if x.startswith("backbone")}
 
     def calibrate(self, good: ImageSet) -> None:
         if self.shared is None:  # or what shares it does so, for all
@@ -143,11 +148,31 @@ class FeatureMethod(Method):
         maps, scores = self.graph.predict_on_batch(images)
         return np.asarray(maps), np.asarray(scores)
 
-    def feature_maps(self, images: Any) -> list[Any]:
-        """Return the feature maps of a symbolic batch of images (n, h, w, c)."""
+    def feature_maps(self, images: Any, backbone: str = "backbone") -> list[Any]:
+        """Return the feature maps of a symbolic batch of images (n, h, w, c).
+
+        Args:
+            images: those of the method.
+            backbone: key of one in `networks`.
+        """
         if self.image_shape[2] == 1:
             images = ops.repeat(images, 3, axis=-1)
-        return as_list(self.networks["backbone"](images))
+        return as_list(self.networks[backbone](images))
+
+    def outputs(
+        self, images: ImageSet, network: Callable[[Any], Any]
+    ) -> Iterator[list[np.ndarray]]:
+        """Yield what a network makes of images, batch by batch, with progress.
+
+        Args:
+            images: prepared as the method's.
+            network: from symbolic images (n, h, w, c) to an output or a list of them.
+        """
+        symbolic = keras.Input(self.image_shape)
+        model = keras.Model(symbolic, network(symbolic))
+        batches = images.batches(BATCH)
+        for batch in tracked(batches, -(-len(images) // BATCH), "features"):
+            yield [np.asarray(x) for x in as_list(model.predict_on_batch(batch))]
 
 
 def as_list(maps: Any) -> list[Any]:

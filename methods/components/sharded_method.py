@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
-import keras
 import numpy as np
 
 import methods
-from methods.base import BATCH, Run, on_one_machine
+from methods.base import Run, on_one_machine
 from methods.engine.progress_bar import tracked
 from methods.jobs import ray_tasks
 from processing.data.image_set import ImageSet
@@ -83,11 +82,8 @@ class ShardedMethod(FeatureMethod):
 
     def embedded(self, images: ImageSet) -> Iterator[np.ndarray]:
         """Yield the features (n, h, w, d) of images, batch by batch."""
-        symbolic = keras.Input(self.image_shape)
-        embedder = keras.Model(symbolic, self.embed(symbolic))
-        batches = images.batches(BATCH)
-        for batch in tracked(batches, -(-len(images) // BATCH), "features"):
-            yield np.asarray(embedder.predict_on_batch(batch))
+        for [features] in self.outputs(images, self.embed):
+            yield features
 
     @abstractmethod
     def shard(self, images: ImageSet, start: int, given: Any) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from methods import backbones
 from methods.backbones import weights as weight_files
@@ -155,7 +154,6 @@ class Ensemble(FeatureMethod):
     def without(self, good: ImageSet, left_out: Sequence[int]) -> "Ensemble":
         self.check_fitted()
         twin = self.twin()
-        twin.networks = self._own_backbones()
         twin.members = {
             key: member.without(good, left_out) for key, member in self.members.items()
         }
@@ -189,13 +187,11 @@ class Ensemble(FeatureMethod):
 
     def _distances(self, images: Any) -> list[Any]:
         """Return the distances (n, h, w) that each member gives symbolic images."""
-        if self.image_shape[2] == 1:
-            images = ops.repeat(images, 3, axis=-1)
         maps = {
             (name, level): features
             for key, (name, _) in self.backbones.items()
             for level, features in zip(
-                self._levels(name), as_list(self.networks[key](images)), strict=True
+                self._levels(name), self.feature_maps(images, key), strict=True
             )
         }
         found = []
@@ -242,12 +238,9 @@ class Ensemble(FeatureMethod):
                 if name.startswith(f"{key}_")
             }
 
-    def _own_backbones(self) -> dict[str, Any]:
-        return {key: self.networks[key] for key in self.backbones}
-
     def _take_networks(self) -> None:
         """Take over the networks of the members."""
-        self.networks = self._own_backbones()
+        self.networks = self.own_backbones()
         for key, member in self.members.items():
             own = {f"{key}_{x}": y for x, y in member.networks.items()}
             del own[f"{key}_backbone"]

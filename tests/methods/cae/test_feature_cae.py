@@ -41,7 +41,7 @@ def test_it_is_the_linear_autoencoder_that_best_removes_noise(rng):
 
 def test_the_map_is_the_sum_of_the_levels_errors_in_deviations(fitted, good):
     images = next(good.subset([7, 8]).batches(2))
-    [features] = fitted._each(good.subset([7, 8]), fitted._features)
+    [features] = fitted.outputs(good.subset([7, 8]), fitted._features)
     left = (features[0] - fitted.arrays["mean"]) @ fitted.arrays["residual"]
     expected = 0
     for level, part in enumerate((slice(24), slice(24, None))):
@@ -58,7 +58,7 @@ def test_the_map_is_the_sum_of_the_levels_errors_in_deviations(fitted, good):
 
 def test_means_and_covariance_are_those_of_the_good_images(fitted, good):
     known = good.subset(range(6))
-    features = np.concatenate([x for [x] in fitted._each(known, fitted._features)])
+    features = np.concatenate([x for [x] in fitted.outputs(known, fitted._features)])
     mean, covariance = fitted._moments(known)
     np.testing.assert_allclose(mean, features.mean(axis=0), rtol=1e-4, atol=1e-6)
     centred = (features - features.mean(axis=0)).reshape(-1, features.shape[-1])
