@@ -53,11 +53,13 @@ LISTS = {  # settings, a method and options of train.py: how many seeds
         "fewshot --shots 1": 5,
         "unified": 3,
     },
-    "one-shot": {
+    "few shots": {
         "fewshot --shots 1": 5,
-        "fewshot --shots 1 --rotations 8": 5,
+        "fewshot --shots 1 --rotations 1": 5,
         "fewshot --shots 1 --top 0": 5,
-        "fewshot --shots 1 --rotations 8 --top 0": 5,
+        "fewshot --shots 1 --rotations 1 --top 0": 5,
+        "fewshot": 3,
+        "fewshot --rotations 8": 3,
     },
 }
 FIRST = 42  # of the seeds

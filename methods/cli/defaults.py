@@ -65,7 +65,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "whiten": {"PatchCore": False},
     "known_defects": {"PatchCore, fewshot": 0.0},
     "shots": {"fewshot, unified": 4},
-    "rotations": {"fewshot, unified": 1},
+    "rotations": {
+        "fewshot": Derived("8 of a single image, else 1"),
+        "unified": 1,
+    },
     "train": {"fewshot": False},
     "cluster": {"contrastive": "kmeans"},
     "preset": {"diffusion": "small", "PaDiM": "levelled"},

@@ -33,7 +33,7 @@ class ShotMethod(FeatureMethod):
     width: ClassVar[int] = 1  # numbers remembered for each of a feature's
 
     shots: int = 4
-    rotations: int = 1
+    rotations: int | None = 1
 
     def array_specs(self) -> dict[str, ArraySpec]:
         rows = {f"bank_{x.name}": self._features(x) for x in self.chosen_levels}
@@ -54,7 +54,7 @@ class ShotMethod(FeatureMethod):
         return images.shots or images.good.subset(self.support(len(images.good)))
 
     def remember(self, shots: ImageSet, validation: ImageSet | None) -> None:
-        views = len(shots) * self.rotations
+        views = len(shots) * self.directions
         self._check_room(views)
         self.arrays["views"] = np.array(views)
         self.add_banks(views)
@@ -76,6 +76,11 @@ class ShotMethod(FeatureMethod):
         twin = self.twin()
         twin.remember(good.subset(stay), None)
         return twin
+
+    @property
+    def directions(self) -> int:
+        """In how many directions each image is remembered."""
+        return self.rotations or 1
 
     @abstractmethod
     def use(self) -> None:
@@ -113,7 +118,7 @@ class ShotMethod(FeatureMethod):
         images = keras.Input(self.image_shape)
         embedder = keras.Model(images, self.unit_features(images))
         for batch in shots.batches(BATCH):
-            for turned in turns(batch, self.rotations):
+            for turned in turns(batch, self.directions):
                 maps = as_list(embedder.predict_on_batch(turned))
                 yield [np.reshape(f, (-1, f.shape[-1])) for f in maps]
 

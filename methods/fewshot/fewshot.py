@@ -24,6 +24,7 @@ from processing.hdf5 import ArraySpec
 from .few_shot_method import ShotMethod, cosine_distances
 from .prototypes import HeadTrainer, residual_head
 
+DIRECTIONS = 8  # that the only image is remembered in
 DEFECTS = "defects_"  # begins the names of banks of known defects
 
 
@@ -43,7 +44,8 @@ class FewShot(ShotMethod):
         levels: see `FeatureMethod`; default: all of strides 8 to 32.
         shots: how many of the good images are remembered.
         rotations: directions that each is remembered in, 360 / `rotations` degrees
-            apart.
+            apart; default: 8 of a single image, as it cannot show in which directions
+            others lie, else 1.
         train: learn from synthetic defects what deviations from the memory mean; the
             maps then are a blend of distances and this, as far as it detects defects on
             validation images better.
@@ -62,6 +64,7 @@ class FewShot(ShotMethod):
 
     name: str = "fewshot"
     image_shape: tuple[int, int, int] = (256, 256, 3)
+    rotations: int | None = None
     train: bool = False
     batch_size: int = 8
     epochs: int = 4
@@ -75,7 +78,12 @@ class FewShot(ShotMethod):
 
     @classmethod
     def recorded_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        return {"top": 0.0, **config}  # as all were before there was a choice
+        # As all were before there was a choice.
+        return {"top": 0.0, "rotations": 1, **config}
+
+    @property
+    def directions(self) -> int:
+        return self.rotations or (DIRECTIONS if self.shots == 1 else 1)
 
     def array_specs(self) -> dict[str, ArraySpec]:
         blend = {"blend": ArraySpec((2,))} if self.train else {}

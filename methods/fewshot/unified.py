@@ -43,7 +43,7 @@ class Unified(FewShot):
         weights: see `FeatureMethod`.
         levels: see `FewShot`.
         shots: see `FewShot`.
-        rotations: see `FewShot`.
+        rotations: see `FewShot`, but 1 by default.
         batch_size: images of an episode; half of them at most are remembered.
         epochs: see `FewShot`.
         learning_rate: see `FewShot`.
@@ -56,6 +56,7 @@ class Unified(FewShot):
     multi_category = True
 
     name: str = "unified"
+    rotations: int | None = 1
     train: bool = field(init=False, default=False)
     known_defects: float = field(init=False, default=0.0)
 

@@ -71,6 +71,14 @@ def test_rotations_are_remembered_when_asked(category):
         assert plain.anomaly_map(image).max() > 1e-4
 
 
+@pytest.mark.parametrize(
+    ("shots", "asked", "views"), [(1, None, 8), (2, None, 2), (1, 1, 1), (2, 4, 8)]
+)
+def test_a_single_shot_is_remembered_in_eight_directions(category, shots, asked, views):
+    method = fitted(category, shots=shots, rotations=asked)
+    assert int(method.arrays["views"]) == views
+
+
 def test_more_shots_lie_nearer(category):
     images = next(category.test.batches(4))
     one, many = (fitted(category, shots=n).anomaly_map(images) for n in (1, 6))
