@@ -4,7 +4,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from processing.errors import UserError
+from processing.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from .detector import Detector
@@ -28,6 +28,20 @@ class Callback:
 
     def on_fit_end(self, detector: "Detector") -> None:
         """Take a detector that is fitted and calibrated."""
+
+
+def as_keras(callback: Any) -> Any:
+    """Return a callback as one of Keras; a `UsageError` for what is neither."""
+    import keras
+
+    if isinstance(callback, Callback):
+        return keras.callbacks.LambdaCallback(on_epoch_end=callback.on_epoch)
+    if isinstance(callback, keras.callbacks.Callback):
+        return callback
+    raise UsageError(
+        "callbacks: expected objects of keras_anomaly.Callback, or of Keras. "
+        f"Received: {type(callback).__name__}"
+    )
 
 
 def optional(package: str) -> Any:

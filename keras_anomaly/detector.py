@@ -26,6 +26,7 @@ from processing.decision.goals import Goal
 from processing.errors import UsageError
 from processing.files import check_writable
 
+from .callbacks import Callback, as_keras
 from .options import options_of
 from .photos import (
     Photos,
@@ -115,7 +116,8 @@ class Detector(BaseEstimator):
             y: for each 0 or "good", 1 or a kind of defect; None if all are good, and
                 of a folder, which has its own.
             masks: of defects: for each a path, an array (h, w) or None.
-            callbacks: `Callback` objects that are told of the training.
+            callbacks: that are told of the training: `Callback` objects, or Keras' own,
+                such as `keras.callbacks.TensorBoard("logs")`.
 
         Raises:
             UserError: parameters or photos that cannot be used, floats among them.
@@ -139,16 +141,18 @@ class Detector(BaseEstimator):
         check_images(self.method, source, options, skip_unreadable=False)
         check_backend(devices=1)
         load_backend()
+        told = [as_keras(callback) for callback in callbacks]
+        ours = [callback for callback in callbacks if isinstance(callback, Callback)]
         models = work.path / "saved_models"
         run, record = start_run(source, self.method, options, root=models)
-        run.listeners = callbacks
-        for callback in callbacks:
+        run.told = told
+        for callback in ours:
             callback.on_fit_begin(self)
         model = train_run(run, record)
         kept = [row for row in rows if row["split"] == TEST]
         self.take(model, *load_category(model), work, kept)
         self.calibrate()
-        for callback in callbacks:
+        for callback in ours:
             callback.on_fit_end(self)
         return self
 

@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+from unittest.mock import MagicMock
 
 import pandas as pd
 import pytest
@@ -115,3 +116,20 @@ def test_files_that_are_named_exist(page):
     paths = set(re.findall(r"\b(?:autoencoder|methods|processing|tests)/[\w./]+", text))
     mine = {x.rstrip(".") for x in paths if "mean_image" not in x and "/A/B" not in x}
     assert {x for x in mine if not (ROOT / x).exists()} == set()
+
+
+@pytest.mark.usefixtures("eager", "short_epochs")
+def test_the_programs_of_the_api_page(samples, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mvtec").mkdir()
+    (tmp_path / "mvtec/bottle").symlink_to(samples / "washer")
+    (tmp_path / "new_photos").symlink_to(samples / "washer/test/hole")
+    for logger in ("mlflow", "wandb"):  # which are not installed
+        place = f"keras_anomaly.{logger}_logger.optional"
+        monkeypatch.setattr(place, lambda name: MagicMock())
+    page = (ROOT / "docs/api.md").read_text("utf-8")
+    programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(programs) == 7
+    exec("\n".join(programs), {})
+    assert (tmp_path / "bottle.hdf5").is_file()
+    assert list(tmp_path.glob("logs/train/*"))

@@ -47,7 +47,7 @@ class TrainingRun:
     def __init__(self, folder: Path):
         self.folder = folder
         self.cluster: str | None = None
-        self.listeners: Sequence[Any] = ()  # whose `on_epoch(epoch, logs)` is called
+        self.told: Sequence[Any] = ()  # Keras callbacks, besides its own
 
     @classmethod
     def start(
@@ -137,22 +137,18 @@ class TrainingRun:
         write_png(self.folder / "samples" / f"{name}.png", pixels)
 
     def callbacks(self, settings: Any) -> list:
-        """Return display, listeners, and a TensorBoard log if TensorFlow is there."""
+        """Return display, `told`, and a TensorBoard log if TensorFlow is installed."""
         import keras
         from rich.console import Console
 
         from methods.engine.progress_bar import EpochDisplay
 
-        told = [
-            keras.callbacks.LambdaCallback(on_epoch_end=listener.on_epoch)
-            for listener in self.listeners
-        ]
         display = EpochDisplay(settings.planned, Console())
         if find_spec("tensorflow") is None:
             log.info("no TensorBoard logs: TensorFlow is not installed")
-            return [display, *told]
+            return [display, *self.told]
         board = keras.callbacks.TensorBoard(self.folder / "logs", write_graph=False)
-        return [display, board, *told]
+        return [display, board, *self.told]
 
     def finish(self, record: TrainingRecord) -> None:
         """Write info.json and drop the states, and what a kill left of one."""

@@ -4,6 +4,7 @@ import gc
 from functools import partial
 
 import cv2
+import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -11,7 +12,17 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
 import methods
-from keras_anomaly import AE, Detector, Goal, PaDiM, PatchCore, Rule, Verdict, load
+from keras_anomaly import (
+    AE,
+    Callback,
+    Detector,
+    Goal,
+    PaDiM,
+    PatchCore,
+    Rule,
+    Verdict,
+    load,
+)
 from methods.cli import finetune, test, train
 from processing.errors import UserError
 
@@ -220,7 +231,7 @@ def test_a_search_of_scikit_learn(photos):
     assert isinstance(search.best_estimator_, Detector)
 
 
-class Told:
+class Told(Callback):
     """A callback that remembers what it was told."""
 
     def __init__(self):
@@ -233,10 +244,14 @@ class Told:
 
 @pytest.mark.usefixtures("short_epochs")
 def test_callbacks_are_told_of_each_epoch(photos):
-    told = Told()
+    told, ended = Told(), []
     training = {"epochs": 2, "learning_rate": 0.002, "precision": "float32"}
     detector = AE(size=32, latent=8, **training)
-    detector.fit(photos[:6], callbacks=[told])
+    with pytest.raises(UserError, match="callbacks: expected .* Received: function"):
+        detector.fit(photos[:6], callbacks=[lambda epoch, logs: None])
+    keras_told = keras.callbacks.LambdaCallback(on_train_end=ended.append)
+    detector.fit(photos[:6], callbacks=[told, keras_told])
+    assert len(ended) == 1
     assert told.begun == told.ended == [detector]
     assert [epoch for epoch, _ in told.epochs] == [0, 1]
     assert {"loss", "val_loss"} <= {*told.epochs[0][1]}
