@@ -119,17 +119,23 @@ def test_files_that_are_named_exist(page):
 
 
 @pytest.mark.usefixtures("eager", "short_epochs")
-def test_the_programs_of_the_api_page(samples, monkeypatch, tmp_path):
+def test_the_programs_of_the_api_page(samples, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mvtec").mkdir()
     (tmp_path / "mvtec/bottle").symlink_to(samples / "washer")
     (tmp_path / "new_photos").symlink_to(samples / "washer/test/hole")
-    for logger in ("mlflow", "wandb"):  # which are not installed
-        place = f"keras_anomaly.{logger}_logger.optional"
-        monkeypatch.setattr(place, lambda name: MagicMock())
+    loggers = {"mlflow": MagicMock(), "wandb": MagicMock()}  # they are not installed
+    for name in loggers:
+        place = f"keras_anomaly.{name}_logger.optional"
+        monkeypatch.setattr(place, loggers.get)
     page = (ROOT / "docs/api.md").read_text("utf-8")
     programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(programs) == 7
-    exec("\n".join(programs), {})
+    program = "\n".join(programs).replace("size=128", "size=32")
+    small = 'ka.\\1(weights="random", levels="stage2", '
+    exec(re.sub(r"ka\.(PatchCore|PaDiM)\(", small, program), scope := {})
     assert (tmp_path / "bottle.hdf5").is_file()
+    assert scope["search"].cv_results_["mean_test_score"].tolist() == [1, 1]
     assert list(tmp_path.glob("logs/train/*"))
+    assert re.search(r"^0 [\d.]+ [\d.]+$", capsys.readouterr().out, re.MULTILINE)
+    assert loggers["mlflow"].log_metrics.called
