@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from methods.detector.judge import Verdict
     from processing.decision.calibration import Rule
     from processing.decision.goals import Goal
+    from processing.errors import UserError
 
     from .callbacks import Callback
     from .detector import Detector
@@ -43,12 +44,13 @@ __all__ = ["AE", "CNN", "DDAD", "AnoDDPM", "AnoGAN", "BaselineCAE", "Contrastive
 __all__ += ["Ensemble", "FeatureCAE", "FewShot", "InceptionCAE", "MvtecCAE", "PaDiM"]
 __all__ += ["PaperCAE", "PatchCore", "ResnetCAE", "SkipCAE", "Unified", "load"]
 __all__ += ["Callback", "Detector", "Goal", "MLflowLogger", "Rule", "Verdict"]
-__all__ += ["WandbLogger", "__version__"]
+__all__ += ["UserError", "WandbLogger", "__version__"]
 
 _HOMES = {  # of the names that are not in estimators.py
     "Verdict": "methods.detector.judge",
     "Rule": "processing.decision.calibration",
     "Goal": "processing.decision.goals",
+    "UserError": "processing.errors",
     "Callback": "keras_anomaly.callbacks",
     "Detector": "keras_anomaly.detector",
     "MLflowLogger": "keras_anomaly.mlflow_logger",
@@ -56,10 +58,14 @@ _HOMES = {  # of the names that are not in estimators.py
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, "keras_anomaly.estimators")), name)
+if not TYPE_CHECKING:  # a type checker is to know the names above alone
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(
+            import_module(_HOMES.get(name, "keras_anomaly.estimators")), name
+        )
 
 
 def __dir__() -> list[str]:

@@ -123,16 +123,8 @@ class Detector(BaseEstimator):
             UserError: parameters or photos that cannot be used, floats among them.
         """
         options = options_of(self.method, self.get_params())
-        work, rows = _Folder(), list[Row]()
-        if isinstance(photos, str | os.PathLike):
-            if y is not None or masks is not None:
-                raise UsageError("y and masks: expected none with a folder or a table")
-            source = Path(photos)
-        else:
-            place = work.path / "arrays/photos"
-            rows = rows_of(photos, y, masks, place, self.supervised)
-            learned = [row for row in rows if row["split"] == TRAIN]
-            source = written_table(learned, place)
+        work = _Folder()
+        source, kept = self._source(photos, y, masks, work.path / "arrays/photos")
         from methods.cli.method_checks import check_images
         from methods.detector.categories import load_category
         from methods.engine.backend import check_backend, load_backend
@@ -149,8 +141,7 @@ class Detector(BaseEstimator):
         for callback in ours:
             callback.on_fit_begin(self)
         model = train_run(run, record)
-        kept = [row for row in rows if row["split"] == TEST]
-        self.take(model, *load_category(model), work, kept)
+        self._take(model, *load_category(model), work, kept)
         self.calibrate()
         for callback in ours:
             callback.on_fit_end(self)
@@ -215,7 +206,7 @@ class Detector(BaseEstimator):
         )
         kept = Kept.of(self.record_, options.results)
         decided = decide(self._model, self._fitted, self.record_, kept, options)
-        self.decide(decided[0].name, decided[1])
+        self._decide(decided[0].name, decided[1])
         return self
 
     def predict(self, photos: Photos) -> list[Verdict]:
@@ -269,7 +260,28 @@ class Detector(BaseEstimator):
         )
         return path
 
-    def take(
+    def __getstate__(self) -> Any:
+        if hasattr(self, "record_"):
+            raise UsageError("a fitted detector is not pickled: expected save and load")
+        return super().__getstate__()
+
+    def _source(
+        self, photos: Photos, y: Any, masks: Any, place: Path
+    ) -> tuple[Path, list[Row]]:
+        """Return what the pipeline learns from, and rows of photos to calibrate with.
+
+        Arrays, and a table of the photos that are no folder, are written to `place`.
+        """
+        if not isinstance(photos, str | os.PathLike):
+            rows = rows_of(photos, y, masks, place, self.supervised)
+            learned = [row for row in rows if row["split"] == TRAIN]
+            kept = [row for row in rows if row["split"] == TEST]
+            return written_table(learned, place), kept
+        if y is not None or masks is not None:
+            raise UsageError("y and masks: expected none with a folder or a table")
+        return Path(photos), []
+
+    def _take(
         self,
         model: Path,
         fitted: Fitted,
@@ -277,11 +289,12 @@ class Detector(BaseEstimator):
         work: "_Folder | None" = None,
         defects: Sequence[Row] = (),
     ) -> None:
-        """Be the model in a file; `defects` are those to calibrate with."""
+        """Be the model in a file, undecided; `defects` are those to calibrate with."""
+        self.__dict__.pop("decision_", None)
         self._model, self._fitted, self.record_ = model, fitted, record
         self._work, self._defects = work or _Folder(), list(defects)
 
-    def decide(self, name: str, decision: FinetuningResult) -> None:
+    def _decide(self, name: str, decision: FinetuningResult) -> None:
         """Judge by a decision, whose folder has a name."""
         self._name, self.decision_ = name, decision
         # Anew: all batches have the size of the first one, here of what validates.

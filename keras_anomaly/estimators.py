@@ -304,6 +304,6 @@ def load(
     }
     load_backend()
     detector = kind(**parameters)
-    detector.take(path, *load_category(path))
-    detector.decide(folder.name, decided)
+    detector._take(path, *load_category(path))
+    detector._decide(folder.name, decided)
     return detector

@@ -1,5 +1,6 @@
 """Detectors on tiny arrays, and against what the command line does."""
 
+import copy
 import gc
 from functools import partial
 
@@ -206,6 +207,19 @@ def test_a_fit_that_fails_leaves_the_last_one(again, photos):
     with pytest.raises(UserError, match="Received: 31x31"):
         again.fit(photos)
     np.testing.assert_array_equal(again.score_samples(photos), scores)
+
+
+def test_a_model_without_its_decision_does_not_judge(again, photos):
+    again._take(again._model, again._fitted, again.record_)
+    with pytest.raises(NotFittedError):
+        again.predict(photos)
+    assert len(again.calibrate("max").predict(photos)) == 13
+
+
+def test_it_is_saved_not_pickled(fitted):
+    assert copy.copy(clone(fitted)).get_params() == fitted.get_params()
+    with pytest.raises(UserError, match="expected save and load"):
+        copy.copy(fitted)
 
 
 def test_its_files_go_with_it(fitted, tmp_path):

@@ -56,6 +56,12 @@ def test_a_clone_has_the_parameters_alone():
     assert vars(clone_) == clone_.get_params()
 
 
+def test_methods_that_learn_from_defects():
+    learn = [keras_anomaly.CNN(), keras_anomaly.FewShot(known_defects=0.5)]
+    others = [keras_anomaly.CNN(synthetic=True), keras_anomaly.PatchCore()]
+    assert [x.supervised for x in learn + others] == [True, True, False, False]
+
+
 def test_unknown_parameters():
     with pytest.raises(TypeError, match="unexpected keyword argument 'coreset'"):
         keras_anomaly.PaDiM(coreset=0.1)
