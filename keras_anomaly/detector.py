@@ -32,6 +32,7 @@ from .photos import (
     Photos,
     Row,
     Sized,
+    check_photos,
     is_defective,
     rows_of,
     verdicts,
@@ -232,6 +233,7 @@ class Detector(BaseEstimator):
 
     def score(self, photos: Sized, y: Any) -> float:
         """Return the area under the ROC curve of the scores; see `fit` for y."""
+        check_photos(photos)
         return float(
             roc_auc_score(is_defective(y, len(photos)), self.score_samples(photos))
         )
@@ -244,6 +246,9 @@ class Detector(BaseEstimator):
         Args:
             path: of the file, NAME.hdf5.
             results: root of the results, as of `finetune.py --results`.
+
+        Raises:
+            UserError: another kind of file, or one of both cannot be written.
         """
         check_is_fitted(self, "decision_")
         from methods.detector.model_file import save_model
@@ -251,7 +256,8 @@ class Detector(BaseEstimator):
         path = Path(path)
         if path.suffix != ".hdf5":
             raise UsageError(f"expected a model file, NAME.hdf5. Received: {path}")
-        check_writable(path.parent)
+        for folder in (path.parent, Path(results)):
+            check_writable(folder)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_model(path, self._fitted, self.record_)
         decision = replace(self.decision_, model=str(path))

@@ -23,7 +23,7 @@ from processing.files import write_table
 from processing.report.overlays import write_png
 
 AT_ONCE = 16  # photos that are judged together
-EXPECTED = "expected a folder, paths, or uint8 photos (n, h, w) or (n, h, w, c)"
+EXPECTED = "expected paths, or uint8 photos (n, h, w) or (n, h, w, c)"
 COLUMNS = ["path", "label", "split", "mask"]
 
 Row: TypeAlias = Mapping[str, str]
@@ -46,9 +46,11 @@ def is_path(photos: Any) -> bool:
 
 
 def check_photos(photos: Any) -> None:
-    """Raise `UsageError` for what holds no photos, such as a single array."""
-    if not hasattr(photos, "__len__") or not hasattr(photos, "__getitem__"):
-        raise UsageError(f"{EXPECTED}. Received: {type(photos).__name__}")
+    """Raise `UsageError` for what holds no photos, such as a path or one photo."""
+    sized = hasattr(photos, "__len__") and hasattr(photos, "__getitem__")
+    if is_path(photos) or not sized:
+        received = photos if is_path(photos) else type(photos).__name__
+        raise UsageError(f"{EXPECTED}. Received: {received}")
     shape = np.shape(photos) if isinstance(photos, np.ndarray) else (0, 0, 0)
     single = len(shape) == 3 and shape[-1] in (1, 3, 4)
     if single or len(shape) not in (3, 4):

@@ -133,7 +133,10 @@ def test_what_is_saved_is_what_the_scripts_take(fitted, again, photos, tmp_path)
 def test_a_model_goes_to_a_file_of_its_kind(fitted, tmp_path):
     with pytest.raises(UserError, match="expected a model file, NAME.hdf5. Received"):
         fitted.save(tmp_path / "model.keras")
-    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(UserError, match="cannot write to .*results"):
+        fitted.save(tmp_path / "model.hdf5", tmp_path / "results")
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
 def test_goals(again, photos):
