@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+from unittest.mock import MagicMock
 
 import pandas as pd
 import pytest
@@ -115,3 +116,26 @@ def test_files_that_are_named_exist(page):
     paths = set(re.findall(r"\b(?:autoencoder|methods|processing|tests)/[\w./]+", text))
     mine = {x.rstrip(".") for x in paths if "mean_image" not in x and "/A/B" not in x}
     assert {x for x in mine if not (ROOT / x).exists()} == set()
+
+
+@pytest.mark.usefixtures("eager", "short_epochs")
+def test_the_programs_of_the_api_page(samples, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mvtec").mkdir()
+    (tmp_path / "mvtec/bottle").symlink_to(samples / "washer")
+    (tmp_path / "new_photos").symlink_to(samples / "washer/test/hole")
+    loggers = {"mlflow": MagicMock(), "wandb": MagicMock()}  # they are not installed
+    for name in loggers:
+        place = f"keras_anomaly.{name}_logger.optional"
+        monkeypatch.setattr(place, loggers.get)
+    page = (ROOT / "docs/api.md").read_text("utf-8")
+    programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(programs) == 7
+    program = "\n".join(programs).replace("size=128", "size=32")
+    small = 'ka.\\1(weights="random", levels="stage2", '
+    exec(re.sub(r"ka\.(PatchCore|PaDiM)\(", small, program), scope := {})
+    assert (tmp_path / "bottle.hdf5").is_file()
+    assert scope["search"].cv_results_["mean_test_score"].tolist() == [1, 1]
+    assert list(tmp_path.glob("logs/train/*"))
+    assert re.search(r"^0 [\d.]+ [\d.]+$", capsys.readouterr().out, re.MULTILINE)
+    assert loggers["mlflow"].log_metrics.called

@@ -14,6 +14,8 @@ import numpy as np
 from methods.base import Method
 from methods.detector.categories import load_kept
 from methods.detector.decisions import decision_of, described, write_decision
+from methods.detector.detector import Detector
+from methods.detector.kept import Kept
 from methods.detector.records import TrainingRecord
 from methods.detector.results import Calibration, FinetuningResult, Labels
 from methods.detector.versions import versions
@@ -127,7 +129,18 @@ def replaced(
 
 def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     """Find the decision of a model; return the result's folder and content."""
-    detector, record, kept = load_kept(model, options.folder, options.results)
+    loaded = load_kept(model, options.folder, options.results)
+    return decide(model, *loaded, options)
+
+
+def decide(
+    model: Path,
+    detector: Detector,
+    record: TrainingRecord,
+    kept: Kept,
+    options: Options,
+) -> tuple[Path, FinetuningResult]:
+    """As `finetune`, of a model that is loaded, see `load_kept`."""
     kind = choose_maps(detector.method, options.kind, options.legacy)
     clear_border = options.clear_border or options.legacy
     seed = detector.method.seed

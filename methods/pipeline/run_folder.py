@@ -3,7 +3,7 @@
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -47,6 +47,7 @@ class TrainingRun:
     def __init__(self, folder: Path):
         self.folder = folder
         self.cluster: str | None = None
+        self.told: Sequence[Any] = ()  # Keras callbacks, besides its own
 
     @classmethod
     def start(
@@ -136,7 +137,7 @@ class TrainingRun:
         write_png(self.folder / "samples" / f"{name}.png", pixels)
 
     def callbacks(self, settings: Any) -> list:
-        """Return the display, and a TensorBoard log where TensorFlow can write it."""
+        """Return display, `told`, and a TensorBoard log if TensorFlow is installed."""
         import keras
         from rich.console import Console
 
@@ -145,9 +146,9 @@ class TrainingRun:
         display = EpochDisplay(settings.planned, Console())
         if find_spec("tensorflow") is None:
             log.info("no TensorBoard logs: TensorFlow is not installed")
-            return [display]
+            return [display, *self.told]
         board = keras.callbacks.TensorBoard(self.folder / "logs", write_graph=False)
-        return [display, board]
+        return [display, board, *self.told]
 
     def finish(self, record: TrainingRecord) -> None:
         """Write info.json and drop the states, and what a kill left of one."""
