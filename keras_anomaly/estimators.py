@@ -187,7 +187,7 @@ class _Shots(_Features):
 
     top: float = 0.01
     shots: int = 4
-    rotations: int = 1
+    rotations: int | None = 1
     batch_size: int = 8
     epochs: int = 4
     learning_rate: float = 1e-3
@@ -199,6 +199,7 @@ class FewShot(_Shots):
 
     method = "fewshot"
 
+    rotations: int | None = None
     known_defects: float = 0.0
     train: bool = False
 
