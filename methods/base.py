@@ -88,6 +88,7 @@ class Method(ABC):
         updatable: whether good images can be added later.
         multi_category: whether one model can learn several categories.
         cache_bytes: of training images that are worth keeping in memory.
+        runtime: what calculates; a stand-in may have another one.
     """
 
     size: ClassVar[int] = 256
@@ -96,6 +97,7 @@ class Method(ABC):
     updatable: ClassVar[bool] = False
     multi_category: ClassVar[bool] = False
     cache_bytes: ClassVar[int] = CACHE_BYTES
+    runtime: ClassVar[str] = "keras"
 
     name: str
     image_shape: tuple[int, int, int]

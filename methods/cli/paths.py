@@ -213,12 +213,14 @@ def _check_labels(record: "TrainingRecord", options: argparse.Namespace) -> None
 
 def check_testing(options: argparse.Namespace) -> None:
     """Raise `UserError` for paths and options that `test.py` cannot use."""
+    from methods.detector.runtime import check_runtime
     from processing.files import check_writable
 
     given = options.input_dir or options.category
     check_models(options.path, "-d or --category" if given else "")
     _check_sources(options)
     method_checks.check_ray(options.ray)
+    check_runtime(options.runtime)
     if options.path.is_dir():
         check_writable(options.results)
         return

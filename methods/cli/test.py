@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.detector.settings import KERAS, RUNTIMES
+
 from .finetune import DTYPES
 from .parser import (
     add_decision,
@@ -65,6 +67,13 @@ def build_parser() -> argparse.ArgumentParser:
     help_ = "only decisions made on maps of this type"
     add("-t", "--dtype", choices=DTYPES, help=help_)
 
+    add = parser.add_argument_group("speed").add_argument
+    help_ = (
+        "what calculates: Keras, or the model's exported graph, which is written once "
+    )
+    help_ += "and kept in the results; faster on a CPU (needs the extra export)"
+    add("--runtime", choices=RUNTIMES, default=KERAS, help=help_)
+
     add = add_results(parser).add_argument
     help_ = "metrics of pixels from all scores, kept in memory, instead of bins"
     add("--exact", action="store_true", help=help_)
@@ -79,7 +88,8 @@ def build_parser() -> argparse.ArgumentParser:
 def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     """Judge the images and print a table."""
     check_testing(options)
-    if options.input_dir or options.shots_from:  # else what is kept may be enough
+    judges = options.input_dir or options.shots_from  # else what is kept may be enough
+    if judges and options.runtime == KERAS:
         from methods.engine.backend import load_backend
 
         load_backend()
@@ -99,6 +109,7 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         skip_unreadable=options.skip_unreadable,
         exact=options.exact,
         report=options.report,
+        runtime=options.runtime,
         finetune=command_line("finetune.py"),
     )
     path = transfer_shots(options) if options.shots_from else options.path
@@ -176,6 +187,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--shots-from makes a decision: expected no --decision")
     if options.ray and options.input_dir and (options.watch or options.save):
         parser.error("--ray with -d neither watches nor writes pictures (-s)")
+    if options.ray and options.input_dir and options.runtime != KERAS:
+        parser.error("--ray with -d judges with Keras alone: expected no --runtime")
     again = command_line("test.py", *(sys.argv[1:] if argv is None else argv))
     return run_command(
         lambda: test(options, arguments), debug=options.debug, again=again

@@ -15,6 +15,8 @@ from .kept import Kept
 from .later import Later
 from .model_file import load_model, read_preparation, unfitted
 from .records import TrainingRecord
+from .runtime import on_runtime
+from .settings import KERAS
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +49,13 @@ def load_category(
 
 
 def load_kept(
-    model: Path, folder: Path | None, results: Path
+    model: Path, folder: Path | None, results: Path, runtime: str = KERAS
 ) -> tuple[Detector, TrainingRecord, Kept]:
     """As `load_category`, but what is kept in `results` need not be loaded.
 
     Keras is imported, and networks are loaded, once something is to be judged that is
-    not among what is kept, which is the last that is returned.
+    not among what is kept, which is the last that is returned. In another runtime they
+    are not, once that has its graph; see `GraphMethod`.
     """
     whole, learned = read_preparation(model)
     record = _chosen(whole, folder)
@@ -68,7 +71,7 @@ def load_kept(
             raise UserError(f"{model} became another model meanwhile: start again")
         return detector.method
 
-    method = Later.of(kept, load)
+    method = on_runtime(Later.of(kept, load), runtime, kept)
     return unfitted(whole, learned, model, method), record, kept
 
 

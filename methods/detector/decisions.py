@@ -13,11 +13,12 @@ from typing import NamedTuple
 from processing.errors import UsageError, UserError, shortened
 from processing.files import locked, write_json
 
-from .categories import load_category
+from .categories import load_category, load_kept
 from .json_record import JsonRecord
 from .judge import Judge
 from .records import EARLIER, TrainingRecord
 from .results import FinetuningResult
+from .settings import KERAS
 
 RESULT = "finetuning_result.json"
 IN_FORCE = "in_force.json"
@@ -56,14 +57,18 @@ def load_decided(
     kind: str | None,
     dtype: str | None,
     decision: str | None = None,
+    runtime: str = KERAS,
 ) -> Decided:
     """Return a model with one of its decisions, and log which that is.
 
-    The arguments are those of `load_category` and `choose_results`.
+    The arguments are those of `load_kept` and `choose_results`.
     """
     if decision == ALL:
         raise UsageError(f"expected the name of one decision. Received: {ALL}")
-    detector, record = load_category(model, folder)
+    if runtime == KERAS:
+        detector, record = load_category(model, folder)
+    else:
+        detector, record, _ = load_kept(model, folder, results, runtime)
     [chosen] = choose_results(record, results, kind, dtype, decision)
     log.info("decision: %s", described(chosen))
     return Decided(Judge.of(detector, chosen[1]), record, chosen[1])

@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from .recipe import describe
 
 if TYPE_CHECKING:
     from .detector import Detector
-    from .graph_files import Run
+    from .graph_runners import Run
     from .judge import Judge
     from .records import TrainingRecord
 
@@ -73,7 +74,8 @@ def export(
     """
     target = check_target(model, graph, target)
     from .categories import load_category
-    from .graph_files import RUNNERS, write_graph
+    from .graph_files import write_graph
+    from .graph_runners import RUNNERS
 
     detector, record = load_category(model, Path(category) if category else None)
     judge = _judge(detector, record, results, decision)
@@ -114,11 +116,16 @@ def check_target(model: Path, graph: str, target: Path | None) -> Path:
         raise UsageError(f"expected a name that ends in {suffix}. Received: {target}")
     if target.is_dir():
         raise UsageError(f"{target} exists: expected another --output")
+    check_packages(graph)
+    check_writable(target.parent)
+    return target
+
+
+def check_packages(graph: str) -> None:
+    """Raise `UserError` for a kind of graph that a package is missing for."""
     for package in PACKAGES[graph]:
         if importlib.util.find_spec(package) is None:
             raise UserError(f"{graph} needs the package {package}: {INSTALL}")
-    check_writable(target.parent)
-    return target
 
 
 def no_graph(name: str, kind: str) -> UserError:
@@ -150,9 +157,8 @@ def _judge(
 def _difference(detector: "Detector", kind: str, run: "Run") -> float:
     """Return how far the graph's maps and scores are off, in parts of the largest.
 
-    The graph is given three images and one: it takes any number. Of images that are not
-    merely resized, what the graph knows nothing of is left out, and what is beyond a
-    crop, too.
+    Of images that are not merely resized, what the graph knows nothing of is left out,
+    and what is beyond a crop, too.
     """
     from .detector import Detector
 
@@ -168,9 +174,27 @@ def _difference(detector: "Detector", kind: str, run: "Run") -> float:
     images = to_uint8(trial_images((*inside.size, inside.channels)))
     batches = Detector(detector.method, inside).judge_arrays(list(images), kind)
     expected = [np.concatenate(parts) for parts in list(zip(*batches, strict=True))[1:]]
-    window, worst = (slice(None), *inside.window), 0.0
-    for count in (3, 1):
-        results = run(to_float(images[:count]))
+    window = (slice(None), *inside.window)
+    return largest_difference(run, to_float(images), expected, window)
+
+
+def largest_difference(
+    run: "Run",
+    images: np.ndarray,
+    expected: Sequence[np.ndarray],
+    window: tuple[slice, ...] = (),
+) -> float:
+    """Return how far maps and scores are off, in parts of the largest expected value.
+
+    Args:
+        run: a graph, which is given all images and one: it takes any number.
+        images: floats (n, h, w, c) in [0, 1].
+        expected: their maps and scores.
+        window: of the maps, what is compared.
+    """
+    worst = 0.0
+    for count in (len(images), 1):
+        results = run(images[:count])
         for ours, theirs in zip(expected, results, strict=True):
             if ours[:count].shape != theirs.shape:
                 return float("inf")

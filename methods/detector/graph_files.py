@@ -1,8 +1,8 @@
-"""Graph files for other programs: written by converters, and run to be checked."""
+"""Graph files for other programs, written by converters."""
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import numpy as np
 from processing.errors import UserError
 
 LARGE = 2**16  # numbers in a weight that converters are not to copy
-Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def write_graph(network: Any, path: Path, graph: str, threshold: float) -> None:
@@ -120,61 +119,4 @@ WRITERS = {
     "openvino": _write_openvino,
     "saved_model": _write_saved_model,
     "litert": _write_litert,
-}
-
-
-def _run_onnx(path: Path) -> Run:
-    import onnxruntime
-
-    quiet = onnxruntime.SessionOptions()
-    quiet.log_severity_level = 3  # it warns that the threshold is no constant
-    session = onnxruntime.InferenceSession(path, quiet, ["CPUExecutionProvider"])
-    return lambda batch: session.run(["maps", "scores"], {"images": batch})
-
-
-def _run_openvino(path: Path) -> Run:
-    import openvino
-
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(path, "CPU", exact)
-
-    def judge(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        outputs = compiled(batch)
-        return np.array(outputs["maps"]), np.array(outputs["scores"])
-
-    return judge
-
-
-def _run_saved_model(path: Path) -> Run:
-    serve = keras.layers.TFSMLayer(str(path), call_endpoint="serve")
-
-    def judge(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        outputs = serve(batch)
-        return np.array(outputs["maps"]), np.array(outputs["scores"])
-
-    return judge
-
-
-def _run_litert(path: Path) -> Run:
-    from ai_edge_litert.interpreter import Interpreter
-
-    run = Interpreter(str(path)).get_signature_runner()
-    [name] = run.get_input_details()
-
-    def judge(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        outputs = [run(**{name: batch[i : i + 1]}) for i in range(len(batch))]
-        maps, scores = (
-            np.concatenate([output[key] for output in outputs])
-            for key in ("maps", "scores")
-        )
-        return maps, scores
-
-    return judge
-
-
-RUNNERS = {
-    "onnx": _run_onnx,
-    "openvino": _run_openvino,
-    "saved_model": _run_saved_model,
-    "litert": _run_litert,
 }

@@ -19,6 +19,7 @@ from processing.maps.residuals import quantise
 from .detector import Detector, Judged, warn_of_unregistered
 from .kept import Arrays, Kept
 from .results import FinetuningResult, Promise
+from .settings import KERAS
 
 MAPS = "maps"  # begins the name of what is kept of images
 
@@ -141,7 +142,8 @@ class Judge:
     @property
     def maps(self) -> str:
         """What `judge_kept` keeps of an image."""
-        return f"{MAPS}_{self.kind}"
+        runtime = self.detector.method.runtime
+        return "_".join([MAPS, self.kind, *([runtime] * (runtime != KERAS))])
 
     def _arrays(self, images: ImageSet) -> Iterator[Arrays]:
         for judged in self.detector.judge(images, self.kind):

@@ -12,6 +12,7 @@ from processing.files import write_json
 
 from .json_record import JsonRecord
 from .kept import Kept, log
+from .settings import KERAS
 
 FILE = "facts.json"
 
@@ -51,6 +52,8 @@ class Later:
         facts: of the method.
         load: returns the method.
     """
+
+    runtime = KERAS
 
     def __init__(self, facts: Facts, load: Callable[[], Method]) -> None:
         self.name, self.variant, self.seed = facts.name, facts.variant, facts.seed

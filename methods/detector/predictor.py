@@ -50,10 +50,12 @@ class Predictor:
         dtype: str | None,
         category: str | None,
         decision: str | None,
+        runtime: str,
     ) -> "Predictor":
         """Load a model file and one of its decisions; see `methods.load`."""
         folder = Path(category) if category else None
-        return cls(load_decided(path, folder, results, kind, dtype, decision).judge)
+        decided = load_decided(path, folder, results, kind, dtype, decision, runtime)
+        return cls(decided.judge)
 
     def predict(
         self, images: np.ndarray | Sequence[np.ndarray], batch_size: int = 16

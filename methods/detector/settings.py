@@ -36,6 +36,8 @@ CHOICES = {
     "preset": PRESETS,
     "channels": (1, 3),
 }
+KERAS = "keras"
+RUNTIMES = (KERAS, "onnx", "openvino")  # what judges
 LARGEST_SIDE = 16_384  # pixels of an image
 # The lowest and the highest value of each setting that is a number. The highest are far
 # beyond what helps: a mistake or a made file ends in one line, not in a full memory.

@@ -7,6 +7,7 @@ from pathlib import Path
 from methods.detector.decisions import Named, choose_results, read_results
 from methods.detector.records import TrainingRecord
 from methods.detector.results import FinetuningResult, TestResult
+from methods.detector.settings import KERAS
 from processing.errors import UserError
 
 from . import finetuning, testing
@@ -44,7 +45,8 @@ def tests(record: TrainingRecord, options: testing.Options) -> Iterator[Complete
         result = TestResult.read(folder / testing.RESULT)
         same = result.decision == finetuned.decision
         same &= result.decision_id in ("", finetuned.name)
-        if same and result.options == comparable(options):
+        how = {"runtime": KERAS, **(result.options or {})}  # of earlier versions, too
+        if same and how == comparable(options):
             yield folder, result, finetuned
 
 
@@ -58,5 +60,5 @@ def _finetuned(record: TrainingRecord, options: finetuning.Options) -> list[Name
 def _chosen(record: TrainingRecord, options: testing.Options) -> list[Named]:
     """Return those that are to judge; none if there are none."""
     with suppress(UserError):
-        return choose_results(record, *options.decided[1:])
+        return choose_results(record, *options.decided[1:-1])
     return []

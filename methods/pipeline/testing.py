@@ -15,6 +15,7 @@ from methods.detector.kept import Kept
 from methods.detector.model_file import read_record
 from methods.detector.records import STAMP
 from methods.detector.results import FinetuningResult, TestResult
+from methods.detector.settings import KERAS
 from methods.detector.versions import versions
 from processing.data.dataset import Category, check_readable
 from processing.data.image_set import ImageSet
@@ -79,6 +80,7 @@ class Options:
         skip_unreadable: leave out files that cannot be decoded.
         exact: keep the scores of all pixels, for metrics without any rounding.
         report: write report.html.
+        runtime: what judges; see `methods.load`.
         finetune: what the user types to finetune, for the report.
     """
 
@@ -93,12 +95,16 @@ class Options:
     skip_unreadable: bool = False
     exact: bool = False
     report: bool = True
+    runtime: str = KERAS
     finetune: str = FINETUNE
 
     @property
-    def decided(self) -> tuple[Path | None, Path, str | None, str | None, str | None]:
-        """Which decision, as `load_decided` takes it."""
-        return self.folder, self.results, self.kind, self.dtype, self.decision
+    def decided(
+        self,
+    ) -> tuple[Path | None, Path, str | None, str | None, str | None, str]:
+        """Which decision and runtime, as `load_decided` takes them."""
+        which = self.kind, self.dtype, self.decision
+        return self.folder, self.results, *which, self.runtime
 
 
 def test(model: Path, options: Options) -> list[JudgedSet]:
@@ -109,8 +115,8 @@ def test(model: Path, options: Options) -> list[JudgedSet]:
 
 def _test(model: Path, part: Path | None, options: Options) -> Iterator[JudgedSet]:
     """Yield a judged set for every decision chosen of one category."""
-    detector, record, kept = load_kept(model, part, options.results)
-    results = choose_results(record, *options.decided[1:])
+    detector, record, kept = load_kept(model, part, options.results, options.runtime)
+    results = choose_results(record, *options.decided[1:-1])
     source = Path(record.folder)
     splits = record.splits
     category = detector.category(source, CACHE_BYTES, splits.test, splits.labels)

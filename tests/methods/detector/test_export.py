@@ -13,7 +13,7 @@ from methods.cae.feature_cae import FeatureCAE
 from methods.cli.export import main
 from methods.cnn.cnn import CNN
 from methods.detector import export as module
-from methods.detector import graph_files
+from methods.detector import graph_files, graph_runners
 from methods.detector.decisions import RESULT
 from methods.detector.detector import Detector
 from methods.detector.export import export, trial_images
@@ -82,7 +82,7 @@ def no_converter(monkeypatch):
     """Write empty graphs."""
     monkeypatch.setattr(graph_files, "write_graph", lambda _, path, *__: path.touch())
     monkeypatch.setattr(module, "_difference", lambda *_: 0.0)
-    monkeypatch.setitem(graph_files.RUNNERS, "onnx", lambda path: None)
+    monkeypatch.setitem(graph_runners.RUNNERS, "onnx", lambda path: None)
 
 
 def skip_without(kind):
@@ -126,7 +126,7 @@ def test_the_graph_judges_like_the_method(model, name, kind, tmp_path):
     check("Exported graph", about)
     assert about["decision"] is None
     shape = load_model(model(name))[0].image_shape
-    maps, scores = graph_files.RUNNERS[kind](path)(trial_images(shape))
+    maps, scores = graph_runners.RUNNERS[kind](path)(trial_images(shape))
     assert maps.shape == (3, *shape[:2])
     assert scores.shape == (3,)
 
@@ -145,7 +145,7 @@ def test_the_newest_decision_and_its_maps(model, tmp_path):
     method = load_model(model("cae"))[0].method
     assert about["map"] == "l2"
     images = trial_images((32, 32, 1))
-    maps, _ = graph_files.RUNNERS["onnx"](path)(images)
+    maps, _ = graph_runners.RUNNERS["onnx"](path)(images)
     np.testing.assert_allclose(maps, method.anomaly_map(images, "l2"), atol=1e-3)
 
 
@@ -157,12 +157,12 @@ def test_a_folder_is_not_overwritten(model, tmp_path):
 
 def test_a_graph_that_differs_is_not_written(model, monkeypatch, tmp_path, capsys):
     pytest.importorskip("tf2onnx")
-    run = graph_files.RUNNERS["onnx"]
+    run = graph_runners.RUNNERS["onnx"]
 
     def off(path):
         return lambda batch: [1.002 * value for value in run(path)(batch)]
 
-    monkeypatch.setitem(graph_files.RUNNERS, "onnx", off)
+    monkeypatch.setitem(graph_runners.RUNNERS, "onnx", off)
     arguments = ["-p", str(model("sums")), "-o", str(tmp_path / "x.onnx")]
     assert main(arguments) == 1
     assert "differs by 2.0e-03 of the largest map value" in capsys.readouterr().err
@@ -194,7 +194,7 @@ def test_graphs_of_tiles_are_of_whole_images(model, kind, pad, tmp_path):
     about = json.loads((tmp_path / f"{target.name}.json").read_text())
     check("Exported graph", about)
     assert about["windows"] == [[0, 0]]
-    maps, _ = graph_files.RUNNERS[kind](target)(trial_images((56, 40, 1)))
+    maps, _ = graph_runners.RUNNERS[kind](target)(trial_images((56, 40, 1)))
     assert maps.shape == (3, 56, 40)
 
 

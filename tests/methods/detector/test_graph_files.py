@@ -51,7 +51,8 @@ def network():
 def test_a_bank_of_many_blocks(graph, network, tmp_path):
     for package in PACKAGES[graph]:
         pytest.importorskip(package)
-    from methods.detector.graph_files import RUNNERS, write_graph
+    from methods.detector.graph_files import write_graph
+    from methods.detector.graph_runners import RUNNERS
 
     model, _ = network
     path = tmp_path / f"x{SUFFIXES[graph]}"
