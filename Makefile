@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BASE := $(VENV)/.base
 INSTALLED := $(VENV)/.installed
+DOCS := $(VENV)/.docs
 SAMPLES := samples
 SAMPLE_OPTIONS :=
 MODELS := saved_models
@@ -19,7 +20,7 @@ SELECTION := -m "not nightly"
 QUICK := tests/processing tests/methods/cli tests/methods/engine tests/test_structure.py
 MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
-.PHONY: demo checks test test-quick test-all coverage clean
+.PHONY: demo checks test test-quick test-all coverage docs clean
 
 demo: $(BASE)
 	$(BIN)/python -m processing.samples $(SAMPLES) $(SAMPLE_OPTIONS)
@@ -48,6 +49,10 @@ test-quick: checks
 coverage: $(INSTALLED)
 	$(BIN)/pytest $(PROCESSES) --cov --cov-report=term:skip-covered --cov-report=html
 
+# The pages of docs/ as a site, in site/.
+docs: $(DOCS)
+	$(BIN)/mkdocs build --strict
+
 define install
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
@@ -63,5 +68,9 @@ $(INSTALLED): setup.cfg pyproject.toml
 	$(call install,.[test])
 	touch $(BASE) $@
 
+$(DOCS): setup.cfg pyproject.toml
+	$(call install,.[docs])
+	touch $(BASE) $@
+
 clean:
-	rm -rf $(VENV) $(SAMPLES) htmlcov .coverage
+	rm -rf $(VENV) $(SAMPLES) htmlcov .coverage site

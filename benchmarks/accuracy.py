@@ -1,6 +1,6 @@
-"""Train, finetune and test on categories and keep the scores in the README's table.
+"""Train, finetune and test on categories and keep the scores in a table and on a page.
 
-The table is written after every run; --only-missing goes on where it stopped.
+Both are written after every run; --only-missing goes on where it stopped.
 
 Run from the repository root: python -m benchmarks.accuracy mvtec/capsule
 """
@@ -18,7 +18,7 @@ from methods import METHODS
 from methods.cli.parser import INTERRUPTED, one_of
 from methods.jobs.child_process import run as run_child
 from processing.data.dataset import category_names
-from processing.files import write_text
+from processing.files import read_table, write_table, write_text
 
 LOSSES = ("ssim", "mssim", "l2")
 KEY = ("data set", "method", "loss", "options")
@@ -31,12 +31,18 @@ METRICS = {  # column: key in test_result.json
     "TNR": "TNR",
 }
 SIZES = ("minutes", "GB", "img/s", "MB")  # what a run takes
-COLUMNS = (*KEY, *METRICS, *SIZES, "epochs", "precision", "machine", "error")
+COLUMNS = [*KEY, *METRICS, *SIZES, "epochs", "precision", "machine", "error"]
+TABLES = (  # on the page, of each data set
+    ("image AUROC", "balanced score", "TPR", "TNR"),
+    ("pixel AUROC", "AUPRO"),
+    (*SIZES, "epochs", "precision", "machine"),
+)
 NONE = "–"  # no options, or a metric that is not defined
 MARKS = ("<!-- accuracy -->", "<!-- end of accuracy -->")
 EXPLANATION = """\
 Written by `python -m benchmarks.accuracy DATA_SET --methods METHOD --losses LOSS
---train-options="METHOD: OPTIONS"`, any number of each at a time. Each row is one run of
+--train-options="METHOD: OPTIONS"`, any number of each at a time, from a CSV table that
+has all columns in one, and the errors of runs that failed. Each row is one run of
 `train.py`, `finetune.py` and `test.py`; the test leaves out the images that finetuning
 used. balanced score: mean of TPR and TNR; minutes and GB: all of `train.py`, and its
 peak memory, without a GPU's own; img/s: judged by the loaded model, with decoding; MB:
@@ -48,7 +54,7 @@ Row = dict[str, str]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run all pairs; return 0, 1 if one failed, or 130 if interrupted."""
     args = parse_arguments(argv)
-    rows = read_table(args.out)
+    rows = read(args.table)
     present = {key(row) for row in rows if not row["error"]}
     failed = False
     for chosen in plan_runs(args):
@@ -61,8 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return INTERRUPTED
         failed |= bool(row["error"])
         rows = merge(rows, row)
-        write_table(args.out, render(rows))
-    print(f"table: {args.out}")
+        write_table(args.table, rows, COLUMNS)
+        write_page(args.page, render(rows))
+    print(f"page: {args.page}")
     return int(failed)
 
 
@@ -89,7 +96,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--models", type=Path, default=Path("saved_models"), help="where runs go")
     add("--results", type=Path, default=Path("results"), help="where results go")
-    add("--out", type=Path, default=Path("README.md"), help="holds the table")
+    table, page = Path("benchmarks/accuracy.csv"), Path("docs/results.md")
+    add("--table", type=Path, default=table, help="CSV of all runs")
+    add("--page", type=Path, default=page, help="written from the table")
     add(
         "--only-missing",
         action="store_true",
@@ -141,7 +150,7 @@ def measure(args: argparse.Namespace, chosen: Row) -> Row:
         return {**row, **run(args, chosen)}
     except (RuntimeError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return {**row, "error": cell(str(error))}
+        return {**row, "error": " ".join(str(error).split())}
 
 
 def run(args: argparse.Namespace, chosen: Row) -> Row:
@@ -174,7 +183,7 @@ def train(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
 def newest(args: argparse.Namespace, chosen: Row) -> tuple[Path, Row]:
     """Return the newest model of a row, and what its run cost by the table."""
     files = models(args, chosen)
-    rows = [row for row in read_table(args.out) if key(row) == key(chosen)]
+    rows = [row for row in read(args.table) if key(row) == key(chosen)]
     if not files or not rows:
         raise RuntimeError(f"no model or no row of {', '.join(key(chosen))} yet")
     costs = {column: rows[0][column] for column in ("minutes", "GB", "machine")}
@@ -208,11 +217,6 @@ def number(value: float | None) -> str:
     return NONE if value is None else f"{value:.3f}"
 
 
-def cell(text: str) -> str:
-    """Return text that fits into one cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "/")
-
-
 def machine() -> str:
     """Return the GPU that Keras trains on, or else the number of cores."""
     program = "from methods.engine.optimizer import on_gpu; print(on_gpu())"
@@ -238,39 +242,47 @@ def merge(rows: Iterable[Row], new: Row) -> list[Row]:
     return sorted([*others, new], key=key)
 
 
-def read_table(path: Path) -> list[Row]:
-    """Return the rows of the table in a file, if it is there."""
-    lines = parts(path)[1].splitlines()
-    table = [line.strip("|").split("|") for line in lines if line.startswith("|")]
-    cells = [[text.strip() for text in row] for row in table]
-    if cells and tuple(cells[0]) != COLUMNS:
-        raise ValueError(f"{path} has other columns than {', '.join(COLUMNS)}")
-    return [dict(zip(COLUMNS, row, strict=True)) for row in cells[2:]]
+def read(table: Path) -> list[Row]:
+    """Return the rows of the table, none if it is not there."""
+    rows = read_table(table.read_text("utf-8")) if table.exists() else []
+    if rows and list(rows[0]) != COLUMNS:
+        raise ValueError(f"{table} has other columns than {', '.join(COLUMNS)}")
+    return rows
 
 
-def parts(path: Path) -> tuple[str, str, str]:
-    """Return the text before, between and after the marks of a file."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+def write_page(path: Path, tables: str) -> None:
+    """Put tables between the marks of a page, which is made if it is not there."""
+    text = path.read_text(encoding="utf-8") if path.exists() else "".join(MARKS)
     before, start, rest = text.partition(MARKS[0])
-    between, end, after = rest.partition(MARKS[1])
-    if text and not (start and end):
+    _, end, after = rest.partition(MARKS[1])
+    if not (start and end):
         raise ValueError(f"{path} has no table: expected {' and '.join(MARKS)}")
-    return before, between, after
-
-
-def write_table(path: Path, table: str) -> None:
-    """Put `table` between the marks of a file, which is made if it is not there."""
-    before, _, after = parts(path)
-    text = f"{before}{MARKS[0]}\n{table}{MARKS[1]}{after}"
-    write_text(path, text if after else f"{text}\n")
+    after = after or "\n"
+    write_text(path, f"{before}{MARKS[0]}\n{tables}{MARKS[1]}{after}")
 
 
 def render(rows: Iterable[Row]) -> str:
-    """Return what stands between the marks."""
-    table = [COLUMNS, ("---",) * len(COLUMNS)]
-    table += [tuple(row[column] for column in COLUMNS) for row in rows]
-    lines = [EXPLANATION, "", *(f"| {' | '.join(cells)} |" for cells in table)]
-    return "\n".join(lines) + "\n"
+    """Return what stands between the marks: `TABLES` of each data set."""
+    parts, done = [EXPLANATION], [row for row in rows if not row["error"]]
+    for name in dict.fromkeys(row["data set"] for row in done):
+        parts.append(f"### {name}")
+        for columns in TABLES:
+            head = ["setting", *columns]
+            lines = [head, ["---"] * len(head)]
+            lines += [
+                [setting(row), *(row[column] for column in columns)]
+                for row in done
+                if row["data set"] == name
+            ]
+            parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def setting(row: Row) -> str:
+    """Return method, loss and options of a row as `train.py` takes them behind -a."""
+    loss = "" if row["loss"] == NONE else f" -l {row['loss']}"
+    options = "" if row["options"] == NONE else f" {row['options']}"
+    return f"`{row['method']}{loss}{options}`"
 
 
 if __name__ == "__main__":

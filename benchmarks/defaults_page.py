@@ -21,7 +21,7 @@ EXPLANATION = """\
 # Settings of methods compared
 
 Written by `python3 -m benchmarks.defaults CATEGORY ...` from
-[its table](../benchmarks/defaults.csv), which has a row for each model that was
+`benchmarks/defaults.csv`, which has a row for each model that was
 trained, finetuned and tested. Metrics are means over seeds, with 95 % intervals over
 seeds and images, costs are medians, and the best of each column is bold. The test
 leaves out the images that finetuning used; balanced score: of the decision that

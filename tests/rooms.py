@@ -203,11 +203,11 @@ def picture() -> str:
     height = max(top for _, top, _ in places.values()) + HEIGHT + GAP
     on_way = {room for room, _ in WAY} | {*METHODS, "processing.metrics"}
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 940 {height:g}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 {height:g}" '
         'font-family="sans-serif" font-size="13">',
         '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="7" refY="3" '
         'orient="auto"><path d="M0,0 L7,3 L0,6 z" fill="#b45309"/></marker></defs>',
-        f'<rect width="940" height="{height:g}" fill="white"/>',
+        f'<rect width="1000" height="{height:g}" fill="white"/>',
     ]
     for floor, holds in FLOORS:
         for room in floor:

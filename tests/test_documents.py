@@ -1,8 +1,10 @@
-"""The documents: their links, and whether files are as docs/architecture.md says."""
+"""The documents: their links, and whether files are as docs/formats.md says."""
 
 import importlib
 import json
 import re
+import subprocess
+import sys
 from unittest.mock import MagicMock
 
 import pandas as pd
@@ -12,19 +14,51 @@ from processing.metrics.names import METRICS
 from tests.rooms import ROOT
 from tests.test_old_models import record_of, unpack
 
-PAGES = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SITE = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *SITE]
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_links_lead_to_files(page):
-    links = re.findall(r"\]\(([^)#]+)", page.read_text("utf-8"))
-    targets = [link for link in links if not link.startswith("https://")]
-    assert [x for x in targets if not (page.parent / x).exists()] == []
+def anchors(page):
+    """Return the anchors that the headings of a page have."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", x.lower()).replace(" ", "-") for x in headings}
+
+
+@each_page
+def test_links_lead_to_files_and_headings(page):
+    links = re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8"))
+    for link in links:
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+        # The site has nothing else.
+        assert page not in SITE or target.is_relative_to(ROOT / "docs"), link
+
+
+def test_every_page_is_in_the_readme_and_in_the_menu():
+    readme, menu = ((ROOT / x).read_text("utf-8") for x in ("README.md", "mkdocs.yml"))
+    for page in SITE:
+        assert f": {page.name}\n" in menu
+        assert f"](docs/{page.name})" in readme or page.name == "changelog.md"
+
+
+def test_the_site_is_built_without_a_warning(tmp_path):
+    pytest.importorskip("material")
+    pytest.importorskip("mkdocstrings")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "methods.load" in (tmp_path / "reference/index.html").read_text("utf-8")
 
 
 def documented(section):
     """Return the keys in the table of a section, and those that must be there."""
-    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    page = (ROOT / "docs/formats.md").read_text("utf-8")
     table = page.split(f"\n## {section}\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", table, re.MULTILINE)
     keys = [key for key, _ in rows]
@@ -110,7 +144,7 @@ def test_columns_of_the_summary(written, samples, ran, monkeypatch):
     assert columns == documented("summary_seeds.csv")[0]
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda x: x.name)
+@each_page
 def test_files_that_are_named_exist(page):
     text = page.read_text("utf-8")
     paths = set(re.findall(r"\b(?:autoencoder|methods|processing|tests)/[\w./]+", text))

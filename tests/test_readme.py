@@ -1,6 +1,7 @@
 """Every command in the documents is run, on tiny images."""
 
 import importlib
+import json
 import os
 import re
 import shlex
@@ -14,19 +15,27 @@ import pytest
 import finetune
 import test as script
 import train
+from methods.cli.expansion import expand_runs
+from methods.cli.train import build_parser
 
 pytestmark = pytest.mark.usefixtures("eager_file")
 ROOT = Path(__file__).parent.parent
+RUN = ["README.md", "docs/index.md", "docs/data.md", "docs/many_models.md"]
+RUN += ["docs/decide.md", "docs/methods.md"]
 MODULES = {"methods.backbones": "methods.cli.backbones"}
 MAINS = {"train.py": train.main, "finetune.py": finetune.main, "test.py": script.main}
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
 SHALLOW = ["--levels", "stage2,stage3"]
 
 
+def read(document):
+    """Return the text of a document."""
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
 def blocks(document, language):
     """Return the code blocks of a language in a document."""
-    text = (ROOT / document).read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", read(document), re.DOTALL)
 
 
 def main_of(words):
@@ -46,8 +55,9 @@ def commands(document):
     ]
 
 
-@pytest.mark.usefixtures("short_epochs", "ran")
-def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
+@pytest.fixture
+def folders(samples, monkeypatch, tmp_path):
+    """Make the folders that the pages name, in a new current folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mvtec").mkdir()
     (tmp_path / "mvtec/capsule").symlink_to(samples / "washer")
@@ -61,8 +71,15 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
     (tmp_path / "new_product").symlink_to(samples / "washer")
     (tmp_path / "more_good_photos").symlink_to(samples / "washer/test/good")
     (tmp_path / "labels.csv").write_text("path,label\nphotos/hole/000.png,good\n")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("short_epochs", "ran")
+def test_the_commands_of_the_pages_in_order(folders):
+    """A block that stands on two pages is run once."""
     ran, finetuned = 0, ""
-    for command in commands("README.md"):
+    parts = dict.fromkeys(part for page in RUN for part in blocks(page, "sh"))
+    for command in "".join(parts).splitlines():
         program, *arguments = shlex.split(command)
         if program == "make":
             continue
@@ -78,17 +95,81 @@ def test_the_commands_of_the_readme_in_order(samples, monkeypatch, tmp_path):
                 trained = "mvtecCAE" in arguments
                 arguments += QUICK if trained else [*QUICK[:2], *SHALLOW]
         if "model.hdf5" in arguments:
-            models = tmp_path.glob("saved_models/**/*.hdf5")
+            models = folders.glob("saved_models/**/*.hdf5")
             newest = max(models, key=lambda path: path.stat().st_mtime_ns)
             arguments[arguments.index("model.hdf5")] = str(newest)
             finetuned = str(newest) if main is finetune.main else finetuned
         assert main(arguments) == 0
         ran += 1
-    assert ran == 22
-    [program] = blocks("README.md", "python")
+    assert ran == 25
+    [program] = [part for page in RUN for part in blocks(page, "python")]
     scope = {"photos": np.zeros((2, 70, 90, 3), np.uint8)}
     exec(program.replace("model.hdf5", finetuned), scope)
     assert scope["predictions"].verdicts.shape == (2,)
+
+
+@pytest.mark.usefixtures("folders")
+def test_the_config_of_the_pages_is_three_runs(tmp_path):
+    [text] = [part for page in RUN for part in blocks(page, "yaml")]
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+    words = ["-d", "mvtec", "-a", "padim,fewshot", "--config", "config.yaml"]
+    parser = build_parser()
+    runs = [parser.parse_args(words) for words in expand_runs(parser, words)]
+    assert [(*run.architecture, run.mask) for run in runs] == [
+        ("PaDiM", None),
+        ("PaDiM", "foreground"),
+        ("fewshot", None),
+    ]
+    assert {run.size for run in runs} == {(256, 256)}
+
+
+def test_the_cells_of_the_notebook(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs/notebook.ipynb").read_text("utf-8")
+    scope = {}
+    for cell in json.loads(text)["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), scope)
+    assert scope["predictions"].verdicts.shape == (3,)
+    assert len(scope["figure"].axes) == 3
+    scope["plt"].close("all")
+
+
+def test_every_page_with_code_is_run():
+    pages = [str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md")]
+    code = {page for page in [*pages, "README.md"] if "```" in read(page)}
+    elsewhere = {
+        "docs/adding_a_method.md",
+        "docs/api.md",
+        "docs/exports.md",
+    }  # in tests of their names
+    assert code == {*RUN, *elsewhere}
+
+
+def test_the_readme_is_short_and_has_the_three_commands():
+    assert len(read("README.md").splitlines()) <= 150
+    assert blocks("README.md", "sh")[0] == "make demo\nmake test\n"
+    assert (
+        "python3 train.py -d mvtec/capsule -a mvtecCAE -l ssim\n"
+        "python3 finetune.py -p model.hdf5\n"
+        "python3 test.py -p model.hdf5 -s\n"
+    ) in blocks("README.md", "sh")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/methods.md"])
+def test_figures_of_methods_are_those_of_the_table_of_defaults(page):
+    means = read("docs/defaults.md").split("### Mean over")[1].split("###")[0]
+    rows = re.findall(
+        r"^\| `(ensemble|padim|patchcore|fewshot [^`]+)` \| (.*0\.\d.+) \|$",
+        read(page),
+        re.MULTILINE,
+    )
+    assert len(rows) == 4
+    for setting, cells in rows:
+        [line] = re.findall(rf"^\| `{setting}` \| (.+) \|$", means, re.MULTILINE)
+        expected = [float(x) for x in re.findall(r"(0\.\d+)\** \[", line)]
+        found = [float(x) for x in re.findall(r"0\.\d+", cells)]
+        assert found == pytest.approx([expected[0], expected[2]], abs=0.006)
 
 
 @pytest.mark.usefixtures("short_epochs")
@@ -138,7 +219,7 @@ def test_nightly_tests_are_listed():
         path for path in ROOT.rglob("tests/**/test_*.py") if path != Path(__file__)
     ]
     files = {path.name for path in paths if "mark.nightly" in path.read_text("utf-8")}
-    rows = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("| nightly |")[1]
+    rows = read("CONTRIBUTING.md").split("| nightly |")[1]
     first = re.findall(r"^\| ([^|:]+):", rows, re.MULTILINE)
     assert set(re.findall(r"\w+\.py", " ".join(first))) == files
 
@@ -154,13 +235,3 @@ def test_commands_of_contributing(command):
         [sys.executable, "-m", words[2], "--help"], cwd=ROOT, capture_output=True
     )
     assert done.returncode == 0
-
-
-def test_links_and_pictures_exist():
-    for document in ("README.md", "CONTRIBUTING.md"):
-        text = (ROOT / document).read_text(encoding="utf-8")
-        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-        anchors = {"#" + heading.lower().replace(" ", "-") for heading in headings}
-        for target in re.findall(r"\]\(([^)]+)\)", text):
-            if not target.startswith("https://") and target not in anchors:
-                assert (ROOT / target).exists(), target

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from .parser import command_line, new_parser, parse, run_command
 
-# Of some 200 good images at the default size on two cores; see README.md's results.
+# Of some 200 good images at the default size on two cores; see docs/results.md.
 SECONDS, MINUTES, HOUR, HOURS = "seconds", "minutes", "up to an hour", "hours"
 SUMMARIES = {
     "PaDiM": ("a Gaussian of pretrained features at every position", SECONDS),

@@ -1,4 +1,5 @@
 import os
+import re
 
 import pytest
 
@@ -6,7 +7,6 @@ from benchmarks.accuracy import (
     COLUMNS,
     MARKS,
     NONE,
-    cell,
     machine,
     main,
     measure,
@@ -15,10 +15,13 @@ from benchmarks.accuracy import (
     newest,
     parse_arguments,
     plan_runs,
-    read_table,
+    read,
     render,
-    write_table,
+    setting,
+    write_page,
 )
+from processing.files import write_table
+from tests.rooms import ROOT
 
 
 def made_row(method="mvtecCAE", loss="ssim", options="--epochs 2", **values):
@@ -53,41 +56,63 @@ def test_merging_leaves_the_old_rows_alone():
 
 
 def test_a_written_table_reads_back(tmp_path):
-    path = tmp_path / "table.md"
-    rows = [made_row(TPR="0.500"), made_row(options=NONE, error=cell("a | b\nc"))]
-    write_table(path, render(rows))
-    assert read_table(path) == rows
+    path = tmp_path / "table.csv"
+    rows = [made_row(TPR="0.500"), made_row(options=NONE, error="a | b, c")]
+    write_table(path, rows, COLUMNS)
+    assert read(path) == rows
 
 
 def test_no_table_is_an_empty_one(tmp_path):
-    assert read_table(tmp_path / "none.md") == []
+    assert read(tmp_path / "none.csv") == []
 
 
 def test_a_table_with_other_columns_is_not_overwritten(tmp_path):
-    path = tmp_path / "table.md"
-    write_table(path, "| a | b |\n| --- | --- |\n")
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(ValueError, match="other columns"):
-        read_table(path)
+        read(path)
 
 
-def test_the_text_around_the_table_stays(tmp_path):
-    path = tmp_path / "README.md"
+def test_the_text_around_the_tables_stays(tmp_path):
+    path = tmp_path / "results.md"
     path.write_text(f"above\n{MARKS[0]}\nold\n{MARKS[1]}\nbelow\n", encoding="utf-8")
     for _ in range(2):
-        write_table(path, render([made_row()]))
+        write_page(path, render([made_row()]))
     text = path.read_text(encoding="utf-8")
     assert text.startswith(f"above\n{MARKS[0]}\n")
     assert text.endswith(f"{MARKS[1]}\nbelow\n")
     assert "old" not in text
     path.write_text("no marks", encoding="utf-8")
     with pytest.raises(ValueError, match="has no table"):
-        write_table(path, "x")
+        write_page(path, "x")
+    write_page(tmp_path / "new.md", "x\n")
+    new = (tmp_path / "new.md").read_text("utf-8")
+    assert new == f"{MARKS[0]}\nx\n{MARKS[1]}\n"
+
+
+@pytest.mark.parametrize("name", ["accuracy", "autoencoders"])
+def test_the_page_is_that_of_the_table(name):
+    page = "results" if name == "accuracy" else name
+    text = (ROOT / f"docs/{page}.md").read_text("utf-8")
+    rows = read(ROOT / f"benchmarks/{name}.csv")
+    assert f"{MARKS[0]}\n{render(rows)}{MARKS[1]}" in text
+
+
+def test_tables_are_narrow_and_without_runs_that_failed():
+    rows = [made_row(TPR="0.500"), made_row("PaDiM", NONE, NONE, error="stopped")]
+    page = render(rows)
+    assert [line.count("|") - 1 for line in re.findall("^.* --- .*$", page, re.M)] == [
+        *(5, 3, 8)
+    ]
+    assert page.count("| `mvtecCAE -l ssim --epochs 2` |") == 3
+    assert "PaDiM" not in page
+    assert setting(rows[1]) == "`PaDiM`"
 
 
 def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
-    path, ran = tmp_path / "table.md", []
+    path, page, ran = tmp_path / "table.csv", tmp_path / "page.md", []
     rows = [made_row(TPR="0.500"), made_row(loss="l2", error="stopped")]
-    write_table(path, render(rows))
+    write_table(path, rows, COLUMNS)
 
     def measure(args, chosen):
         ran.append(chosen["loss"])
@@ -95,17 +120,19 @@ def test_only_missing_skips_rows_but_not_errors(tmp_path, monkeypatch):
 
     monkeypatch.setattr("benchmarks.accuracy.measure", measure)
     options = ["d/c", "--methods", "mvtecCAE", "--losses", "ssim", "l2"]
-    options += ["--train-options=--epochs 2", "--only-missing", "--out", str(path)]
+    options += ["--train-options=--epochs 2", "--only-missing"]
+    options += ["--table", str(path), "--page", str(page)]
     assert main(options) == 1
     assert ran == ["l2"]
-    assert [row["error"] for row in read_table(path)] == ["again", ""]
+    assert [row["error"] for row in read(path)] == ["again", ""]
+    assert "`mvtecCAE -l ssim --epochs 2`" in page.read_text("utf-8")
 
 
 def test_again_judges_the_newest_model_and_keeps_the_minutes(tmp_path):
-    path = tmp_path / "table.md"
+    path = tmp_path / "table.csv"
     costs = {"minutes": "20.5", "GB": "1.5", "machine": "2 cores"}
-    write_table(path, render([made_row(**costs)]))
-    options = ["d/c", "--again", "--models", str(tmp_path), "--out", str(path)]
+    write_table(path, [made_row(**costs)], COLUMNS)
+    options = ["d/c", "--again", "--models", str(tmp_path), "--table", str(path)]
     args = parse_arguments(options)
     with pytest.raises(RuntimeError, match="no model or no row of d/c, mvtecCAE"):
         newest(args, made_row())
