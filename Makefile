@@ -9,7 +9,7 @@ SAMPLES := samples
 SAMPLE_OPTIONS :=
 MODELS := saved_models
 RESULTS := results
-OPTIONS := --size 128 --epochs 3
+OPTIONS := --size 128 --epochs 3 --lr 0.002
 PROCESSES := -n 2 --no-loadscope-reorder
 ON_JAX := tests/methods/test_contract.py tests/methods/engine/test_backend.py \
 	tests/methods/engine/test_devices.py
