@@ -11,10 +11,10 @@ from processing.wording import count, duration, metric, number
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(template: str, content: Mapping[str, Any]) -> str:
-    """Return a template of `TEMPLATES` filled in, everything in it escaped."""
+def render(template: str, content: Mapping[str, Any], folder: Path = TEMPLATES) -> str:
+    """Return a template of a folder filled in, everything in it escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
