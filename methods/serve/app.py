@@ -38,8 +38,9 @@ STATIC = {
     "station.css": OWN_TEMPLATES,
     "station.js": OWN_TEMPLATES,
     "login.js": OWN_TEMPLATES,
+    "icon.svg": OWN_TEMPLATES,
 }
-SCRIPTS = {".css": "text/css", ".js": "text/javascript"}
+KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 BODY = {
     "requestBody": {
         "required": True,
@@ -275,7 +276,7 @@ def _add_pages(app: FastAPI, station: Station, access: Access) -> None:
     def static(name: str) -> FileResponse:
         if name not in STATIC:
             raise HTTPException(404, "there is no such file")
-        kind = SCRIPTS[Path(name).suffix]
+        kind = KINDS[Path(name).suffix]
         return FileResponse(STATIC[name] / name, media_type=kind)
 
 

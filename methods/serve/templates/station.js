@@ -11,6 +11,8 @@ let next = null; // what the next older page begins below
 let chosen = null; // id of the result that is large
 let total = 0;
 let asked = 0; // requests for lists so far: an answer to an earlier one is too late
+let loading = false;
+let early = []; // results that came while a list was asked for
 
 const inForce = (result) => result.corrected ?? result.verdict;
 const number = (value) => (value === null ? "unknown" : Number(value.toPrecision(4)));
@@ -83,9 +85,15 @@ async function ask(path, options) {
 async function load(older) {
   const words = wanted();
   const request = ++asked;
+  loading = true;
   words.set("limit", PAGE);
   if (older) words.set("below", next);
-  const page = await ask(`/api/results?${words}`);
+  let page;
+  try {
+    page = await ask(`/api/results?${words}`);
+  } finally {
+    if (request === asked) loading = false;
+  }
   if (request !== asked) return;
   if (!older) {
     shown = [];
@@ -94,11 +102,16 @@ async function load(older) {
   shown.push(...page.results);
   one("#results").append(...page.results.map(card));
   ({ next, total } = page);
+  early.splice(0).forEach(receive);
   count();
 }
 
 // A result that is new, or corrected: here or in another browser.
 function receive(result) {
+  if (loading) {
+    early.push(result);
+    return;
+  }
   const place = shown.findIndex((other) => other.id === result.id);
   const fits = matches(result);
   const list = one("#results");
@@ -180,10 +193,10 @@ const KEYS = {
 function listen() {
   const source = new EventSource("/api/events");
   const live = one("#live");
-  source.onopen = () => {
+  source.onopen = async () => {
+    await load();
     live.textContent = "live";
     live.className = "";
-    load();
   };
   source.onerror = () => {
     live.textContent = "connection lost, trying again";
