@@ -6,6 +6,8 @@ import importlib
 import io
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -25,6 +27,19 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 gc.set_threshold(50_000, 20, 20)  # what traces networks makes objects by the million
+
+
+BROWSER = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1400,1000",
+)
 
 
 class ByFixtures(LoadScopeScheduling):
@@ -152,3 +167,23 @@ def nodes(cluster):
     while len(cluster.list_all_nodes()) < 3:
         cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
     return cluster
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return a headless Chromium; tests are skipped where there is none."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium and chromium-driver (Debian's packages) to look with")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        for flag in (*BROWSER, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        window = webdriver.Chrome(options, Service(driver))
+        yield window
+        window.quit()

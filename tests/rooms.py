@@ -24,6 +24,7 @@ METHODS = (
 FLOORS = (  # a room imports rooms of lower floors alone: the top floor comes first
     (("keras_anomaly",), "what other programs import"),
     (("methods.cli",), "argparse, options of methods, expansion, tables"),
+    (("methods.serve",), "the inspection station: HTTP, page, store"),
     (("methods.pipeline",), "train, finetune, test, watch, run folders"),
     (("methods.detector",), "a trained model in use, its file and decisions"),
     (("methods.ensemble",), "several feature methods as one"),
@@ -57,6 +58,7 @@ STARTERS = (  # commands, which only start what lies in methods/cli
     "methods/cli/__main__.py",
     "methods/backbones/__main__.py",
     "methods/diffusion/__main__.py",
+    "methods/serve/__main__.py",
 )
 NAMES = "methods/__init__.py"  # imports what is above when that is asked for
 WAY = (  # of an image from folder to verdict: the room, and what it does there

@@ -3,8 +3,11 @@
 import importlib
 import json
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import fields
 from unittest.mock import MagicMock
 
 import pandas as pd
@@ -142,6 +145,22 @@ def test_columns_of_the_summary(written, samples, ran, monkeypatch):
     table = pd.read_csv(results / "summary_seeds.csv")
     columns = [key for key in table.columns if not key.endswith("_sd")]
     assert columns == documented("summary_seeds.csv")[0]
+
+
+def test_what_a_station_writes(tmp_path):
+    from methods.serve.audit import verify
+    from methods.serve.store import AUDIT, DATABASE, Result, Store
+
+    names = {field.name for field in fields(Result)} - {"corrected", "comment"}
+    store = Store(tmp_path)
+    store.add([(Result(**dict.fromkeys(names, "x")), None)])
+    store.correct("x", "good", "somebody")
+    store.close()
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as database:
+        found = database.execute("SELECT * FROM results").description
+    assert [column[0] for column in found] == documented("Station")[0]
+    [entry] = verify(tmp_path / AUDIT)
+    assert list(entry) == documented("Audit file")[0]
 
 
 @each_page

@@ -142,6 +142,7 @@ def test_every_page_with_code_is_run():
         "docs/adding_a_method.md",
         "docs/api.md",
         "docs/exports.md",
+        "docs/serve.md",
     }  # in tests of their names
     assert code == {*RUN, *elsewhere}
 

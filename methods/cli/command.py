@@ -18,6 +18,7 @@ COMMANDS = {  # name -> module with `main`, and what it does
     "train": ("methods.cli.train", "learn from good images, write a model file"),
     "finetune": ("methods.cli.finetune", "find the decision of a model"),
     "test": ("methods.cli.test", "judge images; write scores, metrics, a report"),
+    "serve": ("methods.cli.serve", "a station: photos in, verdicts out, by HTTP"),
     "export": ("methods.cli.export", "write a model as a graph for other programs"),
     "backbones": ("methods.cli.backbones", "list pretrained networks, fetch weights"),
     "diffusion": ("methods.cli.diffusion_samples", "draw what a diffusion has learned"),

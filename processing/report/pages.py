@@ -11,10 +11,12 @@ from processing.wording import count, duration, metric, number
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(template: str, content: Mapping[str, Any]) -> str:
-    """Return a template of `TEMPLATES` filled in, everything in it escaped."""
+def render(
+    template: str, content: Mapping[str, Any], folder: Path | None = None
+) -> str:
+    """Return a template of `TEMPLATES`, or a folder, filled in, all in it escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(folder or TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,7 +1,5 @@
 """Judged sets without a model, and a browser to look at their reports with."""
 
-import shutil
-import tempfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,17 +8,6 @@ import pytest
 from processing.metrics.names import METRICS
 from processing.report.gallery import ColourScale, Gallery
 
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1400,1000",
-)
 ABOUT = {
     "title": "mvtec / bottle",
     "method": "mvtecCAE, ssim",
@@ -116,23 +103,3 @@ def judged(tmp_path, rng):
         )
 
     return make
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Return a headless Chromium; tests are skipped where there is none."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no chromium and chromium-driver (Debian's packages) to look with")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        window = webdriver.Chrome(options, Service(driver))
-        yield window
-        window.quit()

@@ -1,0 +1,198 @@
+"""The station: photos to stored verdicts, and what others are told of them."""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from methods.detector.judge import Verdict
+from processing.decoding.decode import read_pixels
+from processing.errors import UserError, reason
+from processing.files import replacing
+
+from .batching import Batcher
+from .models import Served
+from .pictures import TYPES, pictures_of
+from .store import DEFECTIVE, GOOD, Result, Store, now
+
+PHOTOS, PICTURES = "photos", "pictures"  # folders in that of the station
+
+
+class BadImage(UserError):
+    """What was sent is no image that can be judged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo that is to be judged.
+
+    Attributes:
+        pixels: uint8 or uint16, grey (H, W, 1) or RGB (H, W, 3).
+        sha256: of its bytes.
+        model: that judges it.
+        name, part, station: see `Result`.
+        request: key of the request, or None.
+        arrived: see `time.perf_counter`.
+    """
+
+    pixels: NDArray[np.integer] = field(repr=False)
+    sha256: str
+    model: Served
+    name: str
+    part: str
+    station: str
+    request: str | None
+    arrived: float
+
+
+class Station:
+    """Judges photos in batches and stores every answer before it is given.
+
+    Args:
+        folder: of the store, photos and pictures.
+        models: by their ids.
+        places: photos that are let in and not yet answered, at most.
+        publish: is told of every result that is new or corrected, in any thread.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        models: dict[str, Served],
+        places: int,
+        publish: Callable[[Result], None],
+    ):
+        self.folder = folder
+        self.models = models
+        self.publish = publish
+        self.store = Store(folder)
+        self.queue: Batcher[Photo, Result] = Batcher(self._judge, places)
+
+    def close(self) -> None:
+        """Answer what has come, and close the store."""
+        self.queue.close()
+        self.store.close()
+
+    def photo(
+        self,
+        data: bytes,
+        model: Served,
+        name: str = "",
+        part: str = "",
+        station: str = "",
+        request: str | None = None,
+    ) -> Photo:
+        """Keep a photo, to be submitted to the queue.
+
+        Raises:
+            BadImage: it cannot be decoded.
+        """
+        arrived = time.perf_counter()
+        sha256 = hashlib.sha256(data).hexdigest()
+        channels = model.judge.detector.image_shape[2]
+        pixels = self._keep(data, sha256, channels)
+        return Photo(pixels, sha256, model, name, part, station, request, arrived)
+
+    def correct(self, id_: str, new: str, who: str, comment: str) -> Result | None:
+        """Give a result another verdict, and publish it; None if there is none."""
+        return self._published(self.store.correct(id_, new, who, comment))
+
+    def undo(self, id_: str, who: str) -> Result | None:
+        """Take the last correction of a result back, and publish it."""
+        return self._published(self.store.undo(id_, who))
+
+    def picture(self, id_: str, kind: str) -> Path | None:
+        """Return the file of a picture of a result; None if there is none."""
+        result = self.store.get(id_)
+        path = result.pictures.get(kind) if result else None
+        return self.folder / path if path else None
+
+    def _published(self, result: Result | None) -> Result | None:
+        if result:
+            self.publish(result)
+        return result
+
+    def _keep(self, data: bytes, sha256: str, channels: int) -> NDArray[np.integer]:
+        """Write a photo under its hash, if it is one, and return its pixels."""
+        path = self.folder / PHOTOS / sha256[:2] / sha256
+        if path.exists():
+            return read_pixels(path, channels)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+            try:
+                return read_pixels(temporary, channels)
+            except UserError as error:
+                text = reason(error).removeprefix(f"{temporary}: ")
+                raise BadImage(text) from error
+
+    def _judge(self, photos: Sequence[Photo]) -> list[Result]:
+        """Judge photos of any models, store all results, and return them in order.
+
+        A request that was answered before, perhaps by a process that was killed then,
+        has the same answer again.
+        """
+        found = {i: x for i, photo in enumerate(photos) if (x := self._known(photo))}
+        new: dict[str, list[int]] = {}
+        for i in range(len(photos)):
+            if i not in found:
+                new.setdefault(photos[i].model.id, []).append(i)
+        fresh: dict[int, Result] = {}
+        for model, indices in new.items():
+            pixels = [photos[i].pixels for i in indices]
+            verdicts = self.models[model].verdicts(pixels)
+            for i, verdict in zip(indices, verdicts, strict=True):
+                fresh[i] = self._result(photos[i], verdict)
+        self.store.add([(result, photos[i].request) for i, result in fresh.items()])
+        for result in fresh.values():
+            self.publish(result)
+        return [result for _, result in sorted((found | fresh).items())]
+
+    def _known(self, photo: Photo) -> Result | None:
+        """Return the answer to an earlier request with the key of a photo's."""
+        known = self.store.of_request(photo.request) if photo.request else None
+        if known and known.sha256 != photo.sha256:
+            raise BadImage("the key of the request was used for another photo")
+        return known
+
+    def _result(self, photo: Photo, verdict: Verdict) -> Result:
+        """Write the pictures of a verdict and return the result."""
+        id_, time_ = uuid.uuid4().hex, now()
+        folder = Path(PICTURES, time_[:10], id_)
+        (self.folder / folder).mkdir(parents=True)
+        paths = {}
+        drawn = pictures_of(photo.pixels, verdict, photo.model.scale)
+        for kind, data in drawn.items():
+            path = folder / f"{kind}.{TYPES[kind]}"
+            (self.folder / path).write_bytes(data)
+            paths[kind] = path.as_posix()
+        table = {key: column.tolist() for key, column in verdict.regions.items()}
+        rows = zip(*table.values(), strict=True)
+        return Result(
+            id=id_,
+            time=time_,
+            sha256=photo.sha256,
+            name=photo.name,
+            part=photo.part,
+            station=photo.station,
+            verdict=DEFECTIVE if verdict.defective else GOOD,
+            score=verdict.score,
+            p_value=verdict.p_value,
+            threshold=photo.model.judge.score_threshold,
+            regions=[dict(zip(table, row, strict=True)) for row in rows],
+            decision=photo.model.decided.finetuned.name,
+            model=photo.model.id,
+            milliseconds=1000 * (time.perf_counter() - photo.arrived),
+            pictures=paths,
+        )
+
+
+def answer(result: Result) -> dict[str, Any]:
+    """Return what clients are told of a result: pictures by their addresses."""
+    addresses = {kind: f"/api/results/{result.id}/{kind}" for kind in result.pictures}
+    return asdict(result) | {"pictures": addresses}

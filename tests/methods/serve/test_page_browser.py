@@ -1,0 +1,162 @@
+"""The station's page in a real browser: what comes, is found, opened and corrected."""
+
+import threading
+import urllib.request
+
+import pytest
+import uvicorn
+
+from methods.cli.serve import listening
+from methods.serve.app import build_app
+from methods.serve.security import Access
+from methods.serve.store import Filter
+
+from .conftest import png
+
+pytest.importorskip("selenium")
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+TOKEN = "a-token-of-some-length"
+ALL = Filter()
+
+
+class Served:
+    """A station that runs in a thread, and its page in the browser."""
+
+    def __init__(self, browser, station, events, token=None):
+        self.browser = browser
+        self.station = station
+        self.stub = station.models["m1"]
+        app = build_app(station, events, Access(token), 100_000)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        self.server = uvicorn.Server(config)
+        self.listener = listening("127.0.0.1", 0)
+        words = {"sockets": [self.listener]}
+        self.thread = threading.Thread(target=self.server.run, kwargs=words)
+        self.thread.start()
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def open(self):
+        self.browser.get_log("browser")  # of an earlier page
+        self.browser.get(f"{self.address}/")
+
+    def close(self):
+        self.browser.get("about:blank")
+        self.server.should_exit = True
+        self.thread.join(10)
+        self.listener.close()
+
+    def post(self, level, words=""):
+        headers = {"Content-Type": "image/png"}
+        address = f"{self.address}/api/predict?{words}"
+        urllib.request.urlopen(urllib.request.Request(address, png(level), headers))
+
+    def all(self, selector):
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector):
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def until(self, what):
+        WebDriverWait(self.browser, 10).until(lambda _: what())
+
+    def names(self):
+        script = "return [...document.querySelectorAll('.name')].map(x => x.innerText)"
+        return self.browser.execute_script(script)
+
+    def press(self, key):
+        self.browser.switch_to.active_element.send_keys(key)
+
+    def verdict(self):
+        script = "return document.querySelector('#facts dd').innerText"
+        return self.browser.execute_script(script)
+
+
+@pytest.fixture
+def page(browser, station, events):
+    served = Served(browser, station, events)
+    served.open()
+    served.until(lambda: served.one("#live").text == "live")
+    yield served
+    assert browser.get_log("browser") == []
+    served.close()
+
+
+def test_photos_appear_and_are_found(page):
+    evil = "%3Cimg%20src=x%20onerror=alert(1)%3E"
+    for level, name in ((10, "first"), (250, evil), (20, "third")):
+        page.post(level, f"name={name}")
+    page.until(lambda: len(page.names()) == 3)
+    assert page.names() == ["third", "<img src=x onerror=alert(1)>", "first"]
+    page.until(lambda: page.one("#total").text == "3")
+    page.one("[name=search]").send_keys("FIRST")
+    page.until(lambda: page.names() == ["first"])
+    page.post(250, "name=other")  # is left out
+    page.one("[name=search]").clear()
+    page.one("[name=search]").send_keys(" ")
+    page.one("[name=search]").send_keys("\b")
+    page.browser.execute_script("document.querySelector('[value=defective]').click()")
+    page.until(lambda: page.names() == ["other", "<img src=x onerror=alert(1)>"])
+
+
+def test_a_large_view_is_corrected_by_keys_and_by_click(page):
+    page.post(10, "name=first")
+    page.post(250, "name=second")
+    page.until(lambda: page.names() == ["second", "first"])
+    page.all(".results button")[0].click()
+    assert page.verdict() == "defective"
+    page.browser.execute_script(
+        "const map = document.querySelector('#opacity'); map.value = 60;"
+        "map.dispatchEvent(new Event('input'))"
+    )
+    assert page.one("#map").value_of_css_property("opacity") == "0.6"
+    page.one("#marked").click()
+    assert page.one("#picture").get_attribute("src").endswith("/image")
+    page.press("g")
+    page.until(lambda: page.verdict() == "good")
+    page.press("u")
+    page.until(lambda: page.verdict() == "defective")
+    page.one("#next").click()
+    page.until(lambda: page.one("#title").text == "first")
+    page.one("#comment").send_keys("dug")  # no keys of commands
+    page.one("#defective").click()
+    page.until(lambda: page.verdict() == "defective")
+    found = {x.name: (x.corrected, x.comment) for x in page.station.store.find(ALL)[0]}
+    assert found == {"first": ("defective", "dug"), "second": (None, "")}
+    page.one("#close").click()
+    page.until(lambda: len(page.all(".results .defective.card")) == 2)
+
+
+def test_another_browser_sees_a_correction(page):
+    page.post(10)
+    page.until(lambda: len(page.names()) == 1)
+    [result] = page.station.store.find(ALL)[0]
+    page.station.correct(result.id, "defective", "bob", "")
+    page.until(lambda: len(page.all(".card.defective")) == 1)
+
+
+@pytest.mark.parametrize("width", [360, 1400])
+def test_nothing_is_wider_than_the_window(page, width):
+    page.post(250, f"name={'wide' * 40}")
+    page.until(lambda: len(page.names()) == 1)
+    page.browser.set_window_size(width, 900)
+    page.all(".results button")[0].click()
+    wide = "return document.documentElement.scrollWidth - innerWidth"
+    assert page.browser.execute_script(wide) <= 0
+    page.browser.set_window_size(1400, 1000)
+
+
+def test_a_browser_signs_in(browser, station, events):
+    served = Served(browser, station, events, TOKEN)
+    served.open()
+    served.one("#token").send_keys("wrong")
+    served.one("#login button").click()
+    served.until(lambda: "not the token" in served.one("#refused").text)
+    served.one("#token").clear()
+    served.one("#token").send_keys(TOKEN)
+    served.one("#login button").click()
+    served.until(lambda: served.all("#live") and served.one("#live").text == "live")
+    assert browser.execute_script("return document.cookie") == ""
+    browser.delete_all_cookies()
+    served.close()
