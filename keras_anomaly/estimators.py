@@ -187,7 +187,7 @@ class _Shots(_Features):
 
     top: float = 0.01
     shots: int = 4
-    rotations: int | None = 1
+    rotations: int | None = None
     batch_size: int = 8
     epochs: int = 4
     learning_rate: float = 1e-3
@@ -199,15 +199,17 @@ class FewShot(_Shots):
 
     method = "fewshot"
 
-    rotations: int | None = None
     known_defects: float = 0.0
     train: bool = False
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Unified(_Shots):
     """FewShot with learned projections; here of one category."""
 
     method = "unified"
+
+    rotations: int | None = 1
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

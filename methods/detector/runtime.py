@@ -1,6 +1,5 @@
 """Judge by an exported graph, in a runtime that is faster than Keras on a CPU."""
 
-import hashlib
 import logging
 import shutil
 import tempfile
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from methods.backbones.weights import sha256
 from methods.base import Method, check_images
 from methods.engine.backend import chosen_backend
 from processing.errors import UsageError, UserError
@@ -131,7 +131,7 @@ class GraphMethod:
                 f"--runtime {self.runtime}: expected maps that differ by at most "
                 f"{TOLERANCE:.0e} of the largest value. Received: {difference:.1e}"
             )
-        files = {x.name: _content(x) for x in sorted(path.parent.iterdir())}
+        files = {x.name: sha256(x) for x in sorted(path.parent.iterdir())}
         write_json(path.parent / CHECKED, {"files": files, "difference": difference})
         return run
 
@@ -146,12 +146,7 @@ def _is_whole(folder: Path) -> bool:
     try:
         files = read_json(folder / CHECKED)["files"]
         return bool(files) and all(
-            _content(folder / Path(name).name) == digest
-            for name, digest in files.items()
+            sha256(folder / Path(name).name) == digest for name, digest in files.items()
         )
     except (OSError, UserError, LookupError, AttributeError, TypeError):
         return False
-
-
-def _content(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -20,6 +20,8 @@ from processing.errors import UserError
 from processing.geometry import warped
 from processing.hdf5 import ArraySpec
 
+DIRECTIONS = 8  # that the only image is remembered in
+
 
 @dataclass(kw_only=True, eq=False)
 class ShotMethod(FeatureMethod):
@@ -33,7 +35,7 @@ class ShotMethod(FeatureMethod):
     width: ClassVar[int] = 1  # numbers remembered for each of a feature's
 
     shots: int = 4
-    rotations: int | None = 1
+    rotations: int | None = None
 
     def array_specs(self) -> dict[str, ArraySpec]:
         rows = {f"bank_{x.name}": self._features(x) for x in self.chosen_levels}
@@ -80,7 +82,7 @@ class ShotMethod(FeatureMethod):
     @property
     def directions(self) -> int:
         """In how many directions each image is remembered."""
-        return self.rotations or 1
+        return self.rotations or (DIRECTIONS if self.shots == 1 else 1)
 
     @abstractmethod
     def use(self) -> None:

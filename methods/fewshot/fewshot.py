@@ -24,7 +24,6 @@ from processing.hdf5 import ArraySpec
 from .few_shot_method import ShotMethod, cosine_distances
 from .prototypes import HeadTrainer, residual_head
 
-DIRECTIONS = 8  # that the only image is remembered in
 DEFECTS = "defects_"  # begins the names of banks of known defects
 
 
@@ -64,7 +63,6 @@ class FewShot(ShotMethod):
 
     name: str = "fewshot"
     image_shape: tuple[int, int, int] = (256, 256, 3)
-    rotations: int | None = None
     train: bool = False
     batch_size: int = 8
     epochs: int = 4
@@ -80,10 +78,6 @@ class FewShot(ShotMethod):
     def recorded_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
         # As all were before there was a choice.
         return {"top": 0.0, "rotations": 1, **config}
-
-    @property
-    def directions(self) -> int:
-        return self.rotations or (DIRECTIONS if self.shots == 1 else 1)
 
     def array_specs(self) -> dict[str, ArraySpec]:
         blend = {"blend": ArraySpec((2,))} if self.train else {}
