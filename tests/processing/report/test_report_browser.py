@@ -317,10 +317,14 @@ def labelled(browser, judged, tmp_path):
 
 def labels_of(report, folder):
     """Return what the report's table says, by path."""
+    table = folder / "labels.csv"
     report.one("#download-labels").click()
-    WebDriverWait(report.browser, 20).until(lambda _: (folder / "labels.csv").exists())
-    rows = read_table(folder / "labels.csv", ("path", "label"))
-    (folder / "labels.csv").unlink()
+    # The browser takes the name before it writes the content.
+    WebDriverWait(report.browser, 20).until(
+        lambda _: table.exists() and table.read_bytes().endswith(b"\n")
+    )
+    rows = read_table(table, ("path", "label"))
+    table.unlink()
     return {row["path"]: row["label"] for row in rows}
 
 
