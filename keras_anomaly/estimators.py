@@ -300,8 +300,8 @@ def load(
     [(folder, decided)] = choose_results(record, Path(results), None, None, name)
     kind = ESTIMATORS[record.method]
     known = {item.name for item in fields(kind) if item.init}
-    parameters: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
+    parameters = {
+        key: _as_given(value)
         for key, value in (record.options or {}).items()
         if key in known
     }
@@ -310,3 +310,10 @@ def load(
     detector._take(path, *load_category(path))
     detector._decide(folder.name, decided)
     return detector
+
+
+def _as_given(value: Any) -> Any:
+    """Return an option of a record as a parameter: of two equal sides, one."""
+    if not isinstance(value, list):
+        return value
+    return value[0] if len({*value}) == 1 and len(value) == 2 else tuple(value)

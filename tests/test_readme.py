@@ -130,9 +130,10 @@ def test_the_cells_of_the_notebook(monkeypatch, tmp_path):
     for cell in json.loads(text)["cells"]:
         if cell["cell_type"] == "code":
             exec("".join(cell["source"]), scope)
-    assert scope["predictions"].verdicts.shape == (3,)
+    assert [verdict.defective for verdict in scope["verdicts"]] == [True] * 3
     assert len(scope["figure"].axes) == 3
     scope["plt"].close("all")
+    assert len([*tmp_path.glob("results/**/report.html")]) == 1
 
 
 def test_every_page_with_code_is_run():

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from methods import backbones
 from methods.base import Run, TrainingImages
@@ -151,7 +152,7 @@ class DDAD(Diffusion):
         It is the ratio of their highest values on good images; the original's ratio is
         of the highest in the batch that is judged.
         """
-        highest = np.zeros(2)
+        highest: NDArray[np.float64] = np.zeros(2)
         for images in islice(good.batches(BATCH), SCALED // BATCH):
             parts = self._distances(images, self.reconstruct(images))
             highest = np.maximum(highest, [part.max() for part in parts])

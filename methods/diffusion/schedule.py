@@ -18,7 +18,8 @@ def linear_betas(steps: int = STEPS) -> Array:
     Other numbers of steps than 1000 scale them, so that as little of the image is left.
     """
     scale = 1000 / steps
-    return np.linspace(1e-4 * scale, min(0.02 * scale, HIGHEST_BETA), steps)
+    last = min(0.02 * scale, HIGHEST_BETA)
+    return np.linspace(1e-4 * scale, last, steps, dtype=np.float64)
 
 
 def cosine_betas(steps: int = STEPS) -> Array:

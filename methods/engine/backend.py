@@ -23,7 +23,6 @@ def load_backend() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("jax").setLevel(logging.WARNING)  # the devices it did not find
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # "retracing" is meant
     sys.stderr.flush()
     before = os.dup(2)
     with tempfile.TemporaryFile() as caught:
@@ -37,6 +36,8 @@ def load_backend() -> None:
         finally:
             os.dup2(before, 2)
             os.close(before)
+    # Afterwards, as TensorFlow sets another level in notebooks. "Retracing" is meant.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def chosen_backend() -> str:

@@ -1,8 +1,9 @@
-"""Show how training goes: a bar on a terminal, one line an epoch elsewhere."""
+"""Show how training goes: a bar on a terminal or in a notebook, else lines."""
 
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import keras
@@ -23,6 +24,12 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
+def has_bar(console: Console) -> bool:
+    """Return whether it shows bars: a terminal, or a notebook with ipywidgets."""
+    in_notebook = console.is_jupyter and find_spec("ipywidgets") is not None
+    return console.is_terminal or in_notebook
+
+
 class EpochDisplay(keras.callbacks.Callback):
     """Print losses, and how long the training can still take.
 
@@ -41,7 +48,7 @@ class EpochDisplay(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Start the epoch's bar."""
         self.started = time.perf_counter()
-        if not self.console.is_terminal:
+        if not has_bar(self.console):
             return
         columns = [
             TextColumn("{task.description}"),
@@ -92,17 +99,16 @@ def tracked(
         steps: of similar length.
         total: how many there are.
         what: is being done.
-        console: a bar shows on a terminal, elsewhere a line is logged now and then.
+        console: without a bar on it, a line is logged now and then.
     """
     console = console or Console()
+    drawn = has_bar(console)
     bar = [TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
     started = reported = time.perf_counter()
-    with Progress(
-        *bar, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with Progress(*bar, console=console, transient=True, disable=not drawn) as progress:
         for count, step in enumerate(progress.track(steps, total), 1):
             yield step
             now = time.perf_counter()
-            if not console.is_terminal and now - reported >= EVERY:
+            if not drawn and now - reported >= EVERY:
                 reported, left = now, (now - started) / count * (total - count)
                 log.info("%s: %d of %d, %s left", what, count, total, duration(left))

@@ -201,8 +201,8 @@ class PatchCore(ShardedMethod):
                 f"--folds: expected a model of {len(good)} images that knows which of "
                 "them its patches are of: train it anew"
             )
-        images, stay = np.arange(len(good)), ~np.isin(sources, left_out)
-        images = np.setdiff1d(images, left_out)
+        images = np.setdiff1d(np.arange(len(good)), left_out)
+        stay = ~np.isin(sources, left_out)
         if not stay.any():
             raise UserError("--folds: expected more folds: no patch is left of a bank")
         bank = np.asarray(self.networks["bank"].bank)[stay]

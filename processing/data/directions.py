@@ -69,8 +69,8 @@ def _turns(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     matrices = (
         cv2.getRotationMatrix2D(centre, 360 * i / ANGLES, 1) for i in range(ANGLES)
     )
-    turned = np.stack([cv2.warpAffine(small, m, (SIDE, SIDE)) for m in matrices])
-    turned = turned.astype(np.float32)
+    images = [cv2.warpAffine(small, m, (SIDE, SIDE)) for m in matrices]
+    turned: NDArray[np.float32] = np.stack(images).astype(np.float32)
     turned -= turned[:, DISC].mean(axis=1)[:, None, None]
     turned *= DISC
     lengths = np.sqrt(np.square(turned).sum(axis=(1, 2), keepdims=True))

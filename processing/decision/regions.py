@@ -121,7 +121,7 @@ def segment(
     mask = (_checked(anomaly_map) > np.float64(threshold)).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     left, top, width, height, areas = stats.T
-    kept = areas >= min_area
+    kept = np.asarray(areas >= min_area)
     if clear_border:
         h, w = mask.shape
         kept &= (left > 0) & (top > 0) & (left + width < w) & (top + height < h)

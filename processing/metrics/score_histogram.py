@@ -43,7 +43,9 @@ class ScoreHistogram:
         self.starts = np.full(PAGES, -1, np.int32)  # the first bin of each page
         self.shifts = np.zeros(PAGES, np.uint8)  # a page has PAGES >> shift bins
         self.used = np.zeros(1, np.int64)  # bins
-        self.only = np.zeros(BINS, np.int32)  # 1 + lower bits, 0 without, or SEVERAL
+        self.only: npt.NDArray[np.int32] = np.zeros(
+            BINS, np.int32
+        )  # 1 + lower bits, 0 without, or SEVERAL
         self.groups: dict[str, FloatArray] = {}  # (3, BINS), see `counts`
         pixels = np.zeros((2, PAGES))
         for _, scores, regions in kept.maps:

@@ -53,7 +53,8 @@ def write_binding(
 
 def _column(image: BindingImage, decision: Decision, scale: ColourScale) -> Pixels:
     """Return what is shown of an image, RGB (h, `SIDE`, 3)."""
-    size = scaled(image.picture.shape[:2], SIDE)
+    height, width = image.picture.shape[:2]
+    size = scaled((height, width), SIDE)
     critical = replace(decision, threshold=np.nextafter(image.critical, -np.inf))
     masks = [x.mask(image.decided_map) for x in (decision, critical)]
     marked, binding = (resize_mask(mask, *size) for mask in masks)

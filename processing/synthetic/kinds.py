@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .outlines import Array, Mask, Outline, Rng, draw_outline, perlin
 from .pasting import cloned, merge, moved, recoloured
@@ -69,6 +70,7 @@ def texture(image: Array, source: Array, rng: Rng, foreground: Mask) -> Defect:
         (side, side), rough=rng.uniform(1, 3), cells=2 ** int(rng.integers(2, 6))
     )
     share, centre = draw_outline(rng, foreground, outline)
+    foreign: NDArray[np.floating]
     if rng.random() < 0.5:
         foreign = _foreign(source, rng, foreground, centre)
     else:

@@ -2,6 +2,7 @@
 
 import inspect
 
+import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.utils import estimator_checks
@@ -27,6 +28,22 @@ CHECKS = [  # that fit nothing: others fit tables of numbers
     "check_valid_tag_types",
     "check_mixin_order",
 ]
+FEATURES = {"size": 32, "weights": "random", "levels": "stage2,stage3"}
+TRAINED = {"size": 64, "epochs": 1, "batch_size": 4, "learning_rate": 1e-3}
+DIFFUSION = {**TRAINED, "preset": "tiny", "steps": 2, "start": 40}
+SMALL = {  # parameters of methods that are not as small as they go with `TRAINED`
+    "AnoDDPM": {**DIFFUSION, "repeats": 1},
+    "AnoGAN": {**TRAINED, "size": 32, "width": 4, "latent": 8, "steps": 5},
+    "DDAD": {**DIFFUSION, "weights": "random", "adapt": 1},
+    "PaDiM": FEATURES,
+    "PatchCore": FEATURES,
+    "contrastive": {**FEATURES, "backbone": "efficientnet_lite0", "epochs": 1},
+    "ensemble": FEATURES,
+    "featureCAE": FEATURES,
+    "fewshot": FEATURES,
+    "skipCAE": {**TRAINED, "size": 256},
+    "unified": {**FEATURES, "epochs": 1},
+}
 
 
 def test_every_method_has_an_estimator():
@@ -86,3 +103,23 @@ def test_models_that_are_not_loaded(tmp_path, monkeypatch):
     monkeypatch.delitem(ESTIMATORS, "PaDiM")  # as one of the user's own
     with pytest.raises(UserError, match="expected a model of one category"):
         keras_anomaly.load(model, results)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("method", METHODS)
+def test_every_estimator_fits_judges_and_is_saved(method, tmp_path, rng, monkeypatch):
+    monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
+    monkeypatch.setattr("methods.diffusion.feature_distance.SIDE", 32)
+    photos = rng.integers(90, 110, (14, 72, 72, 3), np.uint8)
+    photos[12:, 20:40, 20:40] = 255
+    detector = ESTIMATORS[method](**SMALL.get(method, TRAINED))
+    detector.fit(photos, [0] * 12 + [1] * 2)
+    scores = detector.score_samples(photos[10:])
+    assert scores.shape == (4,)
+    assert np.isfinite(scores).all()
+    sides = detector._fitted.image_shape[:2]
+    assert all(x.mask.shape == sides for x in detector.predict(photos[10:]))
+    detector.save(tmp_path / "model.hdf5", tmp_path / "results")
+    again = keras_anomaly.load(tmp_path / "model.hdf5", tmp_path / "results")
+    assert again.get_params() == detector.get_params()
+    np.testing.assert_allclose(again.score_samples(photos[10:]), scores, rtol=1e-5)

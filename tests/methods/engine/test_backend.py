@@ -1,7 +1,10 @@
+import importlib
+import logging
+
 import keras
 import pytest
 
-from methods.engine.backend import use_devices
+from methods.engine.backend import load_backend, use_devices
 from processing.errors import UsageError
 
 JAX = keras.backend.backend() == "jax"
@@ -18,3 +21,12 @@ def test_a_backend_that_cannot_share():
     use_devices(1)
     with pytest.raises(UsageError, match="KERAS_BACKEND=jax. Received: tensorflow"):
         use_devices(2)
+
+
+def test_tensorflow_is_quiet_in_notebooks_too(monkeypatch):
+    logger = logging.getLogger("tensorflow")
+    # As importing it does where Python is interactive.
+    loud = lambda _: logger.setLevel(logging.INFO)  # noqa: E731
+    monkeypatch.setattr(importlib, "import_module", loud)
+    load_backend()
+    assert logger.level == logging.ERROR

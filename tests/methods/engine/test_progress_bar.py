@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from methods.engine import progress_bar
-from methods.engine.progress_bar import EpochDisplay, tracked
+from methods.engine.progress_bar import EpochDisplay, has_bar, tracked
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -32,3 +32,10 @@ def test_tracked_yields_all_and_tells_the_time_left(terminal, caplog, monkeypatc
     with caplog.at_level("INFO"):
         assert list(tracked("abc", 3, "features", console)) == ["a", "b", "c"]
     assert ("features: 2 of 3, 0 s left" in caplog.text) != terminal
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_notebooks_show_bars_by_ipywidgets(installed, monkeypatch):
+    found = {"ipywidgets": installed}
+    monkeypatch.setattr(progress_bar, "find_spec", lambda name: found[name] or None)
+    assert has_bar(Console(force_jupyter=True)) == installed
