@@ -18,7 +18,7 @@ from processing.files import replacing
 
 from .batching import Batcher
 from .models import Served
-from .pictures import TYPES, pictures_of
+from .pictures import JUDGED, TYPES, drawn, judged_png
 from .store import DEFECTIVE, GOOD, Result, Store, now
 
 PHOTOS, PICTURES = "photos", "pictures"  # folders in that of the station
@@ -108,10 +108,20 @@ class Station:
         return self._published(self.store.undo(id_, who))
 
     def picture(self, id_: str, kind: str) -> Path | None:
-        """Return the file of a picture of a result; None if there is none."""
+        """Return the file of a picture of a result; None if there is none.
+
+        It is drawn when it is first asked for.
+        """
         result = self.store.get(id_)
-        path = result.pictures.get(kind) if result else None
-        return self.folder / path if path else None
+        if result is None or kind not in result.pictures:
+            return None
+        path, photo = self.folder / result.pictures[kind], self._photo(result.sha256)
+        judged = path.with_name(JUDGED)
+        if not path.exists() and judged.exists() and photo.exists():
+            data = drawn(kind, read_pixels(photo, 3), read_pixels(judged, 1)[..., 0])
+            with replacing(path) as temporary:
+                temporary.write_bytes(data)
+        return path
 
     def _published(self, result: Result | None) -> Result | None:
         if result:
@@ -120,7 +130,7 @@ class Station:
 
     def _keep(self, data: bytes, sha256: str, channels: int) -> NDArray[np.integer]:
         """Write a photo under its hash, if it is one, and return its pixels."""
-        path = self.folder / PHOTOS / sha256[:2] / sha256
+        path = self._photo(sha256)
         if path.exists():
             return read_pixels(path, channels)
         with replacing(path) as temporary:
@@ -130,6 +140,9 @@ class Station:
             except UserError as error:
                 text = reason(error).removeprefix(f"{temporary}: ")
                 raise BadImage(text) from error
+
+    def _photo(self, sha256: str) -> Path:
+        return self.folder / PHOTOS / sha256[:2] / sha256
 
     def _judge(self, photos: Sequence[Photo]) -> list[Result]:
         """Judge photos of any models, store all results, and return them in order.
@@ -161,16 +174,13 @@ class Station:
         return known
 
     def _result(self, photo: Photo, verdict: Verdict) -> Result:
-        """Write the pictures of a verdict and return the result."""
+        """Write what pictures of a verdict need and return the result."""
         id_, time_ = uuid.uuid4().hex, now()
         folder = Path(PICTURES, time_[:10], id_)
         (self.folder / folder).mkdir(parents=True)
-        paths = {}
-        drawn = pictures_of(photo.pixels, verdict, photo.model.scale)
-        for kind, data in drawn.items():
-            path = folder / f"{kind}.{TYPES[kind]}"
-            (self.folder / path).write_bytes(data)
-            paths[kind] = path.as_posix()
+        judged = judged_png(verdict, photo.model.scale)
+        (self.folder / folder / JUDGED).write_bytes(judged)
+        paths = {kind: (folder / f"{kind}.{x}").as_posix() for kind, x in TYPES.items()}
         table = {key: column.tolist() for key, column in verdict.regions.items()}
         rows = zip(*table.values(), strict=True)
         return Result(

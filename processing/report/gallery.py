@@ -66,9 +66,17 @@ class ColourScale:
 
     def paint(self, anomaly_map: npt.NDArray) -> Pixels:
         """Return a map (h, w) in colours, BGR (h, w, 3)."""
+        return coloured(self.steps(anomaly_map))
+
+    def steps(self, anomaly_map: npt.NDArray) -> Pixels:
+        """Return where on the scale a map (h, w) is: 0 at `low`, 255 at `high`."""
         share = (anomaly_map - self.low) / (self.high - self.low)
-        steps = np.rint(255 * np.clip(share, 0, 1)).astype("uint8")
-        return np.asarray(cv2.applyColorMap(steps, cv2.COLORMAP_INFERNO), np.uint8)
+        return np.asarray(np.rint(255 * np.clip(share, 0, 1)), np.uint8)
+
+
+def coloured(steps: Pixels) -> Pixels:
+    """Return steps of a `ColourScale`, (h, w), in its colours, BGR (h, w, 3)."""
+    return np.asarray(cv2.applyColorMap(steps, cv2.COLORMAP_INFERNO), np.uint8)
 
 
 class Gallery:
