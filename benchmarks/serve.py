@@ -1,75 +1,231 @@
 """Photos that a station answers a second, beside the judge alone in the same run.
 
-Clients post photos to a station in a process of its own; then the judge in this
-process judges the same photos from memory.
+Clients post photos to a station in a process of its own, `--hostile` of them such as no
+station should take; then the judge in this process judges the same photos from memory.
+With `--kills` the station is killed and started again while they post, and clients ask
+again, with the same key, until they have an answer. In the end all answers are looked
+for in the station's store, corrections in its audit file.
 """
 
 import argparse
+import contextlib
+import json
+import queue
+import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 from pathlib import Path
 
+import cv2
 import numpy as np
+import psutil
 
 from methods.detector.decisions import load_decided
+from methods.serve.audit import verify
 from methods.serve.batching import LARGEST
+from methods.serve.store import AUDIT, DATABASE
 from processing.decoding.decode import read_pixels
 
 STARTED = "station: "
+CORRECTED = 50  # one of so many photos is corrected
+REFUSED = {400, 411, 413, 415, 422}
+PATIENCE = 120.0  # seconds in which a station that was killed is there again
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print a table of both."""
+    """Print a table of both, and what became of the answers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("photos", type=Path, help="folder")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--hostile", type=float, default=0.0, metavar="SHARE")
+    parser.add_argument("--kills", type=int, default=0)
     options = parser.parse_args(argv)
     files = list(islice(cycle(sorted(options.photos.rglob("*.png"))), options.count))
-    seconds, total = posted(options, [file.read_bytes() for file in files])
-    alone = judged(options, files)
-    p50, p99 = np.percentile(seconds, [50, 99])
-    print("| what | photos/s | p50 ms | p99 ms |\n|---|---:|---:|---:|")
-    print(f"| station | {len(files) / total:.1f} | {1e3 * p50:.0f} | {1e3 * p99:.0f} |")
-    print(f"| judge alone | {len(files) / alone:.1f} | | |")
-    print(f"ratio {alone / total:.2f}")
-    return 0
-
-
-def posted(
-    options: argparse.Namespace, photos: Sequence[bytes]
-) -> tuple[list[float], float]:
-    """Return the seconds of each photo, and of all, that clients post to a station."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "methods.serve", "-p", str(options.model)]
-        command += ["--results", str(options.results), "--folder", folder, "--port=0"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as station:
-            assert station.stdout is not None
-            lines = (line for line in station.stdout if line.startswith(STARTED))
-            address = next(lines).removeprefix(STARTED).strip()
+        load = Load(options, Path(folder))
+        total = load.run([file.read_bytes() for file in files])
+        lost = load.lost()
+    alone = judged(options, files)
+    rate = len(load.answers) / total
+    p50, p99 = np.percentile(load.seconds, [50, 99])
+    print("| what | photos/s | p50 ms | p99 ms |\n|---|---:|---:|---:|")
+    print(f"| station | {rate:.1f} | {1e3 * p50:.0f} | {1e3 * p99:.0f} |")
+    print(f"| judge alone | {len(files) / alone:.1f} | | |")
+    print(f"ratio {rate * alone / len(files):.2f}")
+    print(f"answers: {dict(load.statuses)}; {load.corrections} corrections")
+    print(f"resident MB after each tenth: {load.megabytes}")
+    print(*(lost or ["every answer is stored once, the audit file is whole"]), sep="\n")
+    return int(bool(lost))
 
-            def post(photo: bytes) -> float:
-                headers = {"Content-Type": "image/png"}
-                asked = urllib.request.Request(f"{address}api/predict", photo, headers)
-                start = time.perf_counter()
-                with urllib.request.urlopen(asked) as answer:
-                    answer.read()
-                return time.perf_counter() - start
 
+class Load:
+    """Clients of one station.
+
+    Attributes:
+        answers: key of each photo's request -> id of the result.
+        seconds: until each photo was answered.
+        statuses: of all answers, those to hostile inputs too -> how many there were.
+        corrections: that were answered.
+        megabytes: resident, of the station.
+    """
+
+    def __init__(self, options: argparse.Namespace, folder: Path):
+        self.options = options
+        self.folder = folder
+        self.answers: dict[str, str] = {}
+        self.seconds: list[float] = []
+        self.statuses: Counter[int] = Counter()
+        self.corrections = 0
+        self.megabytes: list[int] = []
+        self._station: subprocess.Popen[str] | None = None
+        self._address, self._port = "", 0
+
+    def run(self, photos: Sequence[bytes]) -> float:
+        """Post photos in the order in which they are, and return the seconds."""
+        self._start()
+        rng = np.random.default_rng(0)
+        todo: queue.SimpleQueue[tuple[str, bytes, bool]] = queue.SimpleQueue()
+        for i, photo in enumerate(photos):
+            while rng.random() < self.options.hostile:
+                todo.put((f"hostile-{todo.qsize()}", hostile(rng, photo), True))
+            todo.put((f"photo-{i}", photo, False))
+        start, planned = time.perf_counter(), todo.qsize()
+        killer = threading.Thread(target=self._kill, args=(planned, todo), daemon=True)
+        killer.start()
+        with ThreadPoolExecutor(self.options.clients) as clients:
+            done = [
+                clients.submit(self._work, todo) for _ in range(self.options.clients)
+            ]
+        for future in done:
+            future.result()
+        total = time.perf_counter() - start
+        killer.join()
+        self._end(signal.SIGTERM)
+        return total
+
+    def lost(self) -> list[str]:
+        """Return a line for each answer that the store lacks, or has twice."""
+        base = sqlite3.connect(self.folder / DATABASE)
+        stored = dict(base.execute("SELECT request, id FROM results"))
+        [[rows]] = base.execute("SELECT count(*) FROM results")
+        [[applied]] = base.execute("SELECT count(*) FROM corrections")
+        found = [
+            f"{key}: answered {id_}, stored {stored.get(f'{key}/0')}"
+            for key, id_ in self.answers.items()
+            if stored.get(f"{key}/0") != id_
+        ]
+        if rows != len(self.answers):
+            found.append(f"{rows} results, {len(self.answers)} answers")
+        lines = len([*verify(self.folder / AUDIT)])
+        if not lines == applied >= self.corrections:
+            found.append(f"audit file {lines}, database {applied} corrections")
+        return found
+
+    def _work(self, todo: "queue.SimpleQueue[tuple[str, bytes, bool]]") -> None:
+        while True:
+            try:
+                key, body, is_hostile = todo.get_nowait()
+            except queue.Empty:
+                return
             start = time.perf_counter()
-            with ThreadPoolExecutor(options.clients) as clients:
-                seconds = list(clients.map(post, photos))
-            total = time.perf_counter() - start
-            station.terminate()
-    return seconds, total
+            status, content = self._ask("predict", body, key)
+            self.statuses[status] += 1
+            if is_hostile:
+                assert status in REFUSED, (key, status, content)
+                assert "\n" not in content["detail"], content
+                continue
+            assert status == 200, (key, status, content)
+            self.seconds.append(time.perf_counter() - start)
+            self.answers[key] = content["id"]
+            if len(self.answers) % CORRECTED == 0:
+                said = json.dumps({"verdict": "good", "comment": key}).encode()
+                where = f"results/{content['id']}/correction"
+                status, content = self._ask(where, said, None)
+                assert status == 200, content
+                self.corrections += 1
+
+    def _ask(self, where: str, body: bytes, key: str | None) -> tuple[int, dict]:
+        """Post until there is an answer; told to come again later, do so."""
+        headers = {"Content-Type": "image/png" if key else "application/json"}
+        headers |= {"Idempotency-Key": key} if key else {}
+        begun = time.perf_counter()
+        while True:
+            address = f"{self._address}api/{where}"
+            asked = urllib.request.Request(address, body, headers)
+            try:
+                with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
+                    return answer.status, json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    return error.code, json.load(error)
+                self.statuses[503] += 1
+            except (OSError, ValueError):  # killed, perhaps in the middle of an answer
+                if time.perf_counter() - begun > PATIENCE:
+                    raise
+            time.sleep(0.2)
+
+    def _kill(self, planned: int, todo: "queue.SimpleQueue") -> None:
+        """Kill the station at even distances, and note its memory at each tenth."""
+        kills = self.options.kills
+        marks = [(planned * (i + 1) // (kills + 1), True) for i in range(kills)]
+        marks += [(planned * i // 10, False) for i in range(1, 11)]
+        for mark, kill in sorted(marks):
+            while planned - todo.qsize() < mark:
+                time.sleep(0.05)
+            if kill:
+                self._end(signal.SIGKILL)
+                self._start()
+            elif self._station:
+                resident = psutil.Process(self._station.pid).memory_info().rss
+                self.megabytes.append(resident // 2**20)
+
+    def _start(self) -> None:
+        command = [sys.executable, "-m", "methods.serve", "-p", str(self.options.model)]
+        command += ["--results", str(self.options.results)]
+        command += ["--folder", str(self.folder), f"--port={self._port}"]
+        self._station = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._station.stdout is not None
+        lines = (x for x in self._station.stdout if x.startswith(STARTED))
+        self._address = next(lines).removeprefix(STARTED).strip()
+        self._port = int(self._address.rstrip("/").rpartition(":")[2])
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._station:
+            with contextlib.suppress(ProcessLookupError):
+                self._station.send_signal(how)
+            self._station.communicate()
+
+
+def hostile(rng: np.random.Generator, photo: bytes) -> bytes:
+    """Return a body that is no photo: cut, changed, of other kinds, or a bomb."""
+    kind = rng.integers(6)
+    if kind == 0:
+        return photo[: rng.integers(1, len(photo) // 2)]
+    if kind == 1:
+        return rng.bytes(rng.integers(0, 4096))
+    if kind == 2:
+        return b"<html>not a photo</html>"
+    if kind == 3:  # the pixels of a PNG are cut out, its frame is left
+        return photo[:60] + photo[-60:]
+    if kind == 4:
+        return b""
+    wide = cv2.imencode(".png", np.zeros((1, 65000), np.uint8))[1].tobytes()
+    header = bytearray(wide)
+    header[20:24] = (65000).to_bytes(4, "big")  # says that it is 65000 rows high
+    return bytes(header)
 
 
 def judged(options: argparse.Namespace, files: Sequence[Path]) -> float:
@@ -79,8 +235,7 @@ def judged(options: argparse.Namespace, files: Sequence[Path]) -> float:
     channels = judge.detector.image_shape[2]
 
     def judge_all(chosen: Sequence[Path]) -> None:
-        for start in range(0, len(chosen), LARGEST):
-            part = chosen[start : start + LARGEST]
+        for part in _parts(chosen):
             pixels = [read_pixels(file, channels) for file in part]
             for verdict in judge.judge_arrays(pixels, LARGEST):
                 assert verdict.regions is not None
@@ -89,6 +244,11 @@ def judged(options: argparse.Namespace, files: Sequence[Path]) -> float:
     start = time.perf_counter()
     judge_all(files)
     return time.perf_counter() - start
+
+
+def _parts(files: Sequence[Path]) -> Iterator[Sequence[Path]]:
+    for start in range(0, len(files), LARGEST):
+        yield files[start : start + LARGEST]
 
 
 if __name__ == "__main__":

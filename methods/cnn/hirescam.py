@@ -54,21 +54,25 @@ class Verdict(layers.Layer):
 
     def call(self, images: Any) -> Any:
         """Return maps and scores."""
-        views = [ops.flip(images, axes) if axes else images for axes in FLIPS]
+        views = [flipped(images, axes) for axes in FLIPS]
         evidences, differences = zip(*map(self.cam, views), strict=True)
         evidence = ops.stack(evidences, axis=1)  # (n, flips, cells, cells)
         rows, columns = map(at_pixels, evidence.shape[2:], images.shape[1:3])
         maps = ops.matmul(ops.matmul(rows, evidence), np.transpose(columns))
-        turned = [
-            ops.flip(maps[:, i], axes) if axes else maps[:, i]
-            for i, axes in enumerate(FLIPS)
-        ]
+        turned = [flipped(maps[:, i], axes) for i, axes in enumerate(FLIPS)]
         shares = sum(turned[1:], turned[0]) / len(FLIPS)
         scores = ops.softplus(sum(differences[1:], differences[0]) / len(FLIPS))
         highest = ops.max(shares, axis=(1, 2), keepdims=True)
         known = highest > 0
         shares = ops.where(known, shares / ops.where(known, highest, 1.0), 1.0)
         return shares * scores[:, None, None], scores
+
+
+def flipped(images: Any, axes: tuple[int, ...]) -> Any:
+    """Return images flipped along axes, one by one: Keras 3.12 takes no two."""
+    for axis in axes:
+        images = ops.flip(images, axis)
+    return images
 
 
 def verdict_model(network: Any) -> Any:

@@ -1,5 +1,6 @@
 """Write a fitted method as one graph, from images to maps and scores."""
 
+import importlib.metadata
 import importlib.util
 import logging
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ SUFFIXES = {
     "litert": ".tflite",
     "saved_model": "_saved_model",  # a folder
 }
+LITERT = (3, 13)  # of Keras, the first that writes it
 PACKAGES = {
     "onnx": ("tf2onnx", "onnx", "onnxruntime"),
     "openvino": ("openvino",),
@@ -122,10 +124,16 @@ def check_target(model: Path, graph: str, target: Path | None) -> Path:
 
 
 def check_packages(graph: str) -> None:
-    """Raise `UserError` for a kind of graph that a package is missing for."""
+    """Raise `UserError` for a kind of graph that no installed packages write."""
     for package in PACKAGES[graph]:
         if importlib.util.find_spec(package) is None:
             raise UserError(f"{graph} needs the package {package}: {INSTALL}")
+    keras = importlib.metadata.version("keras")
+    if graph == "litert" and tuple(map(int, keras.split(".")[:2])) < LITERT:
+        raise UserError(
+            f"litert needs Keras {'.'.join(map(str, LITERT))} or newer, and so Python "
+            f"3.11. Received: Keras {keras}"
+        )
 
 
 def no_graph(name: str, kind: str) -> UserError:

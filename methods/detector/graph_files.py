@@ -1,6 +1,7 @@
 """Graph files for other programs, written by converters."""
 
 import logging
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,7 +93,12 @@ def rounded_down(threshold: float) -> np.ndarray:
 
 
 def _write_openvino(network: Any, path: Path, threshold: float) -> None:
-    _named(network).export(str(path), format="openvino", verbose=False)
+    """Write it by way of a SavedModel: OpenVINO takes no functions in Python 3.13."""
+    import openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        _write_saved_model(network, Path(folder), threshold)
+        openvino.serialize(openvino.convert_model(folder), path)
 
 
 def _write_saved_model(network: Any, path: Path, threshold: float) -> None:

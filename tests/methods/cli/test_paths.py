@@ -311,6 +311,16 @@ def test_a_package_that_an_export_needs(capsys, monkeypatch):
     assert "litert needs the package no_such_package: pip install" in line
 
 
+def test_an_export_that_needs_a_newer_keras(capsys, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", {"keras": "3.12.4"}.get)
+    monkeypatch.setattr("methods.detector.export.PACKAGES", {"litert": ()})
+    code, line = refused(capsys, "export -p padim.hdf5 -f litert")
+    assert code == 1
+    assert line.endswith(
+        "needs Keras 3.13 or newer, and so Python 3.11. Received: Keras 3.12.4"
+    )
+
+
 def test_an_export_of_legacy_maps(capsys):
     run = Path("results/parts/nut/mvtecCAE/a/01-02-2026_00-00-00/finetuning/x")
     result = finetuning_result(kind="legacy-ssim").to_json()

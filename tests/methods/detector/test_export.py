@@ -86,8 +86,10 @@ def no_converter(monkeypatch):
 
 
 def skip_without(kind):
-    for package in module.PACKAGES[kind]:
-        pytest.importorskip(package)
+    try:
+        module.check_packages(kind)
+    except UserError as error:
+        pytest.skip(str(error))
 
 
 def save(path, method):
