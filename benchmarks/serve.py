@@ -23,6 +23,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -172,7 +173,7 @@ class Load:
                 if error.code != 503:
                     return error.code, json.load(error)
                 self.statuses[503] += 1
-            except (OSError, ValueError):  # killed, perhaps in the middle of an answer
+            except (OSError, ValueError, HTTPException):  # it was killed meanwhile
                 if time.perf_counter() - begun > PATIENCE:
                     raise
             time.sleep(0.2)
