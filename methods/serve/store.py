@@ -2,9 +2,7 @@
 
 import json
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,31 +10,18 @@ from typing import Any
 
 from processing.errors import UserError
 
-from .audit import AuditFile
+from .audit import PREVIOUS, AuditFile
+from .database import Database
 
 DATABASE, AUDIT = "station.sqlite", "audit.jsonl"
 GOOD, DEFECTIVE = "good", "defective"
 LARGEST_PAGE = 200  # results
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS results (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
-    request TEXT UNIQUE, time TEXT NOT NULL, sha256 TEXT NOT NULL, name TEXT NOT NULL,
-    part TEXT NOT NULL, station TEXT NOT NULL, verdict TEXT NOT NULL,
-    score REAL NOT NULL, p_value REAL, threshold REAL NOT NULL, regions TEXT NOT NULL,
-    decision TEXT NOT NULL, model TEXT NOT NULL, milliseconds REAL NOT NULL,
-    pictures TEXT NOT NULL, corrected TEXT, comment TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS by_time ON results (time);
-CREATE INDEX IF NOT EXISTS by_part ON results (part);
-CREATE TABLE IF NOT EXISTS corrections (
-    line INTEGER PRIMARY KEY, result TEXT NOT NULL, time TEXT NOT NULL,
-    who TEXT NOT NULL, old TEXT, new TEXT, reason TEXT NOT NULL,
-    before TEXT NOT NULL, undoes INTEGER);
-CREATE INDEX IF NOT EXISTS by_result ON corrections (result);
-"""
 _SEARCHED = ("id", "name", "part", "station", "comment")
 _LAST = """SELECT line, old, before FROM corrections WHERE result = ? AND undoes IS NULL
 AND line NOT IN (SELECT undoes FROM corrections WHERE result = ? AND undoes IS NOT NULL)
 ORDER BY line DESC LIMIT 1"""
+_KNOWN = """SELECT max(coalesce((SELECT max(line) FROM corrections), 0),
+coalesce((SELECT max(line) FROM changes), 0))"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +108,7 @@ class Filter:
 class Store:
     """The database of a station's folder and the audit file beside it.
 
-    One connection writes, behind a lock; another reads. What `add` and `correct` have
-    returned from is on the disk.
+    What `add`, `correct` and `record` have returned from is on the disk.
 
     Args:
         folder: of the station, in which one process works at a time.
@@ -134,26 +118,13 @@ class Store:
     """
 
     def __init__(self, folder: Path):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._writer, self._reader = (
-                sqlite3.connect(folder / DATABASE, check_same_thread=False)
-                for _ in range(2)
-            )
-            self._writer.execute("PRAGMA journal_mode = WAL")
-            self._writer.execute("PRAGMA synchronous = FULL")
-            self._writer.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise UserError(f"cannot open {folder / DATABASE}: {error}") from error
-        self._reader.row_factory = sqlite3.Row
-        self._writing, self._reading = threading.Lock(), threading.Lock()
+        self.database = Database(folder / DATABASE)
         self.audit = AuditFile(folder / AUDIT)
         self._catch_up()
 
     def close(self) -> None:
         """Close the database."""
-        self._writer.close()
-        self._reader.close()
+        self.database.close()
 
     def add(self, results: Sequence[tuple[Result, str | None]]) -> None:
         """Store results, all or none, each with the key of its request, if it has one.
@@ -167,19 +138,19 @@ class Store:
             rows.append(row | {name: json.dumps(row[name]) for name in _TEXTS})
         names = (*_COLUMNS, "request")
         marks = ", ".join(f":{name}" for name in names)
-        with self._change() as writer:
+        with self.database.change() as writer:
             writer.executemany(
                 f"INSERT INTO results ({', '.join(names)}) VALUES ({marks})", rows
             )
 
     def get(self, id_: str) -> Result | None:
         """Return the result of an id."""
-        found = self._read("SELECT * FROM results WHERE id = ?", id_)
+        found = self.database.read("SELECT * FROM results WHERE id = ?", id_)
         return _result(found[0]) if found else None
 
     def of_request(self, request: str) -> Result | None:
         """Return the result of a request's key."""
-        found = self._read("SELECT * FROM results WHERE request = ?", request)
+        found = self.database.read("SELECT * FROM results WHERE request = ?", request)
         return _result(found[0]) if found else None
 
     def find(
@@ -199,11 +170,12 @@ class Store:
         conditions = wanted.conditions
         where = " AND ".join(f"({sql})" for sql in ["1", *conditions])
         values = [*conditions.values()]
-        [[total]] = self._read(f"SELECT count(*) FROM results WHERE {where}", *values)
+        counted = f"SELECT count(*) FROM results WHERE {where}"
+        [[total]] = self.database.read(counted, *values)
         if below is not None:
             where, values = f"{where} AND number < ?", [*values, str(below)]
         limit = min(max(limit, 1), LARGEST_PAGE)
-        rows = self._read(
+        rows = self.database.read(
             f"SELECT * FROM results WHERE {where} ORDER BY number DESC LIMIT ?",
             *values,
             limit + 1,
@@ -219,7 +191,7 @@ class Store:
         """Take the last correction of a result back, if there is one."""
 
         def before(_: Result) -> tuple[str | None, str, int | None] | None:
-            last = self._read(_LAST, id_, id_)
+            last = self.database.read(_LAST, id_, id_)
             return (
                 (last[0]["old"], last[0]["before"], last[0]["line"]) if last else None
             )
@@ -232,7 +204,7 @@ class Store:
         `change` returns the new verdict, the reason, and the line that it undoes, of a
         result as it is while nobody else writes.
         """
-        with self._writing:
+        with self.database.writing:
             result = self.get(id_)
             if result is None or (changed := change(result)) is None:
                 return result
@@ -251,43 +223,41 @@ class Store:
                 "undoes": undoes,
             }
             line = self.audit.append(entry)
-            with self._transaction() as writer:
+            with self.database.change() as writer:
                 _apply(writer, line, entry)
         return self.get(id_)
 
+    def record(self, entry: Mapping[str, Any]) -> None:
+        """Write a change of the station, which is no correction, to the audit file.
+
+        Its "what" says which kind it is; "who" and "when" are its first keys.
+        """
+        with self.database.writing:
+            line = self.audit.append(entry)
+            with self.database.change() as writer:
+                _apply(writer, line, entry)
+
+    def changes(self) -> list[dict[str, Any]]:
+        """Return what was recorded, the newest last."""
+        rows = self.database.read("SELECT entry FROM changes ORDER BY line")
+        return [json.loads(row["entry"]) for row in rows]
+
     def _catch_up(self) -> None:
-        """Take over corrections that a kill kept out of the database.
+        """Take over lines that a kill kept out of the database.
 
         Raises:
             UserError: the audit file lacks lines that the database has.
         """
-        [[known]] = self._read("SELECT coalesce(max(line), 0) FROM corrections")
+        [[known]] = self.database.read(_KNOWN)
         entries = self.audit.entries
         if known > len(entries):
             raise UserError(
                 f"{self.audit.path}: expected {known} lines, as the database has. "
                 f"Received: {len(entries)}"
             )
-        with self._change() as writer:
+        with self.database.change() as writer:
             for line, entry in enumerate(entries[known:], known + 1):
                 _apply(writer, line, entry)
-
-    @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._writing, self._transaction() as writer:
-            yield writer
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._writer:
-                yield self._writer
-        except sqlite3.Error as error:
-            raise UserError(f"cannot write the station's results: {error}") from error
-
-    def _read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
-        with self._reading:
-            return self._reader.execute(sql, values).fetchall()
 
 
 def now() -> str:
@@ -295,8 +265,13 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
 
 
-def _apply(writer: sqlite3.Connection, line: int, entry: dict[str, Any]) -> None:
-    row = entry | {"line": line}
+def _apply(writer: sqlite3.Connection, line: int, entry: Mapping[str, Any]) -> None:
+    """Write a line of the audit file into the database."""
+    if "result" not in entry:
+        text = json.dumps({x: entry[x] for x in entry if x != PREVIOUS})
+        writer.execute("INSERT INTO changes VALUES (?, ?)", (line, text))
+        return
+    row = {**entry, "line": line}
     writer.execute(
         "INSERT INTO corrections VALUES (:line, :result, :when, :who, :old, :new, "
         ":reason, :before, :undoes)",

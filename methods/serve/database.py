@@ -1,0 +1,91 @@
+"""The SQLite file of a station: its tables, version by version."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from processing.errors import UserError
+
+MIGRATIONS = (  # each leads to the next version, which PRAGMA user_version is
+    """
+CREATE TABLE IF NOT EXISTS results (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+    request TEXT UNIQUE, time TEXT NOT NULL, sha256 TEXT NOT NULL, name TEXT NOT NULL,
+    part TEXT NOT NULL, station TEXT NOT NULL, verdict TEXT NOT NULL,
+    score REAL NOT NULL, p_value REAL, threshold REAL NOT NULL, regions TEXT NOT NULL,
+    decision TEXT NOT NULL, model TEXT NOT NULL, milliseconds REAL NOT NULL,
+    pictures TEXT NOT NULL, corrected TEXT, comment TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS by_time ON results (time);
+CREATE INDEX IF NOT EXISTS by_part ON results (part);
+CREATE TABLE IF NOT EXISTS corrections (
+    line INTEGER PRIMARY KEY, result TEXT NOT NULL, time TEXT NOT NULL,
+    who TEXT NOT NULL, old TEXT, new TEXT, reason TEXT NOT NULL,
+    before TEXT NOT NULL, undoes INTEGER);
+CREATE INDEX IF NOT EXISTS by_result ON corrections (result);
+""",
+    """
+CREATE TABLE changes (line INTEGER PRIMARY KEY, entry TEXT NOT NULL);
+""",
+)
+
+
+class Database:
+    """One connection that writes, behind a lock, and another that reads.
+
+    What a change has ended with is on the disk.
+
+    Args:
+        path: of the file, with which one process works at a time.
+
+    Raises:
+        UserError: it cannot be opened, or a later version wrote it.
+    """
+
+    def __init__(self, path: Path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer, self._reader = (
+                sqlite3.connect(path, check_same_thread=False) for _ in range(2)
+            )
+            self._writer.execute("PRAGMA journal_mode = WAL")
+            self._writer.execute("PRAGMA synchronous = FULL")
+            self._migrate(path)
+        except (OSError, sqlite3.Error) as error:
+            raise UserError(f"cannot open {path}: {error}") from error
+        self._reader.row_factory = sqlite3.Row
+        self.writing, self._reading = threading.RLock(), threading.Lock()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()
+        self._reader.close()
+
+    @contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection that writes; what is done with it is done, or not."""
+        try:
+            with self.writing, self._writer:
+                yield self._writer
+        except sqlite3.Error as error:
+            raise UserError(f"cannot write the station's results: {error}") from error
+
+    def read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """Return the rows of a query."""
+        with self._reading:
+            return self._reader.execute(sql, values).fetchall()
+
+    def _migrate(self, path: Path) -> None:
+        """Bring the tables to this version, in steps that are done whole or not."""
+        [[version]] = self._writer.execute("PRAGMA user_version")
+        if version > len(MIGRATIONS):
+            raise UserError(
+                f"{path}: expected version {len(MIGRATIONS)} at most. Received: "
+                f"{version}, which a later keras-anomaly wrote"
+            )
+        for number, script in enumerate(MIGRATIONS[version:], version + 1):
+            pragma = f"PRAGMA user_version = {number};"
+            with self._writer:  # takes back what an error leaves half done
+                self._writer.executescript(f"BEGIN; {script} {pragma} COMMIT;")
