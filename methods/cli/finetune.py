@@ -129,6 +129,8 @@ def _add_names(parser: argparse.ArgumentParser) -> None:
     add("--name", type=decision_name, metavar="NAME", help=help_)
     help_ = "let it take the place of another one of that --name"
     add("--replace", action="store_true", help=help_)
+    help_ = "leave that in force which is, until --use"
+    add("--aside", action="store_true", help=help_)
     help_ = "print those there are, with -m and -t of these maps, and decide nothing"
     add("--list", action="store_true", help=help_)
     help_ = "put that one in force until a new one is made, and decide nothing"
@@ -188,6 +190,8 @@ def check_goal(parser: argparse.ArgumentParser, options: argparse.Namespace) -> 
             "--name, --folds, --exclude and --clear-border are for a new decision: "
             "expected none of them with --list, --use"
         )
+    if options.aside and (options.list or options.use is not None):
+        parser.error("--aside is for a new decision: expected no --list, no --use")
     if options.replace and not options.name:
         parser.error("--replace goes with --name")
 
@@ -270,6 +274,7 @@ def finetune(
         folds=options.folds,
         exclude=tuple(options.exclude),
         labels=options.labels,
+        aside=options.aside,
         name=options.name,
         min_area=options.min_area,
         results=options.results,

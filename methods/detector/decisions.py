@@ -161,10 +161,23 @@ def put_in_force(record: TrainingRecord, results: Path, name: str) -> Named:
         UserError: there is no such decision.
     """
     root = _root(record, results)
-    chosen = _named(read_results(record, results, None, None), name)
+    chosen = _named(_of_model(record, results), name)
     with locked(root / ".lock"):
         write_json(root / IN_FORCE, InForce(decision=chosen[1].name).to_json())
     return chosen
+
+
+def staying(record: TrainingRecord, results: Path, name: str) -> FinetuningResult:
+    """Return the decision that stays in force where one of a name is put aside.
+
+    Raises:
+        UserError: there is none.
+        UsageError: it has that name.
+    """
+    folder, kept = in_force(record, results, _of_model(record, results))
+    if folder.name == name:
+        raise UsageError(f"{name} is in force: expected another name, to put it aside")
+    return kept
 
 
 def check_name(name: str) -> str:
@@ -208,20 +221,29 @@ def read_results(
 
 
 def write_decision(
-    record: TrainingRecord, results: Path, name: str, finetuned: FinetuningResult
+    record: TrainingRecord,
+    results: Path,
+    name: str,
+    finetuned: FinetuningResult,
+    aside: bool = False,
 ) -> Named:
     """Write a decision for a model; return its folder, and it with id and number.
-
-    It is in force.
 
     Args:
         record: of the model.
         results: root of the results.
         name: of the folder; a decision that it holds is replaced.
         finetuned: the decision.
+        aside: leave that in force which is, instead of this one.
+
+    Raises:
+        UserError: it is put aside, see `staying`.
     """
     root = _root(record, results)
     with locked(root / ".lock"):
+        if aside:
+            kept = staying(record, results, name)
+            write_json(root / IN_FORCE, InForce(decision=kept.name).to_json())
         numbers = [_number(path) for path in root.glob(f"*/{RESULT}")]
         finetuned = replace(
             finetuned,
@@ -231,8 +253,13 @@ def write_decision(
             model_id=record.id,
         )
         write_json(root / name / RESULT, finetuned.to_json())
-        (root / IN_FORCE).unlink(missing_ok=True)
+        if not aside:
+            (root / IN_FORCE).unlink(missing_ok=True)
     return root / name, finetuned
+
+
+def _of_model(record: TrainingRecord, results: Path) -> list[Named]:
+    return read_results(record, results, None, None)
 
 
 def _root(record: TrainingRecord, results: Path) -> Path:

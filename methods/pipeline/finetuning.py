@@ -13,7 +13,12 @@ import numpy as np
 
 from methods.base import Method
 from methods.detector.categories import load_kept
-from methods.detector.decisions import decision_of, described, write_decision
+from methods.detector.decisions import (
+    decision_of,
+    described,
+    staying,
+    write_decision,
+)
 from methods.detector.detector import Detector
 from methods.detector.kept import Kept
 from methods.detector.records import TrainingRecord
@@ -77,6 +82,7 @@ class Options:
             validation images alone.
         exclude: names of good images to decide without.
         labels: table of labels that the user gave images.
+        aside: leave the decision in force that is, instead of the new one.
         name: of the decision; None for one that follows from maps and goal.
         folder: the category, or its table, if not where it was at training.
         results: root of the results.
@@ -93,6 +99,7 @@ class Options:
     folds: int = 0
     exclude: tuple[str, ...] = ()
     labels: Path | None = None
+    aside: bool = False
     name: str | None = None
     folder: Path | None = None
     results: Path = Path("results")
@@ -142,6 +149,7 @@ def decide(
 ) -> tuple[Path, FinetuningResult]:
     """As `finetune`, of a model that is loaded, see `load_kept`."""
     kind = choose_maps(detector.method, options.kind, options.legacy)
+    name = _new_name(record, options, kind)
     clear_border = options.clear_border or options.legacy
     seed = detector.method.seed
     height, width, _ = detector.image_shape
@@ -212,7 +220,6 @@ def decide(
         options=comparable(options),
         versions=versions(),
     )
-    name = _name(options, kind)
     folder = options.results / record.run / "finetuning" / name
     if earlier := replaced(record, options, kind):
         log.info("replaced: %s", described((folder, earlier)))
@@ -222,8 +229,9 @@ def decide(
         judged = [(good_images, of_good), (finetuning, curves)]
         draw_binding(folder / PICTURE, result, judged)
         report_false_regions(folder, decision, judged, evidence.alarms(decision))
-        # The last: it is in force.
-        folder, result = write_decision(record, options.results, name, result)
+        # The last: it is in force, unless it is put aside.
+        where = record, options.results, name
+        folder, result = write_decision(*where, result, options.aside)
     return folder, result
 
 
@@ -346,6 +354,14 @@ def _from_good(
 def _name(options: Options, kind: str) -> str:
     """Return what the folder of a decision is called."""
     return options.name or f"{kind}_{options.dtype}{_suffix(options)}"
+
+
+def _new_name(record: TrainingRecord, options: Options, kind: str) -> str:
+    """As `_name`; a `UserError` if it cannot be put aside under that name."""
+    name = _name(options, kind)
+    if options.aside:
+        staying(record, options.results, name)
+    return name
 
 
 def _suffix(options: Options) -> str:

@@ -30,7 +30,7 @@ PREPARATION = "preparation.h5"
 RUN = "run.json"
 INFO = "info.json"
 # Of options: which and by whom, not how.
-PLACES = ("images", "folder", "results", "decision", "finetune")
+PLACES = ("images", "folder", "results", "decision", "finetune", "aside")
 
 log = logging.getLogger(__name__)
 

@@ -158,6 +158,22 @@ def test_the_user_puts_a_decision_in_force_until_a_new_one_is_made(tmp_path):
     assert chosen(tmp_path) == [4.0]
 
 
+def test_a_decision_that_is_put_aside_is_not_in_force(tmp_path):
+    aside = NEW, tmp_path, "mine", finetuning_result(threshold=9.0), True
+    with pytest.raises(UserError, match="no finetuning result"):
+        write_decision(*aside)
+    decide(tmp_path, 1.0, 2.0)
+    assert write_decision(*aside)[1].number == 3
+    assert chosen(tmp_path) == [2.0]
+    put_in_force(NEW, tmp_path, "rule0")
+    write_decision(*aside)
+    assert (chosen(tmp_path), chosen(tmp_path, "mine")) == ([1.0], [9.0])
+    put_in_force(NEW, tmp_path, "mine")
+    with pytest.raises(UsageError, match="mine is in force: expected another name"):
+        write_decision(*aside)
+    assert thresholds(tmp_path) == [1.0, 2.0, 9.0]
+
+
 def test_a_decision_is_chosen_by_name_or_id(tmp_path):
     first, _ = decide(tmp_path, 1.0, 2.0)
     assert chosen(tmp_path, "rule0") == chosen(tmp_path, first.id) == [1.0]
