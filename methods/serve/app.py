@@ -18,17 +18,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
 from methods import __version__
-from processing.errors import UserError, reason, shortened
+from processing.errors import UsageError, UserError, reason, shortened
 from processing.report.pages import TEMPLATES, render
 
 from .batching import Busy
+from .deciding import Deciding, Refused
+from .decisions import add_decisions
 from .events import Events
 from .metrics import Metrics
 from .pictures import MEDIA, TYPES
 from .security import COOKIE, Access, Guard
 from .station import BadImage, Station, answer
 from .store import LARGEST_PAGE, Filter, Result
-from .uploads import LONGEST, About, Uploads
+from .uploads import LONGEST, About, Uploads, client
 
 OWN_TEMPLATES = Path(__file__).parent / "templates"
 RETRY = "1"  # seconds after which a client that was refused may come again
@@ -37,6 +39,7 @@ STATIC = {
     "report.css": TEMPLATES,
     "station.css": OWN_TEMPLATES,
     "station.js": OWN_TEMPLATES,
+    "decisions.js": OWN_TEMPLATES,
     "login.js": OWN_TEMPLATES,
     "icon.svg": OWN_TEMPLATES,
 }
@@ -92,13 +95,14 @@ def build_app(
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
     )
-    metrics = Metrics(station)
+    metrics, deciding = Metrics(station), Deciding(station, events.tell)
     _add_errors(app, metrics)
     _add_predict(app, station, metrics)
     _add_results(app, station)
     _add_corrections(app, station, metrics)
-    _add_facts(app, station, events, metrics)
-    _add_pages(app, station, access)
+    _add_facts(app, events, metrics)
+    add_decisions(app, deciding)
+    _add_pages(app, access)
     app.add_middleware(Guard, access=access, largest=largest)
     return app
 
@@ -121,17 +125,15 @@ def _add_errors(app: FastAPI, metrics: Metrics) -> None:
         texts = (f"{x['loc'][-1]}: {x['msg']}" for x in error.errors())
         return refuse(422, "; ".join(texts))
 
-    @app.exception_handler(BadImage)
-    async def bad(_: Request, error: BadImage) -> Response:
-        return refuse(422, reason(error))
-
     @app.exception_handler(Busy)
     async def busy(_: Request, __: Busy) -> Response:
         return refuse(503, "too many photos wait; try again", {"Retry-After": RETRY})
 
     @app.exception_handler(UserError)
     async def failed(_: Request, error: UserError) -> Response:
-        return refuse(500, reason(error))
+        wrong = isinstance(error, BadImage | UsageError)
+        status = error.status if isinstance(error, Refused) else 422 if wrong else 500
+        return refuse(status, reason(error))
 
 
 def _add_predict(app: FastAPI, station: Station, metrics: Metrics) -> None:
@@ -208,7 +210,7 @@ def _add_corrections(app: FastAPI, station: Station, metrics: Metrics) -> None:
     @app.post("/api/results/{id}/correction")
     def correct(id: str, said: Correction, request: Request) -> dict[str, Any]:
         """Give a result the verdict of a person."""
-        who = said.who or _client(request)
+        who = said.who or client(request)
         changed = station.correct(id, said.verdict, who, said.comment)
         metrics.corrections.inc(changed is not None)
         return _told(changed)
@@ -216,19 +218,12 @@ def _add_corrections(app: FastAPI, station: Station, metrics: Metrics) -> None:
     @app.delete("/api/results/{id}/correction")
     def undo(id: str, request: Request, who: Text = "") -> dict[str, Any]:
         """Take the last correction of a result back."""
-        changed = station.undo(id, who or _client(request))
+        changed = station.undo(id, who or client(request))
         metrics.corrections.inc(changed is not None)
         return _told(changed)
 
 
-def _add_facts(
-    app: FastAPI, station: Station, events: Events, metrics: Metrics
-) -> None:
-    @app.get("/api/models")
-    def models() -> list[dict[str, Any]]:
-        """Return the models and their decisions; the first judges unless asked."""
-        return [model.about for model in station.models.values()]
-
+def _add_facts(app: FastAPI, events: Events, metrics: Metrics) -> None:
     @app.get("/api/events", response_class=StreamingResponse)
     async def listen() -> StreamingResponse:
         """Send results as they are made or corrected."""
@@ -247,13 +242,12 @@ def _add_facts(
         return {"status": "ok"}
 
 
-def _add_pages(app: FastAPI, station: Station, access: Access) -> None:
+def _add_pages(app: FastAPI, access: Access) -> None:
     @app.get("/", include_in_schema=False)
     def page(request: Request) -> HTMLResponse:
         if not request.scope["known"]:
             return HTMLResponse(render("login.html", {}, OWN_TEMPLATES))
-        models = [model.about for model in station.models.values()]
-        content = {"csrf": access.csrf, "models": models}
+        content = {"csrf": access.csrf}
         return HTMLResponse(render("station.html", content, OWN_TEMPLATES))
 
     @app.get("/docs", include_in_schema=False)
@@ -292,7 +286,3 @@ def _utc(time: datetime | None) -> str | None:
         return None
     time = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
     return time.astimezone(timezone.utc).isoformat(timespec="microseconds")
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else ""

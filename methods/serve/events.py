@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from .station import answer
 from .store import Result
@@ -25,7 +26,13 @@ class Events:
 
     def publish(self, result: Result) -> None:
         """Send a result to all browsers, from any thread."""
-        text = json.dumps(answer(result))
+        self._send(f"data: {json.dumps(answer(result))}\n\n")
+
+    def tell(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Send an event that is no result to all browsers, from any thread."""
+        self._send(f"event: {kind}\ndata: {json.dumps(content)}\n\n")
+
+    def _send(self, text: str) -> None:
         for loop, queue in list(self._listeners):
             loop.call_soon_threadsafe(_offer, queue, text)
 
@@ -49,7 +56,7 @@ class Events:
                     continue
                 if text is None:
                     return
-                yield f"data: {text}\n\n"
+                yield text
         finally:
             self._listeners.discard(listener)
 

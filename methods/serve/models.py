@@ -1,14 +1,23 @@
 """The models of a station, each with the decision that is in force."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from methods.detector.decisions import Decided, load_decided
+from methods.detector.decisions import (
+    Decided,
+    Named,
+    choose_results,
+    in_force,
+    load_decided,
+    put_in_force,
+    read_results,
+)
 from methods.detector.judge import Judge, Verdict
+from methods.detector.settings import KERAS
 from methods.pipeline.reporting import colours
 from processing.errors import UsageError
 from processing.report.gallery import ColourScale
@@ -25,10 +34,16 @@ class Served:
     Attributes:
         path: of its file.
         decided: the model with its decision.
+        results: root of the results, where its decisions are.
+        fixed: whether the command line names the decision, which then stays.
+        runtime: what calculates.
     """
 
     path: Path
     decided: Decided
+    results: Path
+    fixed: bool = False
+    runtime: str = KERAS
 
     @property
     def judge(self) -> Judge:
@@ -61,7 +76,42 @@ class Served:
             "threshold": self.judge.score_threshold,
             "min_area": finetuned.min_area,
             "promise": finetuned.promise.in_words() if finetuned.promise else None,
+            "fixed": self.fixed,
         }
+
+    @property
+    def decisions(self) -> list[dict[str, Any]]:
+        """What the station tells of its decisions, the newest first.
+
+        "judges" is of the one that the station judges by, "in_force" of the one that
+        other programs take: another one only if they put it there meanwhile.
+        """
+        record, judging = self.decided.record, self.decided.finetuned.name
+        found = read_results(record, self.results, None, None)
+        chosen = in_force(record, self.results, found)[1].name
+        return [
+            told(decision)
+            | {
+                "judges": decision[1].name == judging,
+                "in_force": decision[1].name == chosen,
+            }
+            for decision in reversed(found)
+        ]
+
+    def judged_by(self, name: str) -> "Served":
+        """Return the model with another of its decisions.
+
+        Raises:
+            UserError: there is none of that name, or id.
+        """
+        record = self.decided.record
+        [(_, finetuned)] = choose_results(record, self.results, None, None, name)
+        judge = Judge.of(self.judge.detector, finetuned)
+        return replace(self, decided=Decided(judge, record, finetuned))
+
+    def put_in_force(self) -> None:
+        """Let other programs, and the next start, judge by its decision, too."""
+        put_in_force(self.decided.record, self.results, self.decided.finetuned.name)
 
     def verdicts(self, images: Sequence[np.ndarray]) -> list[Verdict]:
         """Judge at most `LARGEST` images; see `Judge.judge_arrays`."""
@@ -75,6 +125,29 @@ class Served:
             self.verdicts([blank] * size)
 
 
+def told(decision: Named) -> dict[str, Any]:
+    """Return what the station tells of a decision."""
+    folder, finetuned = decision
+    return {
+        "id": finetuned.name,
+        "name": folder.name,
+        "source": finetuned.goal or finetuned.source,
+        "maps": f"{finetuned.kind}, {finetuned.dtype}",
+        "threshold": finetuned.threshold,
+        "min_area": finetuned.min_area,
+        "promise": finetuned.promise.in_words() if finetuned.promise else None,
+        "created": finetuned.created,
+    }
+
+
+def load_served(
+    path: Path, results: Path, decision: str | None, runtime: str
+) -> Served:
+    """Return the model of a file, with the decision that `load_decided` chooses."""
+    decided = load_decided(path, None, results, None, None, decision, runtime)
+    return Served(path, decided, results, decision is not None, runtime)
+
+
 def load_models(
     paths: Sequence[Path], results: Path, decision: str | None, runtime: str
 ) -> dict[str, Served]:
@@ -85,8 +158,7 @@ def load_models(
     """
     models: dict[str, Served] = {}
     for path in paths:
-        decided = load_decided(path, None, results, None, None, decision, runtime)
-        served = Served(path, decided)
+        served = load_served(path, results, decision, runtime)
         if served.id in models:
             raise UsageError(
                 f"-p: expected different models. Received: {models[served.id].path} "

@@ -56,7 +56,8 @@ class Station:
 
     Args:
         folder: of the store, photos and pictures.
-        models: by their ids.
+        models: by their ids; one that takes the place of another judges from the next
+            batch on.
         places: photos that are let in and not yet answered, at most.
         publish: is told of every result that is new or corrected, in any thread.
     """
@@ -158,9 +159,10 @@ class Station:
         fresh: dict[int, Result] = {}
         for model, indices in new.items():
             pixels = [photos[i].pixels for i in indices]
-            verdicts = self.models[model].verdicts(pixels)
+            judging = self.models[model]
+            verdicts = judging.verdicts(pixels)
             for i, verdict in zip(indices, verdicts, strict=True):
-                fresh[i] = self._result(photos[i], verdict)
+                fresh[i] = self._result(photos[i], judging, verdict)
         self.store.add([(result, photos[i].request) for i, result in fresh.items()])
         for result in fresh.values():
             self.publish(result)
@@ -173,12 +175,12 @@ class Station:
             raise BadImage("the key of the request was used for another photo")
         return known
 
-    def _result(self, photo: Photo, verdict: Verdict) -> Result:
+    def _result(self, photo: Photo, model: Served, verdict: Verdict) -> Result:
         """Write what pictures of a verdict need and return the result."""
         id_, time_ = uuid.uuid4().hex, now()
         folder = Path(PICTURES, time_[:10], id_)
         (self.folder / folder).mkdir(parents=True)
-        judged = judged_png(verdict, photo.model.scale)
+        judged = judged_png(verdict, model.scale)
         (self.folder / folder / JUDGED).write_bytes(judged)
         paths = {kind: (folder / f"{kind}.{x}").as_posix() for kind, x in TYPES.items()}
         table = {key: column.tolist() for key, column in verdict.regions.items()}
@@ -193,10 +195,10 @@ class Station:
             verdict=DEFECTIVE if verdict.defective else GOOD,
             score=verdict.score,
             p_value=verdict.p_value,
-            threshold=photo.model.judge.score_threshold,
+            threshold=model.judge.score_threshold,
             regions=[dict(zip(table, row, strict=True)) for row in rows],
-            decision=photo.model.decided.finetuned.name,
-            model=photo.model.id,
+            decision=model.decided.finetuned.name,
+            model=model.id,
             milliseconds=1000 * (time.perf_counter() - photo.arrived),
             pictures=paths,
         )

@@ -39,6 +39,11 @@ class About:
         return replace(self, **said)
 
 
+def client(request: Request) -> str:
+    """Return the address that a request came from, which stands for who sent it."""
+    return request.client.host if request.client else ""
+
+
 class Uploads:
     """Takes photos out of requests and waits for their results.
 

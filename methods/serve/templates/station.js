@@ -57,7 +57,8 @@ function card(result) {
   picture.loading = "lazy";
   const name = result.part || result.name || result.id;
   const when = new Date(result.time).toLocaleTimeString();
-  const corrected = result.corrected ? " (corrected)" : "";
+  const same = result.corrected === result.verdict;
+  const corrected = result.corrected ? ` (${same ? "confirmed" : "corrected"})` : "";
   button.append(
     picture,
     element("span", name, "name"),
@@ -190,8 +191,9 @@ const KEYS = {
   ArrowRight: () => step(1),
 };
 
+const source = new EventSource("/api/events"); // the parts of the page listen to it
+
 function listen() {
-  const source = new EventSource("/api/events");
   const live = one("#live");
   source.onopen = async () => {
     await load();

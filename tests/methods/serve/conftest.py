@@ -8,23 +8,51 @@ from methods.detector.judge import Verdict
 from methods.serve.events import Events
 from methods.serve.station import Station
 from methods.serve.store import Result, now
+from processing.errors import UserError
 from processing.report.gallery import ColourScale
 
 
 class Stub:
-    """Stands for a model: what is bright is defective, in its upper left quarter."""
+    """Stands for a model: what is bright is defective, in its upper left quarter.
 
-    def __init__(self, id_="m1"):
+    `chosen` of its decisions judges; `disk` is what all of a model share.
+    """
+
+    def __init__(self, id_="m1", chosen="d1", disk=None):
         self.id = id_
         self.scale = ColourScale.around(0.5, 0.1)
+        self.disk = disk or {"limits": {"d1": 0.5, "d2": 0.99}, "in_force": chosen}
+        self.threshold = self.disk["limits"][chosen]
         self.about = {"id": id_, "method": "stub", "variant": "none", "file": "m.hdf5"}
-        self.about |= {"dataset": "d", "category": "c", "decision": "d1"}
-        self.about |= {"threshold": 0.5, "min_area": 1, "promise": None}
+        self.about |= {"dataset": "d", "category": "c", "decision": chosen}
+        self.about |= {"threshold": self.threshold, "min_area": 1, "promise": None}
         detector = SimpleNamespace(image_shape=(16, 16, 3))
-        self.judge = SimpleNamespace(detector=detector, score_threshold=0.5)
-        self.decided = SimpleNamespace(finetuned=SimpleNamespace(name="d1"))
+        self.judge = SimpleNamespace(
+            detector=detector, score_threshold=self.threshold, kind="distance"
+        )
+        finetuned = SimpleNamespace(name=chosen, threshold=self.threshold, min_area=1)
+        self.decided = SimpleNamespace(finetuned=finetuned)
+        self.fixed = False
         self.sizes = []
         self.wait = lambda: None
+
+    @property
+    def decisions(self):
+        return [
+            {"id": name, "name": f"by {name}", "source": "a test", "maps": "distance"}
+            | {"threshold": limit, "min_area": 1, "promise": None, "created": ""}
+            | {"judges": name == self.decided.finetuned.name}
+            | {"in_force": name == self.disk["in_force"]}
+            for name, limit in self.disk["limits"].items()
+        ]
+
+    def judged_by(self, name):
+        if name not in self.disk["limits"]:
+            raise UserError("no such decision")
+        return Stub(self.id, name, self.disk)
+
+    def put_in_force(self):
+        self.disk["in_force"] = self.decided.finetuned.name
 
     def verdicts(self, images):
         self.sizes.append(len(images))
@@ -34,7 +62,8 @@ class Stub:
     def verdict(self, score):
         anomaly_map = np.zeros((16, 16), np.float32)
         anomaly_map[:8, :8] = score
-        return Verdict(score, anomaly_map, anomaly_map, anomaly_map > 0.5, 0.3, None)
+        mask = anomaly_map > self.threshold
+        return Verdict(score, anomaly_map, anomaly_map, mask, 0.3, None)
 
     def prepare(self):
         self.prepared = True
