@@ -14,9 +14,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 def render(
     template: str, content: Mapping[str, Any], folder: Path | None = None
 ) -> str:
-    """Return a template of `TEMPLATES`, or a folder, filled in, all in it escaped."""
+    """Return a template filled in, all in it escaped.
+
+    It lies in `TEMPLATES`, or a folder, whose templates can include those.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder or TEMPLATES),
+        loader=jinja2.FileSystemLoader([folder, TEMPLATES] if folder else TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

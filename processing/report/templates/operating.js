@@ -24,6 +24,63 @@ function floats(text) {
   return new Float64Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 }
 
+const percent = (rate) => `${(100 * rate).toPrecision(3)} %`;
+const plural = (count, name) => `${count.toLocaleString("en")} ${name}${count === 1 ? "" : "s"}`;
+
+// What finetune.py says of a decision, by the images that it decides from.
+function promised({ good_images: good, false_alarms: alarms, false_alarm_bound: alarmBound,
+  defective_images: bad, misses, miss_bound: missBound }) {
+  const ofMisses = bad ? `; ${misses} of ${bad} defective ones missed, at most `
+    + `${percent(missBound)} of all` : "";
+  return `${alarms} of ${plural(good, "good image")} called defective, at most `
+    + `${percent(alarmBound)} of all${ofMisses}, with 95 % confidence`;
+}
+
+// The critical thresholds of the images that finetune.py decides from.
+const decoded = ({ good, defective }) => ({ good: good.map(floats), bad: defective.map(floats) });
+
+// The same of any decision by hand: a limit, at a place of the areas.
+function promisedOf({ good, bad }, limit, place, level) {
+  const above = (images) => images.filter((it) => limit < it[place]).length;
+  const alarms = above(good), misses = bad.length - above(bad);
+  return promised({ good_images: good.length, false_alarms: alarms,
+    false_alarm_bound: upperBound(alarms, good.length, level),
+    defective_images: bad.length, misses,
+    miss_bound: upperBound(misses, bad.length, level) });
+}
+
+// Lets sliders and fields of a page move together; `changed` gets limit and place.
+function operatingControls(find, { areas, critical, threshold, minArea, logarithmic }, changed) {
+  const field = find("#threshold"), slider = find("#threshold-slider");
+  const area = find("#area"), areaSlider = find("#area-slider");
+  const [scaled, unscaled] = logarithmic ? [Math.log, Math.exp] : [Number, Number];
+  const home = areas.indexOf(minArea);
+  const limits = critical.flatMap((it) => [it[0], it[home]]);
+  let limit, place;
+
+  function set(newLimit, newPlace) {
+    limit = newLimit;
+    place = newPlace;
+    field.value = limit;
+    slider.value = scaled(limit);
+    area.value = areas[place];
+    areaSlider.value = place;
+    changed(limit, place);
+  }
+
+  const nearest = (value) => areas.reduce((best, it, i) =>
+    (Math.abs(it - value) < Math.abs(areas[best] - value) ? i : best), 0);
+  slider.min = scaled(limits.reduce((a, b) => Math.min(a, b), threshold));
+  slider.max = scaled(limits.reduce((a, b) => Math.max(a, b), threshold));
+  areaSlider.max = areas.length - 1;
+  slider.oninput = () => set(Number(unscaled(slider.valueAsNumber).toPrecision(4)), place);
+  field.onchange = () => set(
+    Number.isFinite(field.valueAsNumber) ? field.valueAsNumber : limit, place);
+  areaSlider.oninput = () => set(limit, areaSlider.valueAsNumber);
+  area.onchange = () => set(limit, area.value ? nearest(area.valueAsNumber) : place);
+  return { set, back: () => set(threshold, home) };
+}
+
 // The pixels of a data URI.
 async function pixelsOf(url) {
   const image = Object.assign(new Image(), { src: url });

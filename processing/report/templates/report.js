@@ -247,31 +247,13 @@
     });
   }
 
-  const percent = (rate) => `${(100 * rate).toPrecision(3)} %`;
-  const plural = (count, name) => `${count.toLocaleString("en")} ${name}${count === 1 ? "" : "s"}`;
-
-  // What finetune.py says of a decision, by the images that it decides from.
-  function promised({ good_images: good, false_alarms: alarms, false_alarm_bound: alarmBound,
-    defective_images: bad, misses, miss_bound: missBound }) {
-    const ofMisses = bad ? `; ${misses} of ${bad} defective ones missed, at most `
-      + `${percent(missBound)} of all` : "";
-    return `${alarms} of ${plural(good, "good image")} called defective, at most `
-      + `${percent(alarmBound)} of all${ofMisses}, with 95 % confidence`;
-  }
-
   function operate(decision) {
     const { areas, threshold, min_area: minArea, known, step } = decision;
     const critical = decision.critical.map(floats);
-    const good = known && known.good.map(floats), bad = known && known.defective.map(floats);
+    const images = known && decoded(known);
     const home = areas.indexOf(minArea);
-    const field = find("#threshold"), slider = find("#threshold-slider");
-    const area = find("#area"), areaSlider = find("#area-slider");
-    const finite = critical.flatMap((it) => [it[0], it[home]]);
     const logarithmic = find("[data-chart=histogram]").dataset.logarithmic;
-    const [scaled, unscaled] = logarithmic ? [Math.log, Math.exp] : [Number, Number];
-    slider.min = scaled(finite.reduce((a, b) => Math.min(a, b), threshold));
-    slider.max = scaled(finite.reduce((a, b) => Math.max(a, b), threshold));
-    areaSlider.max = areas.length - 1;
+    const scaled = logarithmic ? Math.log : Number;
     data.images.forEach((it, i) => {
       it.small = decision.small[i];
       it.highest = critical[i][0];
@@ -297,13 +279,8 @@
 
     function promise() {
       if (!moved && decision.promise) return promised(decision.promise);
-      if (!known) return "the command says it, when it judges the images";
-      const above = (images) => images.filter((it) => limit < it[place]).length;
-      const alarms = above(good), misses = bad.length - above(bad);
-      return promised({ good_images: good.length, false_alarms: alarms,
-        false_alarm_bound: upperBound(alarms, good.length, decision.level),
-        defective_images: bad.length, misses,
-        miss_bound: upperBound(misses, bad.length, decision.level) });
+      if (!images) return "the command says it, when it judges the images";
+      return promisedOf(images, limit, place, decision.level);
     }
 
     // Moves head, filters, rates and the table of classes.
@@ -361,33 +338,21 @@
       find(".scale").style.setProperty("--at", `${100 * share}%`);
     }
 
-    function set(newLimit, newPlace) {
-      limit = newLimit;
-      place = newPlace;
-      field.value = limit;
-      slider.value = scaled(limit);
-      area.value = areas[place];
-      areaSlider.value = place;
-      judge();
-    }
-
-    const nearest = (value) => areas.reduce((best, it, i) =>
-      (Math.abs(it - value) < Math.abs(areas[best] - value) ? i : best), 0);
-    slider.addEventListener("input", () => set(
-      Number(unscaled(slider.valueAsNumber).toPrecision(4)), place));
-    field.addEventListener("change", () => set(
-      Number.isFinite(field.valueAsNumber) ? field.valueAsNumber : limit, place));
-    areaSlider.addEventListener("input", () => set(limit, areaSlider.valueAsNumber));
-    area.addEventListener("change", () => set(limit, area.value ? nearest(area.valueAsNumber) : place));
+    const controls = operatingControls(find, { areas, critical, threshold, minArea, logarithmic },
+      (newLimit, newPlace) => {
+        limit = newLimit;
+        place = newPlace;
+        judge();
+      });
     for (const back of document.querySelectorAll(".back")) {
-      back.addEventListener("click", () => set(threshold, home));
+      back.addEventListener("click", controls.back);
     }
     find("#copy").addEventListener("click", () => {
       find("#command").select();
       document.execCommand("copy"); // pages of files have no clipboard API everywhere
     });
     find("#operating").hidden = false;
-    set(threshold, home);
+    controls.back();
   }
 
   function countOutcomes(images) {
