@@ -11,8 +11,9 @@ from methods.detector.judge import Judge
 from methods.detector.kept import Kept
 from methods.detector.results import FinetuningResult
 from processing.data.dataset import Category
-from processing.data.image_set import ANOMALOUS, GOOD
+from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
 from processing.decision.promise import LEVEL
+from processing.decision.regions import AreaCurve
 from processing.errors import UserError
 from processing.report.gallery import Gallery
 from processing.report.operating import critical_thresholds
@@ -125,12 +126,30 @@ def known_images(
         Of "good" and of "defective" images the `critical_thresholds`; None where not
         all of them are known, such as where nothing is kept.
     """
+    found = known_curves(decided, category, kept)
+    if found is None:
+        return None
+    images, curves = found
+    return {
+        name: [
+            critical_thresholds(curve, areas)
+            for is_, curve in zip(images.labels, curves, strict=True)
+            if is_ == label
+        ]
+        for name, label in (("good", GOOD), ("defective", ANOMALOUS))
+    }
+
+
+def known_curves(
+    decided: Decided, category: Category, kept: Kept
+) -> tuple[ImageSet, list[AreaCurve]] | None:
+    """Return the images that `finetune.py` decides from, and their curves.
+
+    None where not all of them are known; none is judged. Arguments are those of
+    `known_images`.
+    """
     judge, record, finetuned = decided
-    options = Options(
-        folds=_folds(finetuned),
-        labels=Path(finetuned.labels.path) if finetuned.labels else None,
-        exclude=tuple(finetuned.excluded),
-    )
+    options = options_by_hand(decided)
     seed = judge.detector.method.seed
     try:
         good, finetuning, folds, labels = image_sets(category, record, seed, options)
@@ -142,12 +161,20 @@ def known_images(
     of_finetuning = curves_by_hand(judge, kept).kept_of(finetuning)
     if of_good is None or of_finetuning is None:
         return None
-    curves = [*zip([GOOD] * len(good), of_good, strict=True)]
-    curves += zip(finetuning.labels, of_finetuning, strict=True)
-    return {
-        name: [critical_thresholds(curve, areas) for x, curve in curves if x == label]
-        for name, label in (("good", GOOD), ("defective", ANOMALOUS))
-    }
+    where = finetuning.paths, finetuning.names, finetuning.classes
+    return good.with_others(*where), of_good + of_finetuning
+
+
+def options_by_hand(decided: Decided) -> Options:
+    """Return how to decide on the same maps, from the same images."""
+    judge, _, finetuned = decided
+    return Options(
+        kind=judge.kind,
+        dtype=judge.dtype,
+        folds=_folds(finetuned),
+        labels=Path(finetuned.labels.path) if finetuned.labels else None,
+        exclude=tuple(finetuned.excluded),
+    )
 
 
 def _folds(finetuned: FinetuningResult) -> int:

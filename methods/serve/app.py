@@ -22,7 +22,7 @@ from processing.errors import UsageError, UserError, reason, shortened
 from processing.report.pages import TEMPLATES, render
 
 from .batching import Busy
-from .deciding import Deciding, Refused
+from .deciding import Refused
 from .decisions import add_decisions
 from .events import Events
 from .metrics import Metrics
@@ -40,6 +40,8 @@ STATIC = {
     "station.css": OWN_TEMPLATES,
     "station.js": OWN_TEMPLATES,
     "decisions.js": OWN_TEMPLATES,
+    "sliders.js": OWN_TEMPLATES,
+    "operating.js": TEMPLATES,
     "login.js": OWN_TEMPLATES,
     "icon.svg": OWN_TEMPLATES,
 }
@@ -95,13 +97,13 @@ def build_app(
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
     )
-    metrics, deciding = Metrics(station), Deciding(station, events.tell)
+    metrics = Metrics(station)
     _add_errors(app, metrics)
     _add_predict(app, station, metrics)
     _add_results(app, station)
     _add_corrections(app, station, metrics)
     _add_facts(app, events, metrics)
-    add_decisions(app, deciding)
+    add_decisions(app, station, events.tell)
     _add_pages(app, access)
     app.add_middleware(Guard, access=access, largest=largest)
     return app

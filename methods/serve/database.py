@@ -29,6 +29,13 @@ CREATE INDEX IF NOT EXISTS by_result ON corrections (result);
     """
 CREATE TABLE changes (line INTEGER PRIMARY KEY, entry TEXT NOT NULL);
 """,
+    """
+CREATE INDEX labelled ON results (number) WHERE corrected IS NOT NULL;
+CREATE TABLE curves (
+    model TEXT NOT NULL, maps TEXT NOT NULL, sha256 TEXT NOT NULL, score REAL NOT NULL,
+    levels BLOB NOT NULL, areas BLOB NOT NULL,
+    PRIMARY KEY (model, maps, sha256)) WITHOUT ROWID;
+""",
 )
 
 

@@ -4,13 +4,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from methods.detector.results import FinetuningResult
 from processing.errors import UserError, reason
 
 from .models import Served
 from .station import Station
 from .store import now
 
-DECISION = "decision"  # what a line of the audit file is about
+DECISION, KEPT = "decision", "kept"  # what a line of the audit file is about
 STATION = "station"  # who puts a decision in force that no click has
 HISTORY = 200  # lines that the page is told
 
@@ -101,22 +102,37 @@ class Deciding:
         """Return what was changed of the station, the newest first."""
         return self.store.changes()[: -HISTORY - 1 : -1]
 
+    def models_of(self, model: Served) -> list[str]:
+        """Return the ids of the models whose photos are such as a model judges."""
+        return [model.id]
+
+    def record(
+        self,
+        what: str,
+        model: Served,
+        old: str | None,
+        new: FinetuningResult,
+        who: str,
+        why: str,
+    ) -> None:
+        """Write a line of the audit file."""
+        self.store.record(
+            {
+                "who": who,
+                "when": now(),
+                "what": what,
+                "model": model.id,
+                "old": old,
+                "new": new.name,
+                "threshold": new.threshold,
+                "min_area": new.min_area,
+                "reason": why,
+            }
+        )
+
     def _changes(self, model: str) -> list[dict[str, Any]]:
         found = self.store.changes()
         return [x for x in found if x["what"] == DECISION and x["model"] == model]
 
     def _record(self, old: str | None, model: Served, who: str, why: str) -> None:
-        finetuned = model.decided.finetuned
-        self.store.record(
-            {
-                "who": who,
-                "when": now(),
-                "what": DECISION,
-                "model": model.id,
-                "old": old,
-                "new": finetuned.name,
-                "threshold": finetuned.threshold,
-                "min_area": finetuned.min_area,
-                "reason": why,
-            }
-        )
+        self.record(DECISION, model, old, model.decided.finetuned, who, why)

@@ -5,8 +5,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from .deciding import Deciding
+from .deciding import Deciding, Tell
+from .labelled import Labels
 from .models import Served
+from .sliders import Sliders
+from .station import Station
 from .uploads import LONGEST, client
 
 LONGEST_REASON = 2000  # characters
@@ -21,8 +24,33 @@ class Choice(BaseModel):
     reason: str = Field("", max_length=LONGEST_REASON)
 
 
-def add_decisions(app: FastAPI, deciding: Deciding) -> None:
-    """Add the addresses of models and their decisions."""
+class ByHand(BaseModel):
+    """A decision that a person found by the sliders."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(max_length=LONGEST)
+    threshold: float = Field(allow_inf_nan=False)
+    min_area: int = Field(ge=1, le=2**31)
+    who: str = Field("", max_length=LONGEST)
+
+
+def add_decisions(app: FastAPI, station: Station, tell: Tell) -> None:
+    """Add the addresses of models, their decisions, and what these are made from.
+
+    Args:
+        app: of the station.
+        station: that judges.
+        tell: browsers of a kind of event, and what it is.
+    """
+    deciding = Deciding(station, tell)
+    labels = Labels(station, deciding.models_of, tell)
+    station.ending.append(labels.close)
+    labels.start()
+    _add_models(app, deciding)
+    _add_sliders(app, deciding, Sliders(deciding, labels))
+
+
+def _add_models(app: FastAPI, deciding: Deciding) -> None:
 
     def told(model: Served) -> dict[str, Any]:
         earlier = deciding.earlier(model)
@@ -45,3 +73,17 @@ def add_decisions(app: FastAPI, deciding: Deciding) -> None:
     def changes() -> list[dict[str, Any]]:
         """Return what was changed of the station itself, the newest first."""
         return deciding.history()
+
+
+def _add_sliders(app: FastAPI, deciding: Deciding, sliders: Sliders) -> None:
+    @app.get("/api/models/{id:path}/sliders")
+    def labelled(id: str) -> dict[str, Any]:
+        """Return what judges labelled images at any threshold and minimum area."""
+        return sliders.of(deciding.model(id))
+
+    @app.post("/api/models/{id:path}/decisions")
+    def keep(id: str, said: ByHand, request: Request) -> dict[str, Any]:
+        """Keep a threshold and a minimum area as a decision, which is not in force."""
+        who = said.who or client(request)
+        found = said.name, said.threshold, said.min_area
+        return sliders.keep(deciding.model(id), *found, who)

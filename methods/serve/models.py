@@ -17,8 +17,12 @@ from methods.detector.decisions import (
     read_results,
 )
 from methods.detector.judge import Judge, Verdict
+from methods.detector.kept import Kept
 from methods.detector.settings import KERAS
+from methods.pipeline.by_hand import curves_by_hand
+from methods.pipeline.curves import Curves
 from methods.pipeline.reporting import colours
+from processing.decision.regions import AreaCurve
 from processing.errors import UsageError
 from processing.report.gallery import ColourScale
 
@@ -117,6 +121,21 @@ class Served:
         """Judge at most `LARGEST` images; see `Judge.judge_arrays`."""
         size = next(size for size in SIZES if size >= len(images))
         return list(self.judge.judge_arrays(images, size))
+
+    @property
+    def maps(self) -> str:
+        """What the area curves of its maps, see `curve`, are kept under."""
+        curves = self._curves
+        return f"{curves.kind}_{curves.dtype}_{curves.max_area}"
+
+    def curve(self, pixels: np.ndarray) -> tuple[float, AreaCurve]:
+        """Return score and area curve of an image, which tell all verdicts on it."""
+        [verdict] = self.verdicts([pixels])
+        return verdict.score, self._curves.of_map(Path(), verdict.decided_map)
+
+    @property
+    def _curves(self) -> Curves:
+        return curves_by_hand(self.judge, Kept())
 
     def prepare(self) -> None:
         """Judge black images, so that no photo waits for a network to be compiled."""

@@ -1,6 +1,7 @@
 """The station: photos to stored verdicts, and what others are told of them."""
 
 import hashlib
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -73,11 +74,16 @@ class Station:
         self.models = models
         self.publish = publish
         self.store = Store(folder)
+        self.ending: list[Callable[[], None]] = []
+        self.turn = threading.Lock()  # of what takes the models
+        self.labelled: Callable[[], None] = lambda: None  # is called after a correction
         self.queue: Batcher[Photo, Result] = Batcher(self._judge, places)
 
     def close(self) -> None:
-        """Answer what has come, and close the store."""
+        """Answer what has come, end what else works, and close the store."""
         self.queue.close()
+        for end in self.ending:
+            end()
         self.store.close()
 
     def photo(
@@ -127,7 +133,12 @@ class Station:
     def _published(self, result: Result | None) -> Result | None:
         if result:
             self.publish(result)
+            self.labelled()
         return result
+
+    def pixels(self, sha256: str, channels: int) -> NDArray[np.integer]:
+        """Return a photo that is kept; a `UserError` if it is not there any more."""
+        return read_pixels(self.folder / PHOTOS / sha256[:2] / sha256, channels)
 
     def _keep(self, data: bytes, sha256: str, channels: int) -> NDArray[np.integer]:
         """Write a photo under its hash, if it is one, and return its pixels."""
@@ -160,7 +171,8 @@ class Station:
         for model, indices in new.items():
             pixels = [photos[i].pixels for i in indices]
             judging = self.models[model]
-            verdicts = judging.verdicts(pixels)
+            with self.turn:
+                verdicts = judging.verdicts(pixels)
             for i, verdict in zip(indices, verdicts, strict=True):
                 fresh[i] = self._result(photos[i], judging, verdict)
         self.store.add([(result, photos[i].request) for i, result in fresh.items()])

@@ -124,6 +124,7 @@ async function loadModels() {
   one("#changes").replaceChildren(
     ...changes.filter((x) => x.what === "decision").map(changeRow),
   );
+  document.dispatchEvent(new Event("models"));
 }
 
 one("#who").value = localStorage.getItem("who") ?? "";

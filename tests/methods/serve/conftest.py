@@ -8,6 +8,7 @@ from methods.detector.judge import Verdict
 from methods.serve.events import Events
 from methods.serve.station import Station
 from methods.serve.store import Result, now
+from processing.decision.regions import area_curve
 from processing.errors import UserError
 from processing.report.gallery import ColourScale
 
@@ -64,6 +65,12 @@ class Stub:
         anomaly_map[:8, :8] = score
         mask = anomaly_map > self.threshold
         return Verdict(score, anomaly_map, anomaly_map, mask, 0.3, None)
+
+    maps = "distance"
+
+    def curve(self, pixels):
+        [verdict] = self.verdicts([pixels])
+        return verdict.score, area_curve(verdict.decided_map)
 
     def prepare(self):
         self.prepared = True
