@@ -25,6 +25,7 @@ from .batching import Busy
 from .deciding import Refused
 from .decisions import add_decisions
 from .events import Events
+from .hours import add_hours
 from .metrics import Metrics
 from .pictures import MEDIA, TYPES
 from .security import COOKIE, Access, Guard
@@ -40,6 +41,7 @@ STATIC = {
     "station.css": OWN_TEMPLATES,
     "station.js": OWN_TEMPLATES,
     "decisions.js": OWN_TEMPLATES,
+    "hours.js": OWN_TEMPLATES,
     "sliders.js": OWN_TEMPLATES,
     "operating.js": TEMPLATES,
     "login.js": OWN_TEMPLATES,
@@ -104,6 +106,7 @@ def build_app(
     _add_corrections(app, station, metrics)
     _add_facts(app, events, metrics)
     add_decisions(app, station, events.tell)
+    add_hours(app, station.store)
     _add_pages(app, access)
     app.add_middleware(Guard, access=access, largest=largest)
     return app

@@ -2,8 +2,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ CREATE INDEX IF NOT EXISTS by_result ON corrections (result);
 CREATE TABLE changes (line INTEGER PRIMARY KEY, entry TEXT NOT NULL);
 """,
     """
+DROP INDEX by_time;
+CREATE INDEX by_hour ON results (time, station, verdict, corrected, milliseconds);
 CREATE INDEX labelled ON results (number) WHERE corrected IS NOT NULL;
 CREATE TABLE curves (
     model TEXT NOT NULL, maps TEXT NOT NULL, sha256 TEXT NOT NULL, score REAL NOT NULL,
@@ -52,6 +54,7 @@ class Database:
     """
 
     def __init__(self, path: Path):
+        self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer, self._reader = (
@@ -83,6 +86,12 @@ class Database:
         """Return the rows of a query."""
         with self._reading:
             return self._reader.execute(sql, values).fetchall()
+
+    def read_long(self, sql: str, values: Mapping[str, Any]) -> list[sqlite3.Row]:
+        """Return the rows of a query that may take seconds, and lets no other wait."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.row_factory = sqlite3.Row
+            return connection.execute(sql, values).fetchall()
 
     def _migrate(self, path: Path) -> None:
         """Bring the tables to this version, in steps that are done whole or not."""
