@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -80,3 +80,40 @@ def run(
         message = f"{code}: {output.strip()}".removesuffix(": ")
         raise ChildError(message, lines[-1].removeprefix("error: "))
     return Completed(output, peak, seconds)
+
+
+def follow(
+    arguments: Sequence[str],
+    hear: Callable[[str], None],
+    started: Callable[[subprocess.Popen], None],
+) -> None:
+    """Run Python with `arguments` and hear each line that it prints, as it comes.
+
+    It is killed with this thread, on Linux.
+
+    Args:
+        arguments: a script or `-m` and a module, and its options.
+        hear: is called with each line of its output and stderr.
+        started: is called with the process, which may be ended.
+
+    Raises:
+        ChildError: it ended with another exit code than 0.
+    """
+    with subprocess.Popen(
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+        **posix.options((), True),
+    ) as process:
+        started(process)
+        assert process.stdout is not None
+        last = ""
+        for line in process.stdout:
+            last = line.strip() or last
+            hear(line.rstrip())
+    if process.returncode:
+        code = f"{' '.join(arguments[:2])} ended with exit code {process.returncode}"
+        raise ChildError(f"{code}: {last}", (last or code).removeprefix("error: "))

@@ -42,6 +42,7 @@ STATIC = {
     "station.js": OWN_TEMPLATES,
     "decisions.js": OWN_TEMPLATES,
     "hours.js": OWN_TEMPLATES,
+    "learning.js": OWN_TEMPLATES,
     "sliders.js": OWN_TEMPLATES,
     "operating.js": TEMPLATES,
     "login.js": OWN_TEMPLATES,

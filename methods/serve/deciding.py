@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from methods.detector.results import FinetuningResult
@@ -11,8 +12,10 @@ from .models import Served
 from .station import Station
 from .store import now
 
-DECISION, KEPT = "decision", "kept"  # what a line of the audit file is about
+# What a line of the audit file is about.
+DECISION, KEPT, LEARNED, MODEL = "decision", "kept", "learned", "model"
 STATION = "station"  # who puts a decision in force that no click has
+FIXED = "the station was started with --decision, which holds until it is not"
 HISTORY = 200  # lines that the page is told
 
 Tell = Callable[[str, Mapping[str, Any]], None]
@@ -47,8 +50,10 @@ class Deciding:
         self.store = station.store
         self.tell = tell
         self.changing = threading.Lock()
-        for model in station.models.values():
-            self.note_start(model, "at the start")
+        self._first: dict[str, Path] = {}  # files of -p, by place
+        for place, model in station.models.items():
+            station.models[place] = self._in_place(model)
+            self.note_start(station.models[place], "at the start")
 
     def model(self, id_: str) -> Served:
         """Return a model by its id; `Refused` if there is none."""
@@ -73,10 +78,7 @@ class Deciding:
         with self.changing:
             before = self.model(id_)
             if before.fixed:
-                raise Refused(
-                    "the station was started with --decision, which holds until it is "
-                    "started without"
-                )
+                raise Refused(FIXED)
             try:
                 after = before.judged_by(name)
             except UserError as error:
@@ -93,6 +95,59 @@ class Deciding:
         self.tell("models", {"model": id_})
         return after
 
+    def put_in_place(self, id_: str, other: str, who: str, why: str) -> Served:
+        """Let another model judge in the place of one, from the next batch on.
+
+        Args:
+            id_: of the place.
+            other: id of a model that was learned for it, or of its first one.
+            who: asks for it.
+            why: they do.
+
+        Raises:
+            Refused: no such place or model, or `--decision` says by which it judges.
+            UserError: it cannot be loaded.
+        """
+        with self.changing:
+            before = self.model(id_)
+            if before.fixed:
+                raise Refused(FIXED)
+            if other not in (files := self.files_of(before)):
+                raise Refused(f"expected one of {', '.join(files)} as the model", 422)
+            after = before.beside(files[other])
+            after.prepare()
+            found = after.decided.finetuned
+            file = str(files[other])
+            self.record(MODEL, after, before.id, found, who, why, file=file)
+            self.station.models[id_] = after
+            self.note_start(after, "with its model")
+        self.station.labelled()
+        self.tell("models", {"model": id_})
+        return after
+
+    def files_of(self, model: Served) -> dict[str, Path]:
+        """Return the files of the models that can judge in a place, by their ids."""
+        files = {model.place: self._first[model.place]}
+        for line in self.store.changes():
+            if line["what"] == LEARNED and line["place"] == model.place:
+                files[line["model"]] = self.station.folder / line["file"]
+        return files
+
+    def _in_place(self, model: Served) -> Served:
+        """Return what judges in the place of a model that `-p` names."""
+        self._first[model.place] = model.path
+        lines = [x for x in self.store.changes() if x["what"] == MODEL]
+        last = [x["model"] for x in lines if x["place"] == model.place][-1:]
+        if not last or last[0] == model.id or model.fixed:
+            return model
+        file = self.files_of(model).get(last[0])
+        if file is None or not file.is_file():
+            raise UserError(
+                f"{file}: expected the model that took the place of {model.path} by "
+                "click. Received: no such file (another --folder begins anew)"
+            )
+        return model.beside(file)
+
     def earlier(self, model: Served) -> str | None:
         """Return the id of the decision that a model judged by before, if any."""
         before = [x["old"] for x in self._changes(model.id) if x["old"] != x["new"]]
@@ -104,7 +159,7 @@ class Deciding:
 
     def models_of(self, model: Served) -> list[str]:
         """Return the ids of the models whose photos are such as a model judges."""
-        return [model.id]
+        return [*self.files_of(model)]
 
     def record(
         self,
@@ -114,19 +169,22 @@ class Deciding:
         new: FinetuningResult,
         who: str,
         why: str,
+        file: str = "",
     ) -> None:
-        """Write a line of the audit file."""
+        """Write a line of the audit file, see docs/formats.md."""
         self.store.record(
             {
                 "who": who,
                 "when": now(),
                 "what": what,
+                "place": model.place,
                 "model": model.id,
                 "old": old,
                 "new": new.name,
                 "threshold": new.threshold,
                 "min_area": new.min_area,
                 "reason": why,
+                "file": file,
             }
         )
 

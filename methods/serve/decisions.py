@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .deciding import Deciding, Tell
 from .labelled import Labels
+from .learning import Learning
+from .learning_routes import add_learning
 from .models import Served
 from .sliders import Sliders
 from .station import Station
@@ -48,6 +50,9 @@ def add_decisions(app: FastAPI, station: Station, tell: Tell) -> None:
     labels.start()
     _add_models(app, deciding)
     _add_sliders(app, deciding, Sliders(deciding, labels))
+    learning = Learning(deciding, labels)
+    station.ending.append(learning.close)
+    add_learning(app, deciding, learning)
 
 
 def _add_models(app: FastAPI, deciding: Deciding) -> None:
@@ -56,7 +61,11 @@ def _add_models(app: FastAPI, deciding: Deciding) -> None:
         earlier = deciding.earlier(model)
         decisions = model.decisions
         back = earlier if earlier in {x["id"] for x in decisions} else None
-        return model.about | {"earlier": back, "decisions": decisions}
+        return model.about | {
+            "earlier": back,
+            "decisions": decisions,
+            "models": [*deciding.files_of(model)],
+        }
 
     @app.get("/api/models")
     def models() -> list[dict[str, Any]]:

@@ -41,6 +41,7 @@ class Served:
         results: root of the results, where its decisions are.
         fixed: whether the command line names the decision, which then stays.
         runtime: what calculates.
+        of_place: id of the model whose place it took; "" of one that took none.
     """
 
     path: Path
@@ -48,6 +49,12 @@ class Served:
     results: Path
     fixed: bool = False
     runtime: str = KERAS
+    of_place: str = ""
+
+    @property
+    def place(self) -> str:
+        """What clients call it, whatever model judges there: that of `-p`."""
+        return self.of_place or self.id
 
     @property
     def judge(self) -> Judge:
@@ -69,7 +76,8 @@ class Served:
         """What the station tells of it."""
         record, finetuned = self.decided.record, self.decided.finetuned
         return {
-            "id": self.id,
+            "id": self.place,
+            "model": self.id,
             "file": self.path.name,
             "dataset": record.dataset,
             "category": record.category,
@@ -112,6 +120,12 @@ class Served:
         [(_, finetuned)] = choose_results(record, self.results, None, None, name)
         judge = Judge.of(self.judge.detector, finetuned)
         return replace(self, decided=Decided(judge, record, finetuned))
+
+    def beside(self, path: Path) -> "Served":
+        """Return the model of another file, to take the place of this one."""
+        other = load_served(path, self.results, None, self.runtime)
+        place = "" if other.id == self.place else self.place
+        return replace(other, of_place=place)
 
     def put_in_force(self) -> None:
         """Let other programs, and the next start, judge by its decision, too."""

@@ -166,7 +166,7 @@ class Station:
         new: dict[str, list[int]] = {}
         for i in range(len(photos)):
             if i not in found:
-                new.setdefault(photos[i].model.id, []).append(i)
+                new.setdefault(photos[i].model.place, []).append(i)
         fresh: dict[int, Result] = {}
         for model, indices in new.items():
             pixels = [photos[i].pixels for i in indices]

@@ -92,6 +92,13 @@ function modelPart(model) {
   if (earlier && !model.fixed) {
     row.append(action(`Back to ${earlier.name}`, () => putInForce(model, earlier)));
   }
+  for (const other of model.models.filter((x) => x !== model.model)) {
+    const which = other === model.id ? "the first model" : `model ${other.slice(0, 8)}`;
+    row.append(action(`Let ${which} judge again`, async () => {
+      await send("POST", `${address(model)}/model`, { model: other, ...by() });
+      await loadModels();
+    }, model.fixed));
+  }
   if (model.fixed) {
     row.append(element("p", "The station was started with --decision: it judges by that " +
       "one until it is started without.", "note"));
@@ -101,14 +108,15 @@ function modelPart(model) {
 }
 
 function changeRow(change) {
-  const model = models.find((x) => x.id === change.model);
+  const model = models.find((x) => x.id === change.place);
   const named = (id) => model?.decisions.find((x) => x.id === id)?.name ?? id;
   const several = models.length > 1 && model ? `${model.category}: ` : "";
-  const text = `${several}${named(change.new)}`;
+  const other = change.what === "model" ? `model ${change.model.slice(0, 8)}, ` : "";
+  const text = `${several}${other}${named(change.new)}`;
   const row = element("tr");
   row.append(
     element("td", local(change.when)),
-    element("td", change.old ? `${text} after ${named(change.old)}` : text, "text"),
+    element("td", change.old ? `${text} after ${named(change.old).slice(0, 40)}` : text, "text"),
     element("td", number(change.threshold)),
     element("td", change.min_area.toLocaleString("en")),
     element("td", change.who, "text"),
@@ -122,7 +130,7 @@ async function loadModels() {
   models = found;
   one("#models").replaceChildren(...models.map(modelPart));
   one("#changes").replaceChildren(
-    ...changes.filter((x) => x.what === "decision").map(changeRow),
+    ...changes.filter((x) => ["decision", "model"].includes(x.what)).map(changeRow),
   );
   document.dispatchEvent(new Event("models"));
 }

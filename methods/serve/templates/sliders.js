@@ -6,15 +6,15 @@ let sliding = null; // what the server says of the model, and where the sliders 
 
 const chosenModel = () => models.find((x) => x.id === one("#slid").value) ?? models[0];
 
-function fillChoice() {
-  const before = one("#slid").value;
-  one("#slid").replaceChildren(...models.map((model) => {
+function fillModels(select, label) {
+  const before = select.value;
+  select.replaceChildren(...models.map((model) => {
     const option = element("option", `${model.dataset} / ${model.category} (${model.file})`);
     option.value = model.id;
     return option;
   }));
-  if (models.some((x) => x.id === before)) one("#slid").value = before;
-  one("#whose").hidden = models.length < 2;
+  if (models.some((x) => x.id === before)) select.value = before;
+  label.hidden = models.length < 2;
 }
 
 async function loadSliders() {
@@ -95,6 +95,6 @@ one("#sliders").addEventListener("toggle", loadSliders);
 one("#slid").addEventListener("change", loadSliders);
 source.addEventListener("labels", loadSliders);
 document.addEventListener("models", () => {
-  fillChoice();
+  fillModels(one("#slid"), one("#whose"));
   loadSliders();
 });

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -20,12 +21,14 @@ class Stub:
     """
 
     def __init__(self, id_="m1", chosen="d1", disk=None):
-        self.id = id_
+        self.id = self.place = id_
+        self.path, self.results = Path("m.hdf5"), Path("results")
         self.scale = ColourScale.around(0.5, 0.1)
         self.disk = disk or {"limits": {"d1": 0.5, "d2": 0.99}, "in_force": chosen}
         self.threshold = self.disk["limits"][chosen]
         self.about = {"id": id_, "method": "stub", "variant": "none", "file": "m.hdf5"}
         self.about |= {"dataset": "d", "category": "c", "decision": chosen}
+        self.about |= {"model": id_, "fixed": False}
         self.about |= {"threshold": self.threshold, "min_area": 1, "promise": None}
         detector = SimpleNamespace(image_shape=(16, 16, 3))
         self.judge = SimpleNamespace(
