@@ -33,6 +33,7 @@ RESTRICTED = "methods/backbones/pth.py"  # unpickles tensors and nothing else
 OF_SEVERAL_FILES = {  # tests that mirror no source file; those in tests/ never do
     "tests/methods/test_contract.py",
     "tests/methods/engine/test_backends.py",
+    "tests/methods/serve/test_decisions_browser.py",
     "tests/methods/serve/test_page_browser.py",
     "tests/processing/data/test_dataset_errors.py",
     "tests/processing/report/test_report_browser.py",

@@ -34,8 +34,15 @@ class Stub:
         self.judge = SimpleNamespace(
             detector=detector, score_threshold=self.threshold, kind="distance"
         )
-        finetuned = SimpleNamespace(name=chosen, threshold=self.threshold, min_area=1)
-        self.decided = SimpleNamespace(finetuned=finetuned)
+        finetuned = SimpleNamespace(
+            name=chosen,
+            threshold=self.threshold,
+            min_area=1,
+            clear_border=False,
+            promise=None,
+        )
+        record = SimpleNamespace(run="a/b/c/d/e")
+        self.decided = SimpleNamespace(finetuned=finetuned, record=record)
         self.fixed = False
         self.sizes = []
         self.wait = lambda: None

@@ -33,8 +33,6 @@ def learning(station, told, monkeypatch):
     labels = Labels(station, deciding.models_of, lambda *_: None)
     station.ending.append(labels.close)
     labels.start()
-    for model in station.models.values():
-        model.decided.record = type("Record", (), {"run": "a/b/c/d/e"})
     monkeypatch.setattr(module, "not_updated", lambda model: "")
     made = Learning(deciding, labels)
     station.ending.append(made.close)
