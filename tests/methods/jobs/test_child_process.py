@@ -56,3 +56,15 @@ def test_an_interrupted_parent_ends_its_child(monkeypatch, tmp_path):
         child_process.run(["-c", program, str(path)])
     with locked(path):
         pass
+
+
+def test_lines_of_a_child_are_heard_as_they_come():
+    lines, processes = [], []
+    program = "import sys; print('a'); print('b', file=sys.stderr, flush=True)"
+    child_process.follow(["-c", program], lines.append, processes.append)
+    assert sorted(lines) == ["a", "b"]
+    assert processes[0].returncode == 0
+    failing = "print('begun'); print('error: no room'); raise SystemExit(3)"
+    with pytest.raises(child_process.ChildError, match="exit code 3") as error:
+        child_process.follow(["-c", failing], lines.append, processes.append)
+    assert error.value.reason == "no room"

@@ -8,10 +8,11 @@ import pytest
 
 from methods.detector.decisions import read_results
 from methods.pipeline import finetuning
+from methods.serve import learner
 from methods.serve import learning as module
 from methods.serve.deciding import Deciding, Refused
 from methods.serve.labelled import Labels
-from methods.serve.learner import DECIDED, LEARNED
+from methods.serve.learner import DECIDED, LEARNED, TOLD
 from methods.serve.learning import FOLDER, STATE, Learning
 from methods.serve.models import load_models
 from methods.serve.station import Station
@@ -166,11 +167,21 @@ def real(model, samples, tmp_path):
     station.close()
 
 
-@pytest.mark.slow
-def test_a_model_and_a_decision_are_learned_and_put_in_force(real, tmp_path):
+@pytest.mark.parametrize("child", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_model_and_a_decision_are_learned_and_put_in_force(
+    real, tmp_path, monkeypatch, child
+):
     learning, served = real
+
+    def here(words, hear, started):
+        say = lambda **values: hear(TOLD + json.dumps(values))  # noqa: E731
+        monkeypatch.setattr(learner, "tell", say)
+        assert learner.main(words[-1:]) == 0
+
+    if not child:
+        monkeypatch.setattr(module, "follow", here)
     deciding = learning.deciding
-    for what in ("decision", "model"):
+    for what in ("decision", "model") if child else ("model",):
         learning.start(deciding.model(served.place), what, "eve")
         learning._thread.join(240)
         assert (learning.state["state"], learning.state["line"]) == ("done", "")
@@ -179,7 +190,7 @@ def test_a_model_and_a_decision_are_learned_and_put_in_force(real, tmp_path):
         assert {x["label"] for x in images} == {"good", "defective"}
         assert not deciding.model(served.place).about["decision"].startswith("learned")
     found = read_results(served.decided.record, served.results, None, None)
-    assert found[-1][0].name.startswith("learned-")
+    assert found[-1][0].name.startswith("learned-") == child
     new = learning.state["model"]
     after = deciding.put_in_place(served.place, new, "eve", "")
     assert (after.id, after.place) == (new, served.id)
