@@ -50,7 +50,7 @@ class Learning:
     def __init__(self, deciding: Deciding, labels: Labels):
         self.deciding = deciding
         self.labels = labels
-        self.folder = deciding.station.folder / FOLDER
+        self.folder = (deciding.station.folder / FOLDER).absolute()
         self.state: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
@@ -133,10 +133,18 @@ class Learning:
             self.cancel()
 
     def comparison(self) -> dict[str, Any]:
-        """Return what both say of each image; {} unless something was learned."""
+        """Return what both say of each image; {} unless something was learned.
+
+        Photos have the names that people know them by.
+        """
         path = self._job / COMPARISON
-        done = self.state.get("state") == DONE and path.is_file()
-        return read_json(path) if done else {}
+        if self.state.get("state") != DONE or not path.is_file():
+            return {}
+        names = read_json(self._job / JOB)["names"]
+        images = read_json(path)["images"]
+        return {
+            "images": [x | {"name": names.get(x["path"], x["name"])} for x in images]
+        }
 
     def picture(self, number: int) -> bytes:
         """Return an image of the comparison as JPEG; `Refused` if there is none."""
@@ -154,13 +162,16 @@ class Learning:
 
     def _write_job(self, model: Served, photos: list[Labelled]) -> None:
         """Write what the child is to know; photos get an ending, as tables need."""
-        rows, source = [], self.deciding.station.folder / PHOTOS
-        copies = (self._job / PHOTOS).absolute()
+        rows: list[dict[str, str]] = []
+        names: dict[str, str] = {}
+        source = self.deciding.station.folder / PHOTOS
+        copies = self._job / PHOTOS
         copies.mkdir(parents=True)
         for photo in photos:
             path = copies / f"{photo.sha256}.png"
             shutil.copyfile(source / photo.sha256[:2] / photo.sha256, path)
             rows.append({"path": str(path), "label": photo.label})
+            names[str(path)] = photo.name
         write_table(self._job / LABELS, rows)
         write_table(self._job / GOOD, [x for x in rows if x["label"] == "good"])
         job = {
@@ -168,6 +179,7 @@ class Learning:
             "results": str(model.results),
             "decision": model.decided.finetuned.name,
             "name": self.state["name"],
+            "names": names,
         }
         write_json(self._job / JOB, job)
 

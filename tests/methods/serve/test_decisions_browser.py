@@ -16,7 +16,7 @@ import json, pathlib, sys
 folder = pathlib.Path(sys.argv[1])
 path = str(next((folder / "photos").iterdir()))
 said = lambda verdict: {"verdict": verdict, "score": 0.5}
-image = {"name": "<b>a</b>", "path": path, "label": "good", "group": "decided from"}
+image = {"name": "x", "path": path, "label": "good", "group": "decided from"}
 image |= {"old": said("defective"), "new": said("good")}
 (folder / "comparison.json").write_text(json.dumps({"images": [image]}))
 print('@{"step": "finding", "decision": "d2", "model": "m1"}', flush=True)
@@ -86,7 +86,7 @@ def test_the_whole_way(page):
         "for (const part of document.querySelectorAll('.part')) part.open = true"
     )
 
-    page.post(220)
+    page.post(220, "name=%3Cb%3Ea%3C%2Fb%3E")
     page.until(lambda: len(page.names()) == 1)
     page.all(".results button")[0].click()
     page.one("#good").click()

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -67,7 +68,7 @@ FINE = """
 import json, pathlib, sys
 folder = pathlib.Path(sys.argv[1])
 assert len((folder / "labels.csv").read_text().splitlines()) == 2
-images = [{"path": str(next((folder / "photos").iterdir()))}]
+images = [{"path": str(next((folder / "photos").iterdir())), "name": "x"}]
 (folder / "comparison.json").write_text(json.dumps({"images": images}))
 print('@{"step": "finding"}', flush=True)
 print("a line", flush=True)
@@ -84,6 +85,7 @@ def test_what_a_child_says_is_told(learning, told, monkeypatch):
     events = [content for kind, content in told if kind == "learning"]
     assert {"finding"} == {x["step"] for x in events if "step" in x}
     assert "a line" in [x.get("line") for x in events]
+    assert [x["name"] for x in learning.comparison()["images"]] == ["10.png"]
     assert learning.picture(0)[:2] == b"\xff\xd8"
     with pytest.raises(Refused, match="no such image"):
         learning.picture(1)
@@ -142,13 +144,14 @@ def test_what_cannot_be_learned(learning, monkeypatch):
 
 
 @pytest.fixture
-def real(model, samples, tmp_path):
+def real(model, samples, tmp_path, monkeypatch):
     """Return the learning of a station of a real model, with labelled photos."""
     path, _ = model
     results = tmp_path / "results"
     finetuning.finetune(path, finetuning.Options(results=results))
     models = load_models([path], results, None, "keras")
-    station = Station(tmp_path / "station", models, 64, lambda _: None)
+    monkeypatch.chdir(tmp_path)  # the folder is relative, as by default
+    station = Station(Path("station"), models, 64, lambda _: None)
     deciding = Deciding(station, lambda *_: None)
     labels = Labels(station, deciding.models_of, lambda *_: None)
     labels.start()
