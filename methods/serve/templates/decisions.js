@@ -111,12 +111,14 @@ function changeRow(change) {
   const model = models.find((x) => x.id === change.place);
   const named = (id) => model?.decisions.find((x) => x.id === id)?.name ?? id;
   const several = models.length > 1 && model ? `${model.category}: ` : "";
-  const other = change.what === "model" ? `model ${change.model.slice(0, 8)}, ` : "";
-  const text = `${several}${other}${named(change.new)}`;
+  const short = (id) => `model ${id.slice(0, 8)}`;
+  const changed = change.what === "model";
+  const text = `${several}${changed ? `${short(change.model)}, ` : ""}${named(change.new)}`;
+  const before = change.old && (changed ? short(change.old) : named(change.old));
   const row = element("tr");
   row.append(
     element("td", local(change.when)),
-    element("td", change.old ? `${text} after ${named(change.old).slice(0, 40)}` : text, "text"),
+    element("td", before ? `${text} after ${before}` : text, "text"),
     element("td", number(change.threshold)),
     element("td", change.min_area.toLocaleString("en")),
     element("td", change.who, "text"),
