@@ -15,7 +15,7 @@ from .store import now
 # What a line of the audit file is about.
 DECISION, KEPT, LEARNED, MODEL = "decision", "kept", "learned", "model"
 STATION = "station"  # who puts a decision in force that no click has
-FIXED = "the station was started with --decision, which holds until it is not"
+FIXED = "the station was started with --decision, which holds: start it without"
 HISTORY = 200  # lines that the page is told
 
 Tell = Callable[[str, Mapping[str, Any]], None]

@@ -186,6 +186,9 @@ def main(argv: Sequence[str]) -> int:
     except (UserError, OSError, MemoryError) as error:
         print(f"error: {one_line(error)}", flush=True)
         return 1
+    except KeyboardInterrupt:  # Ctrl-C of the station reaches its children, too
+        print("error: the station ended: nothing was kept", flush=True)
+        return 130
     return 0
 
 
