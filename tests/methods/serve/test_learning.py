@@ -18,6 +18,7 @@ from methods.serve.learning import FOLDER, STATE, Learning
 from methods.serve.models import load_models
 from methods.serve.station import Station
 from processing.files import write_json
+from tests.rooms import ROOT
 
 from .conftest import png
 from .test_labelled import judged, until
@@ -151,6 +152,7 @@ def real(model, samples, tmp_path, monkeypatch):
     finetuning.finetune(path, finetuning.Options(results=results))
     models = load_models([path], results, None, "keras")
     monkeypatch.chdir(tmp_path)  # the folder is relative, as by default
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     station = Station(Path("station"), models, 64, lambda _: None)
     deciding = Deciding(station, lambda *_: None)
     labels = Labels(station, deciding.models_of, lambda *_: None)
@@ -170,7 +172,11 @@ def real(model, samples, tmp_path, monkeypatch):
     station.close()
 
 
-@pytest.mark.parametrize("child", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "child",
+    [False, pytest.param(True, marks=pytest.mark.nightly)],
+    ids=["here", "child"],
+)
 def test_a_model_and_a_decision_are_learned_and_put_in_force(
     real, tmp_path, monkeypatch, child
 ):
