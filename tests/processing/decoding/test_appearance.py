@@ -7,11 +7,11 @@ from processing.decoding.appearance import appearance
 RNG = np.random.default_rng(1)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_values_are_those_of_scipy(dtype, channels):
-    highest = np.iinfo(dtype).max
-    grey = RNG.integers(0, highest, (20, 30), dtype, endpoint=True)
+    highest = 1 if dtype == "float32" else np.iinfo(dtype).max
+    grey = (RNG.random((20, 30)) * highest).astype(dtype)
     found = appearance(np.repeat(grey[..., None], channels, axis=2))
     unit = grey / highest
     laplacian = ndimage.laplace(unit, mode="mirror")
