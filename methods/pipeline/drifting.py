@@ -54,6 +54,7 @@ class Charts:
     """
 
     def __init__(self, judge: Judge, alpha: float):
+        self.judge = judge
         good = below(judge.good_scores, judge.decision.threshold)
         self.charts = {
             name: Chart(good if name == CRITICAL else (), name != CRITICAL)

@@ -84,6 +84,11 @@ class Jumper:
         total = capitals.sum() + waiting
         self.shares = np.append(capitals, waiting) / total
         self.log += math.log(total)
+        return self.log10
+
+    @property
+    def log10(self) -> float:
+        """Decimal logarithm of the capital."""
         return self.log / math.log(10)
 
 
