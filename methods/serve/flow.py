@@ -76,6 +76,7 @@ class Flow:
         limits = options.keep_days, options.keep_bytes
         self.retention = Retention(station, self.spool, *limits)
         self._feeders: list[Feeder] = []
+        station.ending.append(self.close)
         station.followers += [
             Verdicts(self.spool),
             *([self.drift] if self.drift else []),

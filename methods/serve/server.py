@@ -74,6 +74,4 @@ def run(
             return
         finally:
             flow.stop_feeding()
-            station.queue.close()
-            flow.close()
             station.close()
