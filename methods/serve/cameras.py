@@ -151,10 +151,10 @@ def frames(source: Source) -> Iterator[tuple[int, float, Frame]]:
     try:
         number = 0
         while capture.isOpened():
-            film = capture.get(cv2.CAP_PROP_POS_MSEC)
             read, frame = capture.read()
             if not read:
                 return
+            film = capture.get(cv2.CAP_PROP_POS_MSEC)
             yield number, film if source.is_film else 1000 * time.monotonic(), frame
             number += 1
     finally:

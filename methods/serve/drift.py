@@ -132,9 +132,10 @@ class Drift:
 
     def _judge(self, key: Key) -> Judge | None:
         """Return the judge of a stream, if its decision is in force."""
-        model = self.station.models.get(key.model)
-        named = model is not None and model.decided.finetuned.name == key.decision
-        return model.judge if model and named else None
+        for model in self.station.models.values():
+            if (model.id, model.decided.finetuned.name) == (key.model, key.decision):
+                return model.judge
+        return None
 
     def _stream(self, key: Key, judges: Mapping[Key, Judge]) -> Stream | None:
         """Return a stream, loaded or begun; None if there are too many."""

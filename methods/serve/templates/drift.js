@@ -20,7 +20,7 @@ function fillStreams() {
   one("#drift-promise").textContent = watched.line === null
     ? "The station was started with --drift 0."
     : "Photos that are judged good are compared with those before them. Without a change, " +
-      `a chart of a stream ever reaches the line with a probability of ${watched.alpha}.`;
+      `any chart of a stream ever reaches the line with a probability of at most ${watched.alpha}.`;
   const before = one("#streams").value;
   one("#streams").replaceChildren(...watched.streams.map((x) => {
     const option = element("option", streamName(x) + (changed(x).length ? " (changed)" : ""));

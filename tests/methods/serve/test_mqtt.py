@@ -126,7 +126,7 @@ class Killed(Exception):
 def test_a_kill_between_any_two_packets_sends_nothing_twice(
     mosquitto, told, step, broker_restarts
 ):
-    """As the spool knows it: `noted` is after the broker has it and it is on the disk."""
+    """At `noted` the broker has the message, and the disk says so."""
     first, noted = receiver(mosquitto), []
 
     def kill():

@@ -121,7 +121,7 @@ def test_two_receivers_do_not_wait_for_each_other(database):
     spool.start()
     written(spool, 1, 2)
     until(lambda: here.taken == [1, 2])
-    assert spool.waiting() == {"away": 2, "there": 0}
+    until(lambda: spool.waiting() == {"away": 2, "there": 0})
     stopping = threading.Thread(target=spool.close)
     stopping.start()  # in the middle of a pause
     stopping.join(5)

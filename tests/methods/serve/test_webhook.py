@@ -2,8 +2,10 @@ import hashlib
 import hmac
 import http.server
 import json
+import re
 import threading
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +14,7 @@ from methods.serve.database import Database
 from methods.serve.spool import Message, Spool, Undelivered
 from methods.serve.webhook import SIGNATURE, Webhook
 from processing.errors import UsageError
+from tests.rooms import ROOT
 
 from .test_spool import until, written
 
@@ -57,9 +60,9 @@ def test_a_message_is_posted_and_signed():
 
 @pytest.mark.parametrize("status", [302, 307, 400, 500, 503])
 def test_other_answers_are_none_and_redirects_not_followed(status):
-    with answering([status]) as (url, got):
-        with pytest.raises(Undelivered, match=f"127.0.0.1 answered {status}"):
-            Webhook(url).deliver(MESSAGE, None)
+    told = pytest.raises(Undelivered, match=f"127.0.0.1 answered {status}")
+    with answering([status]) as (url, got), told:
+        Webhook(url).deliver(MESSAGE, None)
     assert len(got) == 1
     assert SIGNATURE not in got[0][0]
 
@@ -107,3 +110,27 @@ def test_a_password_in_the_url_is_refused_and_not_shown():
     with pytest.raises(UsageError, match="without a password") as error:
         Webhook("https://me:hidden@host/x")
     assert "hidden" not in str(error.value)
+
+
+def test_the_programs_of_the_page(capsys):
+    page = (ROOT / "docs/flow.md").read_text("utf-8")
+    receiver, subscriber = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(receiver, scope := {})
+    scope["Receiver"].log_message = lambda *_: None
+    server = http.server.HTTPServer(("127.0.0.1", 0), scope["Receiver"])
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}/"
+    for _ in range(2):
+        Webhook(url, scope["SECRET"]).deliver(MESSAGE, None)
+    with pytest.raises(Undelivered, match="403"):
+        Webhook(url, b"wrong").deliver(MESSAGE, None)
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    assert capsys.readouterr().out == '{"id": "a1"}\n'
+    pytest.importorskip("paho.mqtt.client")
+    exec(subscriber, scope := {})
+    body = b'{"verdict": {"part": "7", "verdict": "good"}}'
+    scope["told"](None, None, SimpleNamespace(payload=body))
+    assert capsys.readouterr().out == "7 good\n"
