@@ -43,9 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     tables = cached(options.models, options.cache)
     print(
-        f"| photos | change | streams of {options.orders} that alarm | median | 90 % |"
+        "| photos | change | still judged good | streams that alarm | median | 90 % |"
     )
-    print("|---|---|---:|---:|---:|")
+    print("|---|---|---:|---:|---:|---:|")
     for model in options.models:
         for change in (*CHANGES, OTHER):
             found_after = [
