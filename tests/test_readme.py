@@ -142,7 +142,9 @@ def test_every_page_with_code_is_run():
     elsewhere = {
         "docs/adding_a_method.md",
         "docs/api.md",
+        "docs/drift.md",
         "docs/exports.md",
+        "docs/flow.md",
         "docs/serve.md",
     }  # in tests of their names
     assert code == {*RUN, *elsewhere}

@@ -20,6 +20,7 @@ from .parser import (
     run_command,
 )
 from .paths import read_model
+from .serve_flow import add_flow, flow_options
 from .terminal import say
 
 PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
@@ -54,12 +55,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("--queue", type=at_least(1), default=64, metavar="N", help=help_)
     help_ = "megabytes of a request at most"
     add("--max-upload", type=at_least(1), default=64, metavar="MB", help=help_)
+    add_flow(parser)
     return parser
 
 
 def serve(options: argparse.Namespace) -> None:
     """Load the models and serve them until Ctrl-C."""
     token = check_serving(options)
+    flow = flow_options(options)
     with listening(options.host, options.port) as listener:
         if options.runtime == KERAS:
             from methods.engine.backend import load_backend
@@ -75,7 +78,8 @@ def serve(options: argparse.Namespace) -> None:
         address = f"http://{host}:{listener.getsockname()[1]}/"
         largest = options.max_upload * 2**20
         started = lambda: say(f"station: {address}")  # noqa: E731
-        run(options.folder, models, listener, token, options.queue, largest, started)
+        around = listener, token, options.queue, largest, started
+        run(options.folder, models, *around, flow)
 
 
 def check_serving(options: argparse.Namespace) -> str | None:

@@ -17,6 +17,7 @@ from .parser import (
     add_results,
     add_skip_unreadable,
     all_arguments,
+    at_least,
     command_line,
     new_parser,
     place,
@@ -44,6 +45,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("-d", "--input-dir", type=place, metavar="IMAGES", help=help_)
     help_ = "keep judging what comes into the folder of -d, until Ctrl-C"
     add("--watch", action="store_true", help=help_)
+    help_ = "with --watch: warn when photos that are judged good change in score, "
+    help_ += "brightness, contrast or sharpness, ever by mistake with this probability"
+    alpha = at_least(0, float, highest=0.5)
+    add("--drift", type=alpha, default=0, metavar="ALPHA", help=f"{help_}; 0: never")
     help_ = "category folder or table, if not where it was at training; of a model of "
     help_ += "several, the name of one"
     add("--category", type=Path, metavar="FOLDER", help=help_)
@@ -126,7 +131,7 @@ def test(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     if options.watch:
         from methods.pipeline.watching import watch
 
-        table, count = watch(path, settings)
+        table, count = watch(path, settings, options.drift)
         print(f"judged: {count} images")
         say(f"scores: {table}")
     elif options.input_dir:
@@ -181,6 +186,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.watch and (options.save or not options.input_dir):
         parser.error("--watch needs -d FOLDER and writes no pictures (-s)")
+    if options.drift and not options.watch:
+        parser.error("--drift goes with --watch")
     if options.decision == "all" and options.input_dir:
         parser.error("--decision all is for the test images: expected one with -d")
     if options.decision is not None and options.shots_from:

@@ -36,6 +36,8 @@ class Verdict:
         p_value: how likely a good image looks as bad; None if the decision knows no
             scores of good images.
         registered: whether the image was registered; None if it was not to be.
+        critical: the lowest threshold at which the image is good, in the units of
+            `decided_map`; None where there is no p-value.
     """
 
     score: float
@@ -44,6 +46,7 @@ class Verdict:
     mask: BoolArray
     p_value: float | None
     registered: bool | None
+    critical: float | None = None
 
     @property
     def defective(self) -> bool:
@@ -169,22 +172,21 @@ class Judge:
         [decided_map] = decision_maps(
             self.detector.method, self.kind, anomaly_map[None], self.dtype
         )
+        critical = self._critical(decided_map) if self.good_scores else None
+        p_value = None if critical is None else p_values(critical, self.good_scores)
         return Verdict(
             float(score),
             anomaly_map,
             decided_map,
             self.decision.mask(decided_map),
-            self._p_value(decided_map),
+            None if p_value is None else float(p_value),
             registered,
+            critical,
         )
 
-    def _p_value(self, decided_map: np.ndarray) -> float | None:
-        """Return how unusual a map is among those of good images, if known."""
-        if not self.good_scores:
-            return None
+    def _critical(self, decided_map: np.ndarray) -> float:
         curve = area_curve(decided_map, clear_border=self.decision.clear_border)
-        score = curve.critical_thresholds(self.decision.min_area)[-1]
-        return float(p_values(score, self.good_scores))
+        return float(curve.critical_thresholds(self.decision.min_area)[-1])
 
     @property
     def score_threshold(self) -> float:

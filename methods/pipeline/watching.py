@@ -1,10 +1,8 @@
 """`test.py --watch`: judge the images of a folder as they arrive, each once."""
 
 import logging
-import os
-import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,30 +10,27 @@ from methods.detector.decisions import load_decided
 from methods.detector.json_record import JsonRecord
 from methods.detector.judge import Judge
 from processing.data.dataset import unlabelled
-from processing.data.listing import entries
-from processing.decoding.decode import SUFFIXES
 from processing.errors import UsageError, UserError, reason
 from processing.files import locked, write_json
 from processing.wording import printable
 
+from .arrivals import POLL, Arrivals, check_file
+from .drifting import FolderDrift
 from .evaluation import Row
 from .growing_table import Table, Written, open_scores
 from .judging import (
     NOT_JUDGED,
     file_time,
     isolate_errors,
-    score_rows,
+    score_row,
     written_name,
 )
 from .testing import Options
 
-POLL = 1.0  # seconds between two looks at the folder
 BATCH = 16  # files that are judged at once
 WATCH = "watch.json"
 
 log = logging.getLogger(__name__)
-
-State = tuple[int, int, int]  # of a file: size, time of change, time of any change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +40,7 @@ class Watched(JsonRecord):
     folder: str
 
 
-def watch(model: Path, options: Options) -> tuple[Path, int]:
+def watch(model: Path, options: Options, drift: float = 0) -> tuple[Path, int]:
     """Judge what is in a folder and what comes into it, until Ctrl-C.
 
     A file is judged once it has not changed between two looks, and again when its size
@@ -53,6 +48,11 @@ def watch(model: Path, options: Options) -> tuple[Path, int]:
     has one is judged again, whatever ended this process or an earlier one. What cannot
     be judged, for whatever reason, has a line in not_judged.csv until it is, and is
     tried again when it changes, and by the next start.
+
+    Args:
+        model: that judges.
+        options: of judging.
+        drift: see `Charts`; 0: changes of the photos are not looked for.
 
     Returns:
         The table of scores and how many rows were added.
@@ -65,7 +65,7 @@ def watch(model: Path, options: Options) -> tuple[Path, int]:
     folder = options.results / record.run / "watch" / (source.name or "images")
     with locked(folder / ".lock"):
         _claim(folder / WATCH, source)
-        watcher = Watcher(judge, source, folder)
+        watcher = Watcher(judge, source, folder, drift)
         before = len(watcher.scores.written)
         log.info("%d images judged before; Ctrl-C ends. Results: %s", before, folder)
         try:
@@ -94,24 +94,20 @@ class Watcher:
         judge: of the images.
         source: the folder.
         folder: where the tables are.
+        drift: see `watch`.
     """
 
-    def __init__(self, judge: Judge, source: Path, folder: Path):
+    def __init__(self, judge: Judge, source: Path, folder: Path, drift: float = 0):
         self.judge = judge
-        self.source = source
         self.scores = open_scores(folder / "scores.csv", judge.name)
+        self.drift = FolderDrift(judge, drift, self.scores) if drift else None
         self.not_judged = Table(folder / NOT_JUDGED)
-        self.before: dict[Path, State] = {}
-        self.settled: dict[Path, State] = {}  # judged, or listed as not judged
+        self.arrivals = Arrivals(source)
 
     def look(self) -> None:
         """Judge all files that are new and have not changed since the last look."""
-        states = {path: state_of(path) for path in candidates(self.source)}
-        seen = {path: state for path, state in states.items() if state}
-        stable = [path for path in seen if self.before.get(path) == seen[path]]
-        self.before = seen
-        self.settled = {x: y for x, y in self.settled.items() if x in seen}
-        files = [path for path in stable if self._is_new(path) and self._is_file(path)]
+        new = [path for path in self.arrivals.look() if self._is_new(path)]
+        files = [path for path in new if self._is_file(path)]
         for start in range(0, len(files), BATCH):
             batch = files[start : start + BATCH]
             for paths, result in isolate_errors(self._rows, batch, apart):
@@ -123,8 +119,6 @@ class Watcher:
 
     def _is_new(self, path: Path) -> bool:
         """Return whether a file is to be judged; settle it if its row is there."""
-        if self.settled.get(path) == self.before[path]:
-            return False
         name = self._name(path)
         if self.scores.written.get(name) != self._written(path):
             return True
@@ -134,11 +128,7 @@ class Watcher:
     def _is_file(self, path: Path) -> bool:
         """Return whether a path can be opened, without waiting for a pipe's writer."""
         try:
-            if path.is_dir():
-                entries(path)  # says why not
-                raise UserError("expected an image file. Received: a folder")
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise UserError("expected an image file. Received: no regular file")
+            check_file(path)
         except (OSError, UserError) as error:
             self._leave_out(path, error)
             return False
@@ -159,26 +149,28 @@ class Watcher:
         ]
         images = images.subset(new).prepared(detector.preparation)
         rows: dict[Path, list[Row]] = {path: [] for path in paths}
-        judged = zip(images.files, score_rows(self.judge, images), strict=True)
-        for file, row in judged:
+        for index, verdict in enumerate(self.judge.judge(images)):
+            file, path = images.files[index], images.paths[index]
+            row = score_row(images, index, verdict, self.judge.columns)
+            row |= self.drift.columns(path, verdict) if self.drift else {}
             rows[file].append(row | self._columns(file))
         return rows
 
     def _add(self, path: Path, rows: Sequence[Row]) -> None:
         """Write the rows of a file, unless it has changed while it was read."""
-        if state_of(path) not in (None, self.before[path]):
+        if self.arrivals.changed(path):
             return
         for row in rows:
-            self.scores.add(row)
+            self.scores.add(self.drift.counted(row) if self.drift else row)
             name = printable(row["file"])
             log.info("%s  %s  score %.4g", name, row["verdict"], row["score"])
         self._settle(path)
 
     def _leave_out(self, path: Path, error: Exception) -> None:
         """List a file as not judged, unless it is or has changed while it was read."""
-        if state_of(path) not in (None, self.before[path]):
+        if self.arrivals.changed(path):
             return
-        self.settled[path] = self.before[path]
+        self.arrivals.settle(path)
         name = self._name(path)
         if self.not_judged.written.get(name) == self._written(path):
             return
@@ -189,15 +181,15 @@ class Watcher:
 
     def _settle(self, path: Path) -> None:
         """Take it that the rows of a file, as it is, are written."""
-        self.settled[path] = self.before[path]
+        self.arrivals.settle(path)
         self.not_judged.discard(self._name(path))
 
     def _name(self, path: Path) -> str:
         """Return what tables call a file."""
-        return written_name(path.relative_to(self.source).as_posix())
+        return written_name(path.relative_to(self.arrivals.source).as_posix())
 
     def _columns(self, path: Path) -> Row:
-        size, changed, _ = self.before[path]
+        size, changed, _ = self.arrivals.before[path]
         return {"size": size, "time": file_time(changed)}
 
     def _written(self, path: Path) -> Written:
@@ -208,45 +200,3 @@ class Watcher:
 def apart(paths: Sequence[Path]) -> list[list[Path]]:
     """Return a list for each path."""
     return [[path] for path in paths]
-
-
-def candidates(folder: Path) -> Iterator[Path]:
-    """Yield what in a folder and below it is named like an image, in natural order.
-
-    So are folders of such names without images, and whatever cannot be looked into.
-    """
-    waiting = [folder]
-    while waiting:
-        path = waiting.pop()
-        if os.path.isdir(path) and not path.is_symlink():  # it may lead in a circle
-            try:
-                inside = entries(path)
-            except UserError:
-                yield path
-                continue
-            waiting += reversed(inside)
-            if is_named(path) and not any(map(is_named, inside)):
-                yield path
-        elif is_named(path) or not os.path.lexists(path):  # or its path is too long
-            yield path
-
-
-def is_named(path: Path) -> bool:
-    """Return whether a path is named like an image."""
-    return path.name.lower().endswith(SUFFIXES)
-
-
-def state_of(path: Path) -> State | None:
-    """Return the state of a file, or of a link to nowhere; None if there is neither.
-
-    Zeros stand for what cannot be known.
-    """
-    for look in (os.stat, os.lstat):
-        try:
-            status = look(path)
-        except FileNotFoundError:
-            continue
-        except OSError:
-            return 0, 0, 0
-        return status.st_size, status.st_mtime_ns, status.st_ctime_ns
-    return None

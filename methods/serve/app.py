@@ -24,7 +24,10 @@ from processing.report.pages import TEMPLATES, render
 from .batching import Busy
 from .deciding import Refused
 from .decisions import add_decisions
+from .drift_pages import add_drift
 from .events import Events
+from .flow import Flow
+from .flow_metrics import FlowCollector
 from .hours import add_hours
 from .metrics import Metrics
 from .pictures import MEDIA, TYPES
@@ -45,6 +48,8 @@ STATIC = {
     "learning.js": OWN_TEMPLATES,
     "sliders.js": OWN_TEMPLATES,
     "operating.js": TEMPLATES,
+    "drift.css": OWN_TEMPLATES,
+    "drift.js": OWN_TEMPLATES,
     "login.js": OWN_TEMPLATES,
     "icon.svg": OWN_TEMPLATES,
 }
@@ -84,7 +89,11 @@ class Correction(BaseModel):
 
 
 def build_app(
-    station: Station, events: Events, access: Access, largest: int
+    station: Station,
+    events: Events,
+    access: Access,
+    largest: int,
+    flow: Flow | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -93,6 +102,7 @@ def build_app(
         events: that it publishes to.
         access: of requests.
         largest: bytes of a request's body.
+        flow: that begins with the application, or None.
     """
     app = FastAPI(
         title="Inspection station",
@@ -108,6 +118,10 @@ def build_app(
     _add_facts(app, events, metrics)
     add_decisions(app, station, events.tell)
     add_hours(app, station.store)
+    add_drift(app, flow.drift if flow else None)
+    if flow:
+        metrics.registry.register(FlowCollector(flow))
+        flow.start(metrics)
     _add_pages(app, access)
     app.add_middleware(Guard, access=access, largest=largest)
     return app

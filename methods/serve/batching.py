@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from methods.pipeline.judging import isolate_errors
 
 LARGEST = 16  # items of a batch
+WAIT = 0.5  # seconds between two looks at whether waiting is over
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -32,7 +33,7 @@ class Batcher(Generic[Item, Answer]):
         self.places = places
         self.taken = 0
         self._work = work
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._queue: queue.SimpleQueue[tuple[Item, Future[Answer]] | None] = (
             queue.SimpleQueue()
         )
@@ -50,11 +51,28 @@ class Batcher(Generic[Item, Answer]):
             if self.taken + count > self.places:
                 raise Busy
             self.taken += count
+        with self._held(count):
+            yield
+
+    @contextmanager
+    def awaited(self, ended: threading.Event) -> Iterator[bool]:
+        """Wait for a place for one item; yield False if `ended` is set before."""
+        with self._lock:
+            while self.taken >= self.places and not ended.is_set():
+                self._lock.wait(WAIT)
+            free = not ended.is_set()
+            self.taken += free
+        with self._held(int(free)):
+            yield free
+
+    @contextmanager
+    def _held(self, count: int) -> Iterator[None]:
         try:
             yield
         finally:
             with self._lock:
                 self.taken -= count
+                self._lock.notify_all()
 
     def submit(self, item: Item) -> "Future[Answer]":
         """Queue an item, whose place is held."""

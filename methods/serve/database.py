@@ -38,6 +38,26 @@ CREATE TABLE curves (
     levels BLOB NOT NULL, areas BLOB NOT NULL,
     PRIMARY KEY (model, maps, sha256)) WITHOUT ROWID;
 """,
+    """
+CREATE TABLE readings (
+    number INTEGER PRIMARY KEY, critical REAL NOT NULL, brightness REAL NOT NULL,
+    contrast REAL NOT NULL, sharpness REAL NOT NULL);
+CREATE TABLE streams (
+    id TEXT PRIMARY KEY, model TEXT NOT NULL, decision TEXT NOT NULL,
+    station TEXT NOT NULL, since INTEGER NOT NULL, number INTEGER NOT NULL,
+    state BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE alarms (
+    stream TEXT NOT NULL, since INTEGER NOT NULL, quantity TEXT NOT NULL,
+    id TEXT NOT NULL, time TEXT NOT NULL, photos INTEGER NOT NULL, log10 REAL NOT NULL,
+    PRIMARY KEY (stream, since, quantity)) WITHOUT ROWID;
+CREATE TABLE spool (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, receiver TEXT NOT NULL, id TEXT NOT NULL,
+    kind TEXT NOT NULL, time TEXT NOT NULL, body TEXT NOT NULL,
+    released INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX by_receiver ON spool (receiver, number);
+CREATE INDEX kept ON results (number) WHERE pictures != '{}';
+CREATE INDEX by_photo ON results (sha256);
+""",
 )
 
 

@@ -11,6 +11,7 @@ from processing.files import working_in
 
 from .app import build_app
 from .events import Events
+from .flow import Flow, FlowOptions
 from .models import Served
 from .security import Access
 from .station import Station
@@ -38,6 +39,7 @@ def run(
     places: int,
     largest: int,
     started: Callable[[], None],
+    options: FlowOptions = FlowOptions(),  # noqa: B008 - it is immutable
 ) -> None:
     """Serve models until Ctrl-C or SIGTERM, which end it well.
 
@@ -49,14 +51,16 @@ def run(
         places: photos that may wait.
         largest: bytes of a request.
         started: is called before the first request is answered.
+        options: what flows in by itself, and out.
     """
     with working_in(folder):
         for model in models.values():
             model.prepare()
         events = Events()
         station = Station(folder, models, places, events.publish)
+        flow = Flow(station, options, events.tell)
         try:
-            app = build_app(station, events, Access(token), largest)
+            app = build_app(station, events, Access(token), largest, flow)
             config = uvicorn.Config(
                 app,
                 log_level="warning",
@@ -69,4 +73,5 @@ def run(
         except KeyboardInterrupt:
             return
         finally:
+            flow.stop_feeding()
             station.close()

@@ -1,18 +1,21 @@
 """The station: photos to stored verdicts, and what others are told of them."""
 
 import hashlib
+import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from methods.detector.judge import Verdict
+from processing.decoding.appearance import appearance
 from processing.decoding.decode import read_pixels
 from processing.errors import UserError, reason
 from processing.files import replacing
@@ -37,12 +40,14 @@ class Photo:
         pixels: uint8 or uint16, grey (H, W, 1) or RGB (H, W, 3).
         sha256: of its bytes.
         model: that judges it.
+        look: see `appearance`.
         name, part, station: see `Result`.
         request: key of the request, or None.
         arrived: see `time.perf_counter`.
     """
 
     pixels: NDArray[np.integer] = field(repr=False)
+    look: Mapping[str, float]
     sha256: str
     model: Served
     name: str
@@ -50,6 +55,26 @@ class Photo:
     station: str
     request: str | None
     arrived: float
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What is known of a photo that was judged by a model."""
+
+    result: Result
+    photo: Photo
+    model: Served
+    verdict: Verdict
+
+
+class Follower(Protocol):
+    """Something that is done with each photo that was judged."""
+
+    def write(self, writer: sqlite3.Connection, judged: Sequence[Judged]) -> None:
+        """Write to the database, in the transaction that stores the results."""
+
+    def written(self, judged: Sequence[Judged]) -> None:
+        """Do what comes after that, and delays answers: soon, and without errors."""
 
 
 class Station:
@@ -61,6 +86,9 @@ class Station:
             batch on.
         places: photos that are let in and not yet answered, at most.
         publish: is told of every result that is new or corrected, in any thread.
+
+    Attributes:
+        followers: are given all photos that are judged.
     """
 
     def __init__(
@@ -77,6 +105,7 @@ class Station:
         self.ending: list[Callable[[], None]] = []
         self.turn = threading.Lock()  # of what takes the models
         self.labelled: Callable[[], None] = lambda: None  # is called after a correction
+        self.followers: list[Follower] = []
         self.queue: Batcher[Photo, Result] = Batcher(self._judge, places)
 
     def close(self) -> None:
@@ -104,7 +133,8 @@ class Station:
         sha256 = hashlib.sha256(data).hexdigest()
         channels = model.judge.detector.image_shape[2]
         pixels = self._keep(data, sha256, channels)
-        return Photo(pixels, sha256, model, name, part, station, request, arrived)
+        look = appearance(pixels)
+        return Photo(pixels, look, sha256, model, name, part, station, request, arrived)
 
     def correct(self, id_: str, new: str, who: str, comment: str) -> Result | None:
         """Give a result another verdict, and publish it; None if there is none."""
@@ -144,6 +174,7 @@ class Station:
         """Write a photo under its hash, if it is one, and return its pixels."""
         path = self._photo(sha256)
         if path.exists():
+            path.touch()  # it is in use
             return read_pixels(path, channels)
         with replacing(path) as temporary:
             temporary.write_bytes(data)
@@ -167,18 +198,27 @@ class Station:
         for i in range(len(photos)):
             if i not in found:
                 new.setdefault(photos[i].model.place, []).append(i)
-        fresh: dict[int, Result] = {}
+        fresh: dict[int, Judged] = {}
         for model, indices in new.items():
             pixels = [photos[i].pixels for i in indices]
             judging = self.models[model]
             with self.turn:
                 verdicts = judging.verdicts(pixels)
             for i, verdict in zip(indices, verdicts, strict=True):
-                fresh[i] = self._result(photos[i], judging, verdict)
-        self.store.add([(result, photos[i].request) for i, result in fresh.items()])
-        for result in fresh.values():
-            self.publish(result)
-        return [result for _, result in sorted((found | fresh).items())]
+                result = self._result(photos[i], judging, verdict)
+                fresh[i] = Judged(result, photos[i], judging, verdict)
+        self._add(list(fresh.values()))
+        answers = found | {i: judged.result for i, judged in fresh.items()}
+        return [answers[i] for i in sorted(answers)]
+
+    def _add(self, judged: Sequence[Judged]) -> None:
+        """Store results, and let the followers know."""
+        rows = [(x.result, x.photo.request) for x in judged]
+        self.store.add(rows, [partial(x.write, judged=judged) for x in self.followers])
+        for x in judged:
+            self.publish(x.result)
+        for follower in self.followers:
+            follower.written(judged)
 
     def _known(self, photo: Photo) -> Result | None:
         """Return the answer to an earlier request with the key of a photo's."""

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
@@ -126,8 +126,16 @@ class Store:
         """Close the database."""
         self.database.close()
 
-    def add(self, results: Sequence[tuple[Result, str | None]]) -> None:
+    def add(
+        self,
+        results: Sequence[tuple[Result, str | None]],
+        also: Iterable[Callable[[sqlite3.Connection], None]] = (),
+    ) -> None:
         """Store results, all or none, each with the key of its request, if it has one.
+
+        Args:
+            results: and keys.
+            also: write what belongs to them.
 
         Raises:
             UserError: they cannot be written, or a key is there already.
@@ -142,6 +150,8 @@ class Store:
             writer.executemany(
                 f"INSERT INTO results ({', '.join(names)}) VALUES ({marks})", rows
             )
+            for write in also:
+                write(writer)
 
     def get(self, id_: str) -> Result | None:
         """Return the result of an id."""

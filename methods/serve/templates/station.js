@@ -52,7 +52,7 @@ function card(result) {
   button.type = "button";
   button.dataset.id = result.id;
   const picture = element("img");
-  picture.src = result.pictures.overlay;
+  picture.src = result.pictures.overlay ?? "/static/icon.svg"; // it was removed
   picture.alt = "";
   picture.loading = "lazy";
   const name = result.part || result.name || result.id;
@@ -134,8 +134,12 @@ function receive(result) {
 
 function fill(result) {
   one("#title").textContent = result.name || result.part || result.id;
-  one("#picture").src = result.pictures[one("#marked").checked ? "overlay" : "image"];
-  one("#map").src = result.pictures.map;
+  const removed = !result.pictures.overlay;
+  one("#picture").hidden = one("#map").hidden = removed;
+  if (!removed) {
+    one("#picture").src = result.pictures[one("#marked").checked ? "overlay" : "image"];
+    one("#map").src = result.pictures.map;
+  }
   const facts = {
     Verdict: inForce(result),
     "Verdict of the model": result.verdict,

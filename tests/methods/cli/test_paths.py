@@ -196,6 +196,8 @@ TESTING = {
     "-p padim.hdf5 -d empty": (1, "no images in"),
     "-p padim.hdf5 -d no --watch": (2, "--watch: expected a folder. Rec.*: no"),
     "-p padim.hdf5 --watch": (2, "--watch needs -d FOLDER"),
+    "-p padim.hdf5 -d nut --drift .1": (2, "--drift goes with --watch"),
+    "-p padim.hdf5 -d nut --watch --drift 1": (2, "--drift: expected .*at most 0.5"),
     "-p padim.hdf5": (1, "no test images in .*nut; -d FOLDER judges"),
     "-p padim.hdf5 --ray local": (2, "--ray goes with several runs"),
     "-p padim.hdf5 -d nut -m ssim": (1, "no finetuning result in .*run finetune"),

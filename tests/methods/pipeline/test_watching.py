@@ -17,10 +17,12 @@ import pytest
 import test as script
 from methods.detector.decisions import load_decided, read_results, write_decision
 from methods.detector.model_file import read_record
-from methods.pipeline import watching
+from methods.pipeline import arrivals, watching
+from methods.pipeline.drifting import FolderDrift
+from methods.pipeline.growing_table import Table
 from methods.pipeline.judging import NOT_JUDGED
 from methods.pipeline.testing import Options
-from methods.pipeline.watching import Watcher, candidates, watch
+from methods.pipeline.watching import Watcher, watch
 from processing.decoding import decode
 from processing.errors import UsageError, UserError
 from processing.files import read_table
@@ -56,10 +58,10 @@ def watched(model, decided, monkeypatch, tmp_path):
 
         monkeypatch.setattr(watching.time, "sleep", pause)
         monkeypatch.setattr(watching, "load_decided", lambda *_: run.decided)
-        return watch(model[0], Options(images=folder, results=results))
+        return watch(model[0], Options(images=folder, results=results), run.drift)
 
     results = tmp_path / "results"
-    run.folder, run.decided = folder, decided
+    run.folder, run.decided, run.drift = folder, decided, 0
     (tmp_path / "results").symlink_to(model[1])
     yield run
     for path in model[1].rglob("watch/arriving/*"):
@@ -244,6 +246,34 @@ def test_whatever_a_decoder_raises(watched, photos, monkeypatch, error):
     assert lines(table)["b.png"].startswith(type(error).__name__)
 
 
+def test_drift_is_counted_once_across_starts(watched, photos):
+    watched.drift = 0.05
+    for index, photo in enumerate(photos[:8]):
+        (watched.folder / f"{index}.png").write_bytes(photo)
+    table, _ = watched(nothing)
+    (watched.folder / "8.png").write_bytes(photos[8])
+    table, count = watched(nothing)
+    rows = read_table(table.read_text())
+    counted = [row for row in rows if row["drift"]]
+    assert (len(rows), count) == (9, 1)
+    assert len(counted) >= 3
+    assert all(float(row["brightness"]) > 0 for row in counted)
+    assert all(row["critical"] == "" for row in rows if row not in counted)
+    apart = table.with_name("other.csv")
+    apart.write_text(table.read_text())
+    charts = FolderDrift(watched.decided.judge, 0.05, Table(apart)).charts
+    assert charts.count == len(counted)
+    assert max(charts.logs.values()) == pytest.approx(float(counted[-1]["drift"]))
+
+
+def test_drift_needs_a_table_of_its_own(watched, photos):
+    (watched.folder / "a.png").write_bytes(photos[0])
+    watched(nothing)
+    watched.drift = 0.05
+    with pytest.raises(UsageError, match="without --drift: expected another --results"):
+        watched(nothing)
+
+
 def test_a_file_that_is_renewed_is_judged_again(watched, photos):
     path = watched.folder / "last.png"
     path.write_bytes(photos[0])
@@ -279,29 +309,19 @@ def test_a_listed_file_that_is_mended_is_judged(watched, photos):
 
 
 def test_a_folder_that_cannot_be_listed(watched, photos, monkeypatch):
-    listed = watching.entries
+    listed = arrivals.entries
 
     def denied(folder):
         if folder.name == "private":
             raise UserError(f"cannot list {folder}: Permission denied")
         return listed(folder)
 
-    monkeypatch.setattr(watching, "entries", denied)
+    monkeypatch.setattr(arrivals, "entries", denied)
     (watched.folder / "private").mkdir()
     (watched.folder / "z.png").write_bytes(photos[0])
     table, _ = watched(nothing, nothing)
     assert names(table) == ["z.png"]
     assert "Permission denied" in lines(table)["private"]
-
-
-def test_deep_folders(tmp_path):
-    """Deeper than Python calls itself."""
-    top = tmp_path / "deep"
-    path = top.joinpath(*["d"] * 1100)
-    subprocess.run(["mkdir", "-p", path], check=True)
-    (path / "a.png").touch()
-    assert list(candidates(top)) == [path / "a.png"]
-    subprocess.run(["rm", "-r", top], check=True)  # Python's own would not
 
 
 def test_another_decision_judges_all_images_again(watched, decided, photos):

@@ -32,7 +32,11 @@ class Stub:
         self.about |= {"threshold": self.threshold, "min_area": 1, "promise": None}
         detector = SimpleNamespace(image_shape=(16, 16, 3))
         self.judge = SimpleNamespace(
-            detector=detector, score_threshold=self.threshold, kind="distance"
+            detector=detector,
+            score_threshold=self.threshold,
+            kind="distance",
+            good_scores=[],
+            decision=SimpleNamespace(threshold=self.threshold),
         )
         finetuned = SimpleNamespace(
             name=chosen,
