@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from methods import METHODS, register
 from methods.detector.settings import KERAS, LARGEST_SIDE, RUNTIMES
+from methods.engine.backend import spare_imports
 from processing.errors import UsageError, one_line, shortened
 from processing.wording import is_utf8, printable
 
@@ -335,6 +336,7 @@ def run_command(
     of `Interrupted` or else `again`.
     """
     show_messages()
+    spare_imports()
     try:
         with _terminable():
             body()
