@@ -1,6 +1,7 @@
 """Atomic file writes, tables, new folders and file locks."""
 
 import csv
+import hashlib
 import io
 import json
 import logging
@@ -161,6 +162,15 @@ def check_room(path: Path, needed: int) -> None:
             f"cannot write {path}: about {needed / 1e6:.1f} MB needed, "
             f"{free / 1e6:.1f} MB free"
         )
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

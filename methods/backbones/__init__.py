@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from processing.errors import UsageError, UserError
+from processing.files import sha256
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean, deviation of RGB
 TENSORFLOW = ((127 / 255,) * 3, (128 / 255,) * 3)
@@ -297,7 +298,7 @@ def load_weights(model: Any, name: str, weights: str | Path) -> str:
     path = files.find(name, weights)
     if path is None:
         return ""
-    digest = files.sha256(path)
+    digest = sha256(path)
     if weights == "imagenet" and digest != (spec(name).sha256 or digest):
         raise UserError(
             f"{path} is not the file of {spec(name).package} 0.1.0: install it anew. "

@@ -1,6 +1,5 @@
 """Find the weights of a backbone, read their file, and put them into the network."""
 
-import hashlib
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -57,15 +56,6 @@ def _file(weights: str | Path) -> Path:
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path} is of no kind known: {', '.join(SUFFIXES)}")
     return path
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def load(model: Any, name: str, path: Path) -> None:

@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -45,6 +44,7 @@ class FeatureCAE(FeatureMethod):
         levels: see `FeatureMethod`; default: all of strides 8 to 32.
         sigma: pixels, the blur of the maps.
         top: share of the map whose mean is the score of an image, see `image_scores`.
+        fit_runtime: see `FeatureMethod`.
         seed: of random weights.
     """
 
@@ -70,7 +70,7 @@ class FeatureCAE(FeatureMethod):
     def build(self) -> None:
         self.build_backbone()
         if "errors" in self.arrays:  # loaded
-            self._use()
+            self.make_graph("feature_cae")
 
     def fit(self, images: TrainingImages, run: Run | None = None) -> "FeatureCAE":
         started = time.perf_counter()
@@ -80,7 +80,7 @@ class FeatureCAE(FeatureMethod):
         self.arrays = {"mean": mean.astype(np.float32)}
         self.arrays["residual"] = residual(covariance, self._channels)
         self.arrays["errors"] = self._statistics(images.good)
-        self._use()
+        self.make_graph("feature_cae")
         self.calibrate(images.validation)
         self.trained |= {
             "images": len(images.good),
@@ -111,36 +111,32 @@ class FeatureCAE(FeatureMethod):
                 statistics.add(error)
         return np.stack([level.result(BLUR) for level in levels], axis=1)
 
-    def _features(self, images: Any) -> Any:
-        """Return the features (n, h, w, d) of symbolic images, a mean square of 1."""
-        maps = self.feature_maps(images)
+    def _features(self, maps: list[Any]) -> Any:
+        """Return the features (n, h, w, d) of symbolic maps, a mean square of 1."""
         levelled = [
             Levelled(channels**0.5)(features)
             for channels, features in zip(self._channels, maps, strict=True)
         ]
         return on_grid(levelled, self.grid)
 
-    def _errors(self, images: Any) -> list[Any]:
+    def _errors(self, maps: list[Any]) -> list[Any]:
         """Return the root mean square residual (n, h, w) of each level."""
-        centred = self._features(images) - self.arrays["mean"]
+        centred = self._features(maps) - self.arrays["mean"]
         squares = ops.square(ops.matmul(centred, self.arrays["residual"]))
         bounds = np.cumsum(self._channels)[:-1].tolist()
         levels = ops.split(squares, bounds, axis=-1)
         return [ops.sqrt(ops.mean(level, axis=-1)) for level in levels]
 
-    def _use(self) -> None:
-        """Make the network that judges."""
-        images = keras.Input(self.image_shape, name="images")
+    def judged(self, maps: list[Any]) -> list[Any]:
         means, deviations = self.arrays["errors"]
         distances = sum(
             (error - mean) / deviation
             for error, mean, deviation in zip(
-                self._errors(images), means, deviations, strict=True
+                self._errors(maps), means, deviations, strict=True
             )
         )
-        maps = Enlarge(self.image_shape[:2], self.sigma)(distances)
-        scores = image_scores(maps, self.top)
-        self.graph = keras.Model(images, [maps, scores], name="feature_cae")
+        result = Enlarge(self.image_shape[:2], self.sigma)(distances)
+        return [result, image_scores(result, self.top)]
 
     def _check_memory(self) -> None:
         size, (height, width) = sum(self._channels), self.grid

@@ -58,6 +58,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "backbone": {"features, DDAD": "efficientnet_lite0", "contrastive": "swin_tiny"},
     "weights": {"features, DDAD": "imagenet"},
     "levels": {"features": Derived("those of the strides that the method takes")},
+    "fit_runtime": {
+        "PaDiM, PatchCore, ensemble, fewshot, unified, featureCAE": "keras"
+    },
     "features": {"PaDiM, ensemble": Derived("100, or 550 of wide_resnet50_2")},
     "coreset": {"PatchCore, ensemble": 0.05},
     "patches": {"PatchCore, ensemble": Derived("what --coreset makes")},

@@ -15,6 +15,7 @@ from .parser import (
     add_own_methods,
     add_ray,
     add_results,
+    add_runtime,
     add_skip_unreadable,
     all_arguments,
     at_least,
@@ -81,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_calibration(parser)
     _add_images(parser)
     _add_names(parser)
+    add_runtime(parser)
     add_results(parser)
     return parser
 
@@ -279,6 +281,7 @@ def finetune(
         min_area=options.min_area,
         results=options.results,
         skip_unreadable=options.skip_unreadable,
+        runtime=options.runtime,
     )
     if record is None:
         finetune_all(options, settings, arguments)

@@ -164,7 +164,10 @@ def _check_multiple(needs: str, shape: Shape, factor: int) -> None:
 def _check_features(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
     from methods import backbones
     from methods.backbones import weights
+    from methods.engine.runtimes import KERAS, check_graphs
     from methods.padim.presets import preset
+
+    check_graphs(values.get("fit_runtime", KERAS))
 
     pairs = backbones.with_weights(values["backbone"], values["weights"])
     if len(pairs) > 1 and name != "ensemble":
@@ -325,7 +328,7 @@ def check_graph(record: "TrainingRecord", kind: str | None) -> None:
     config = record.config
     searches = name == "AnoGAN" and (not config.get("encoder") or config.get("steps"))
     kind = kind or MAPS.get(name, ("distance",))[0]
-    if name in GRAPHLESS or searches or kind.startswith(("legacy-", "raw-")):
+    if name in GRAPHLESS or searches or kind.startswith(("legacy", "raw-")):
         raise no_graph(record.method, kind)
 
 

@@ -24,6 +24,7 @@ from methods.detector.settings import (
     SCHEDULES,
 )
 from methods.diffusion.presets import PRESETS as UNETS
+from methods.engine.runtimes import FIT_RUNTIMES
 from methods.padim.presets import PRESETS as GAUSSIANS
 from processing.errors import UsageError
 
@@ -148,6 +149,10 @@ def _add_backbones(group: argparse._ArgumentGroup) -> None:
     add("--weights", metavar="FILE", help=help_)
     help_ = "levels of the backbone, such as layer2,layer3"
     add("--levels", metavar="NAMES", help=help_)
+    help_ = "what calculates the features to learn from: Keras, or the backbone's "
+    help_ += "exported graph, which is written once and kept; faster on a CPU (needs "
+    help_ += "the extra export)"
+    add("--runtime", dest="fit_runtime", choices=FIT_RUNTIMES, help=help_)
 
 
 def _add_features(group: argparse._ArgumentGroup) -> None:

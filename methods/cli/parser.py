@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from methods import METHODS, register
-from methods.detector.settings import LARGEST_SIDE
+from methods.detector.settings import KERAS, LARGEST_SIDE, RUNTIMES
+from methods.engine.backend import spare_imports
 from processing.errors import UsageError, one_line, shortened
 from processing.wording import is_utf8, printable
 
@@ -151,6 +152,14 @@ def add_results(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="where results go",
     )
     return outputs
+
+
+def add_runtime(parser: argparse.ArgumentParser) -> None:
+    """Add the group of speed with `--runtime`."""
+    help_ = "what calculates: Keras, or the model's exported graph, which is written "
+    help_ += "once and kept in the results; faster on a CPU (needs the extra export)"
+    add = parser.add_argument_group("speed").add_argument
+    add("--runtime", choices=RUNTIMES, default=KERAS, help=help_)
 
 
 def one_of(names: Iterable[str]) -> Callable[[str], str]:
@@ -327,6 +336,7 @@ def run_command(
     of `Interrupted` or else `again`.
     """
     show_messages()
+    spare_imports()
     try:
         with _terminable():
             body()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods import METHODS, MULTI_CATEGORY, check_recorded, folder_name
+from methods.detector.settings import KERAS
 from processing.errors import UsageError, UserError
 from processing.wording import printable
 
@@ -165,8 +166,10 @@ def check_finetuning(options: argparse.Namespace) -> "TrainingRecord | None":
     Raises:
         UserError: a model or options that `finetune.py` cannot use.
     """
+    from methods.detector.runtime import check_runtime
     from processing.files import check_writable
 
+    check_runtime(options.runtime)
     given = {"-d": options.input_dir, "--labels": options.labels}
     check_models(options.path, " and ".join(flag for flag in given if given[flag]))
     if options.path.is_dir():
@@ -177,6 +180,9 @@ def check_finetuning(options: argparse.Namespace) -> "TrainingRecord | None":
     record = read_model(options.path)
     method_checks.check_kind(record, options.method, options.legacy)
     method_checks.check_folds(record, options.folds)
+    if options.runtime != KERAS:
+        kind = "legacy" if options.legacy else options.method
+        method_checks.check_graph(record, kind)
     preparation = record.preparation or {}
     size = preparation.get("crop") or preparation.get("size")
     if options.min_area and size and options.min_area > size[0] * size[1]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from methods.detector.settings import KERAS, RUNTIMES
+from methods.detector.settings import KERAS
 
 from .finetune import DTYPES
 from .parser import (
@@ -15,6 +15,7 @@ from .parser import (
     add_own_methods,
     add_ray,
     add_results,
+    add_runtime,
     add_skip_unreadable,
     all_arguments,
     at_least,
@@ -72,13 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     help_ = "only decisions made on maps of this type"
     add("-t", "--dtype", choices=DTYPES, help=help_)
 
-    add = parser.add_argument_group("speed").add_argument
-    help_ = (
-        "what calculates: Keras, or the model's exported graph, which is written once "
-    )
-    help_ += "and kept in the results; faster on a CPU (needs the extra export)"
-    add("--runtime", choices=RUNTIMES, default=KERAS, help=help_)
-
+    add_runtime(parser)
     add = add_results(parser).add_argument
     help_ = "metrics of pixels from all scores, kept in memory, instead of bins"
     add("--exact", action="store_true", help=help_)

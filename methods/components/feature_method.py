@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import keras
 import numpy as np
 from keras import ops
 
 from methods import backbones
+from methods.backbones import graphs
 from methods.backbones import weights as weight_files
 from methods.base import BATCH, Method, NotFittedError
 from methods.engine.progress_bar import tracked
+from methods.engine.runtimes import KERAS, check_graphs
 from processing.data.image_set import ImageSet
 from processing.data.sizes import Size, side_for, size_for
 
@@ -19,6 +21,20 @@ LARGE = 384  # pixels, the side of squares that show small defects
 ACTIVATIONS = 100  # numbers for each pixel that a backbone has in memory, about
 
 Own = TypeVar("Own", bound="FeatureMethod")
+
+
+class Front(NamedTuple):
+    """Where networks on feature maps begin: at images, or where a runtime ends.
+
+    Attributes:
+        inputs: of Keras models, symbolic.
+        maps: that follow from these, symbolic.
+        take: makes of a batch of images (n, h, w, c) what the inputs are given.
+    """
+
+    inputs: Any
+    maps: list[Any]
+    take: Callable[[np.ndarray], Any]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -36,6 +52,8 @@ class FeatureMethod(Method):
         levels: comma-separated names of levels of the backbone; None for those of
             the strides that the method takes by default.
         sigma: pixels, the blur of the maps.
+        fit_runtime: what calculates the features that are learned from, one of
+            `FIT_RUNTIMES`; "onnx" needs the extra export, and is faster on a CPU.
         seed: of everything random.
     """
 
@@ -51,6 +69,7 @@ class FeatureMethod(Method):
     weights: str = "imagenet"
     levels: str | None = None
     sigma: float = 4.0
+    fit_runtime: str = KERAS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,6 +88,7 @@ class FeatureMethod(Method):
         return size_for(sizes, side_for(sizes, cls.size, cls.large_size), multiple)
 
     def check(self) -> None:
+        check_graphs(self.fit_runtime)
         self.build()
         weight_files.check(self.backbone, self.weights, self.from_scratch)
         weight_files.find(self.backbone, self.weights)
@@ -129,8 +149,13 @@ class FeatureMethod(Method):
         return {x: y for x, y in self.networks.items() if x.startswith("backbone")}
 
     def calibrate(self, good: ImageSet) -> None:
-        if self.shared is None:  # or what shares it does so, for all
+        if self.shared is not None:
+            return  # what shares it does so, for all
+        if self.fit_runtime == KERAS:
             super().calibrate(good)
+            return
+        highest = [maps.max() for maps, _ in self.outputs(good, self.judged)]
+        self.arrays["good_maximum"] = np.array(max(highest))
 
     def backbone_bytes(self) -> int:
         """Return about how much memory the backbone takes while it works."""
@@ -159,20 +184,65 @@ class FeatureMethod(Method):
             images = ops.repeat(images, 3, axis=-1)
         return as_list(self.networks[backbone](images))
 
+    def all_maps(self, images: Any) -> list[Any]:
+        """Return the feature maps of symbolic images, of every backbone in turn."""
+        return [
+            x for key in self.own_backbones() for x in self.feature_maps(images, key)
+        ]
+
+    def judged(self, maps: list[Any]) -> list[Any]:
+        """Return maps (n, h, w) and scores (n,) of symbolic `all_maps`, once fitted."""
+        raise NotImplementedError
+
+    def make_graph(self, name: str) -> None:
+        """Make the network that judges."""
+        images = keras.Input(self.image_shape, name="images")
+        maps = self.judged(self.all_maps(images))
+        self.graph = keras.Model(images, maps, name=name)
+
+    def front(self) -> Front:
+        """Return where networks on the features of images begin, in `fit_runtime`."""
+        if self.fit_runtime == KERAS:
+            images = keras.Input(self.image_shape)
+            return Front(images, self.all_maps(images), lambda images: images)
+        networks = self.own_backbones().values()
+        extracts = [graphs.open_graph(network) for network in networks]
+        maps = [keras.Input(x.shape[1:]) for y in networks for x in y.outputs]
+
+        def take(images: np.ndarray) -> tuple[np.ndarray, ...]:
+            rgb = np.repeat(images, 3, -1) if images.shape[-1] == 1 else images
+            return tuple(features for extract in extracts for features in extract(rgb))
+
+        return Front(tuple(maps), maps, take)
+
+    def function(
+        self, network: Callable[[list[Any]], Any]
+    ) -> Callable[[np.ndarray], list[np.ndarray]]:
+        """Return the function from a batch of images to the outputs of a network.
+
+        `network` makes of symbolic `all_maps` an output, or a list of them.
+        """
+        front = self.front()
+        model = keras.Model(front.inputs, network(front.maps))
+
+        def outputs(images: np.ndarray) -> list[np.ndarray]:
+            found = model.predict_on_batch(front.take(images))
+            return [np.asarray(x) for x in as_list(found)]
+
+        return outputs
+
     def outputs(
-        self, images: ImageSet, network: Callable[[Any], Any]
+        self, images: ImageSet, network: Callable[[list[Any]], Any]
     ) -> Iterator[list[np.ndarray]]:
         """Yield what a network makes of images, batch by batch, with progress.
 
         Args:
             images: prepared as the method's.
-            network: from symbolic images (n, h, w, c) to an output or a list of them.
+            network: see `function`.
         """
-        symbolic = keras.Input(self.image_shape)
-        model = keras.Model(symbolic, network(symbolic))
-        batches = images.batches(BATCH)
+        make, batches = self.function(network), images.batches(BATCH)
         for batch in tracked(batches, -(-len(images) // BATCH), "features"):
-            yield [np.asarray(x) for x in as_list(model.predict_on_batch(batch))]
+            yield make(batch)
 
 
 def as_list(maps: Any) -> list[Any]:

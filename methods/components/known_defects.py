@@ -1,7 +1,7 @@
 """A second memory, of labelled defects: what is like them counts as more anomalous."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ from processing.data.image_set import ImageSet
 from processing.decoding.decode import to_float
 from processing.wording import count
 
-from .feature_method import as_list
 from .memory_bank import MemoryBank
 
 MARKED = 0.5  # share of a cell of the grid that a mask marks
 UNMARKED = 0.01  # share of the cells that are taken of an image without a mask
+
+Embed = Callable[[np.ndarray], list[np.ndarray]]
 
 log = logging.getLogger(__name__)
 
@@ -33,21 +34,20 @@ def raised(distances: Any, to_defects: Any, share: float) -> Any:
 
 
 def defective_features(
-    images: ImageSet, embedder: Any, banks: Sequence[MemoryBank]
+    images: ImageSet, embed: Embed, banks: Sequence[MemoryBank]
 ) -> list[np.ndarray]:
     """Return the features (n, d) of the defects in images, for each level.
 
     Args:
         images: at least one, with masks as far as there are any.
-        embedder: model from images to the feature maps (n, h, w, d) of the levels.
+        embed: from a batch of images to the feature maps (n, h, w, d) of the levels.
         banks: of good features, for each level.
     """
     found: list[list[np.ndarray]] = [[] for _ in banks]
     marked = 0
     for batch, masks, judged in _batches(images):
-        maps = as_list(embedder.predict_on_batch(batch))
         marked += sum(mask is not None for mask in masks)
-        levels = zip(found, banks, map(np.asarray, maps), strict=True)
+        levels = zip(found, banks, embed(batch), strict=True)
         for level, bank, features in levels:
             for cells, mask, seen in zip(features, masks, judged, strict=True):
                 grid, flat = cells.shape[:2], cells.reshape(-1, cells.shape[-1])

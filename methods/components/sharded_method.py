@@ -76,13 +76,9 @@ class ShardedMethod(FeatureMethod):
             maps: symbolic, of the chosen levels.
         """
 
-    def embed(self, images: Any) -> Any:
-        """Return the features (n, h, w, d) of symbolic images (n, h, w, c)."""
-        return self.arrange(self.feature_maps(images))
-
     def embedded(self, images: ImageSet) -> Iterator[np.ndarray]:
         """Yield the features (n, h, w, d) of images, batch by batch."""
-        for [features] in self.outputs(images, self.embed):
+        for [features] in self.outputs(images, self.arrange):
             yield features
 
     @abstractmethod

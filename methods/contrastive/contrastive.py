@@ -1,7 +1,7 @@
 """Contrastive features of pixels, clustered image by image."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ from methods.components.feature_method import FeatureMethod
 from methods.components.map_blend import separation
 from methods.components.synthetic_batches import validation_batches
 from methods.components.synthetic_training import fit_to_defects
+from methods.engine.runtimes import KERAS
 from methods.engine.settings import Settings
 from processing.data.image_set import ImageSet
 from processing.hdf5 import ArraySpec
@@ -63,6 +64,7 @@ class Contrastive(FeatureMethod):
     name: str = "contrastive"
     image_shape: tuple[int, int, int] = (256, 256, 3)
     backbone: str = "swin_tiny"
+    fit_runtime: str = field(init=False, default=KERAS)
     cluster: str = "kmeans"
     batch_size: int = 8
     epochs: int = 4

@@ -1,7 +1,5 @@
 """Write a fitted method as one graph, from images to maps and scores."""
 
-import importlib.metadata
-import importlib.util
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from methods.engine.runtimes import check_packages
 from processing.decoding.decode import to_float, to_uint8
 from processing.errors import UsageError, UserError
 from processing.files import check_writable, temporary_folder
@@ -31,14 +30,6 @@ SUFFIXES = {
     "litert": ".tflite",
     "saved_model": "_saved_model",  # a folder
 }
-LITERT = (3, 13)  # of Keras, the first that writes it
-PACKAGES = {
-    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
-    "openvino": ("openvino",),
-    "litert": ("ai_edge_litert",),
-    "saved_model": ("tensorflow",),
-}
-INSTALL = "pip install 'keras-anomaly[export]'"
 
 log = logging.getLogger(__name__)
 
@@ -121,19 +112,6 @@ def check_target(model: Path, graph: str, target: Path | None) -> Path:
     check_packages(graph)
     check_writable(target.parent)
     return target
-
-
-def check_packages(graph: str) -> None:
-    """Raise `UserError` for a kind of graph that no installed packages write."""
-    for package in PACKAGES[graph]:
-        if importlib.util.find_spec(package) is None:
-            raise UserError(f"{graph} needs the package {package}: {INSTALL}")
-    keras = importlib.metadata.version("keras")
-    if graph == "litert" and tuple(map(int, keras.split(".")[:2])) < LITERT:
-        raise UserError(
-            f"litert needs Keras {'.'.join(map(str, LITERT))} or newer, and so Python "
-            f"3.11. Received: Keras {keras}"
-        )
 
 
 def no_graph(name: str, kind: str) -> UserError:

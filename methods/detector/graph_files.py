@@ -1,18 +1,15 @@
 """Graph files for other programs, written by converters."""
 
-import logging
 import tempfile
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from methods.engine.onnx_file import write_onnx
 from processing.errors import UserError
-
-LARGE = 2**16  # numbers in a weight that converters are not to copy
 
 
 def write_graph(network: Any, path: Path, graph: str, threshold: float) -> None:
@@ -24,7 +21,6 @@ def write_graph(network: Any, path: Path, graph: str, threshold: float) -> None:
         graph: a key of `WRITERS`.
         threshold: which an ONNX graph has unless it is given another one.
     """
-    logging.getLogger("tf2onnx").setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of converters about their own code
@@ -34,55 +30,13 @@ def write_graph(network: Any, path: Path, graph: str, threshold: float) -> None:
         raise UserError(f"this model has no {graph} graph: {reason}") from error
 
 
-class Opened(keras.Model):
-    """A network whose large weights, and the threshold of its maps, are inputs.
-
-    From [images, threshold, *weights] to "maps", "masks" and "scores". What converters
-    take for constants they copy dozens of times, and calculate with.
-
-    Args:
-        network: from images to [maps, scores].
-    """
-
-    def __init__(self, network: Any):
-        super().__init__()
-        self.network = network
-        sizes = [(int(np.prod(x.shape)), x) for x in network.weights]
-        self.large = [weight for size, weight in sizes if size >= LARGE]
-        self.built = True
-
-    def signature(self) -> list[keras.InputSpec]:
-        """Return names and shapes of the inputs."""
-        shape = (None, *self.network.input_shape[1:])
-        named = [("images", shape), ("threshold", ())]
-        named += [(f"weight_{i}", x.shape) for i, x in enumerate(self.large)]
-        return [keras.InputSpec("float32", shape, name=name) for name, shape in named]
-
-    def call(self, inputs: Sequence[Any]) -> dict[str, Any]:
-        """Return the outputs with the weights that are given."""
-        images, threshold, *weights = inputs
-        given = list(zip(self.large, weights, strict=True))
-        with keras.StatelessScope(state_mapping=given):
-            maps, scores = self.network(images, training=False)
-        return {"maps": maps, "masks": maps > threshold, "scores": scores}
-
-
 def _write_onnx(network: Any, path: Path, threshold: float) -> None:
-    import onnx
-
-    opened = Opened(network)
-    signature = opened.signature()
-    opened.export(str(path), format="onnx", verbose=False, input_signature=[signature])
-    model = onnx.load(path)
-    known = [rounded_down(threshold), *map(np.asarray, opened.large)]
-    for spec, value in zip(signature[1:], known, strict=True):
-        tensor = onnx.numpy_helper.from_array(value, spec.name)
-        model.graph.initializer.append(tensor)
-    weights = {spec.name for spec in signature[2:]}  # the threshold stays an input
-    inputs = [value for value in model.graph.input if value.name not in weights]
-    del model.graph.input[:]
-    model.graph.input.extend(inputs)
-    onnx.save(model, path)
+    images = keras.Input(network.input_shape[1:], name="images")
+    limit = keras.Input(batch_shape=(), name="threshold")
+    maps, scores = network(images)
+    outputs = {"maps": maps, "masks": maps > limit, "scores": scores}
+    judging = keras.Model([images, limit], outputs)
+    write_onnx(judging, path, {"threshold": rounded_down(threshold)})
 
 
 def rounded_down(threshold: float) -> np.ndarray:

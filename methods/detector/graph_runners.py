@@ -5,15 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from methods.engine.onnx_session import open_session
+
 Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def _run_onnx(path: Path) -> Run:
-    import onnxruntime
-
-    quiet = onnxruntime.SessionOptions()
-    quiet.log_severity_level = 3  # it warns that the threshold is no constant
-    session = onnxruntime.InferenceSession(path, quiet, ["CPUExecutionProvider"])
+    session = open_session(path)
     return lambda batch: session.run(["maps", "scores"], {"images": batch})
 
 

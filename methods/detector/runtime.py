@@ -1,33 +1,22 @@
 """Judge by an exported graph, in a runtime that is faster than Keras on a CPU."""
 
 import logging
-import shutil
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from methods.backbones.weights import sha256
 from methods.base import Method, check_images
-from methods.engine.backend import chosen_backend
+from methods.engine.graph_folder import is_whole, mark_whole, new_graph
+from methods.engine.runtimes import check_graphs
 from processing.errors import UsageError, UserError
-from processing.files import read_json, temporary_folder, write_json
 
-from .export import (
-    SUFFIXES,
-    TOLERANCE,
-    check_packages,
-    largest_difference,
-    trial_images,
-)
+from .export import SUFFIXES, TOLERANCE, largest_difference, trial_images
 from .graph_runners import RUNNERS, Run
 from .kept import Kept
 from .later import Later
 from .settings import KERAS, RUNTIMES
-
-CHECKED = "graph.json"  # beside a graph that judges as the method does
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +26,7 @@ def check_runtime(runtime: str) -> None:
     if runtime not in RUNTIMES:
         expected = ", ".join(RUNTIMES)
         raise UsageError(f"runtime: expected one of {expected}. Received: {runtime}")
-    if runtime == KERAS:
-        return
-    check_packages(runtime)
-    if chosen_backend() != "tensorflow":
-        raise UserError(
-            f"{runtime}: its graphs are made of TensorFlow's: expected no "
-            f"KERAS_BACKEND. Received: {chosen_backend()}"
-        )
+    check_graphs(runtime)
 
 
 class GraphMethod:
@@ -91,19 +73,12 @@ class GraphMethod:
         room = self._kept.folder
         name = kind + SUFFIXES[self.runtime]
         folder = room and room / f"graph_{self.runtime}_{kind}"
-        if folder and _is_whole(folder):
+        if folder and is_whole(folder):
             return RUNNERS[self.runtime](folder / name)
         if room:
             room.mkdir(parents=True, exist_ok=True)
-        with temporary_folder(room or Path(tempfile.gettempdir()), "graph") as work:
-            written = work / "graph"
-            written.mkdir()
-            run = self._write(written / name, kind)
-            if folder:
-                shutil.rmtree(folder, ignore_errors=True)
-                with suppress(OSError):  # another process was first
-                    written.rename(folder)
-        return run
+        with new_graph(room or Path(tempfile.gettempdir()), folder) as written:
+            return self._write(written / name, kind)
 
     def _write(self, path: Path, kind: str) -> Run:
         """Write the graph and what says that it is whole; return what runs it.
@@ -131,22 +106,10 @@ class GraphMethod:
                 f"--runtime {self.runtime}: expected maps that differ by at most "
                 f"{TOLERANCE:.0e} of the largest value. Received: {difference:.1e}"
             )
-        files = {x.name: sha256(x) for x in sorted(path.parent.iterdir())}
-        write_json(path.parent / CHECKED, {"files": files, "difference": difference})
+        mark_whole(path.parent, difference)
         return run
 
 
 def on_runtime(method: Any, runtime: str, kept: Kept) -> Any:
     """Return a method, or its stand-in, as it judges in a runtime."""
     return method if runtime == KERAS else GraphMethod(method, runtime, kept)
-
-
-def _is_whole(folder: Path) -> bool:
-    """Return whether a graph is there, byte for byte as it was compared."""
-    try:
-        files = read_json(folder / CHECKED)["files"]
-        return bool(files) and all(
-            sha256(folder / Path(name).name) == digest for name, digest in files.items()
-        )
-    except (OSError, UserError, LookupError, AttributeError, TypeError):
-        return False

@@ -12,6 +12,8 @@ from typing import Any
 
 from methods.backbones import BACKBONES
 from methods.diffusion.presets import PRESETS as UNETS
+from methods.engine.runtimes import FIT_RUNTIMES
+from methods.engine.runtimes import KERAS as KERAS
 from methods.padim.presets import PRESETS as GAUSSIANS
 
 from .json_record import checked, shown
@@ -34,9 +36,9 @@ CHOICES = {
     "precision": PRECISIONS,
     "corrupt_with": CORRUPTIONS,
     "preset": PRESETS,
+    "fit_runtime": FIT_RUNTIMES,
     "channels": (1, 3),
 }
-KERAS = "keras"
 RUNTIMES = (KERAS, "onnx", "openvino")  # what judges
 LARGEST_SIDE = 16_384  # pixels of an image
 # The lowest and the highest value of each setting that is a number. The highest are far

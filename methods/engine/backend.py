@@ -7,12 +7,27 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from processing.errors import UsageError
 
+# What Keras and TensorFlow import, where it is installed, for functions of theirs that
+# no program of ours calls; it is half of the time that they take.
+UNUSED = ("jax", "matplotlib", "pandas", "sklearn")
 BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}  # packages
+
+
+_spared: list[str] = []
+
+
+def spare_imports() -> None:
+    """Let `load_backend` import Keras without `UNUSED`.
+
+    For programs: in a notebook someone may call those functions of Keras.
+    """
+    _spared[:] = [name for name in UNUSED if name != chosen_backend()]
 
 
 def load_backend() -> None:
@@ -28,7 +43,8 @@ def load_backend() -> None:
     with tempfile.TemporaryFile() as caught:
         os.dup2(caught.fileno(), 2)
         try:
-            importlib.import_module("keras")
+            with _hidden(_spared):
+                importlib.import_module("keras")
         except Exception:
             caught.seek(0)
             os.write(before, caught.read())
@@ -38,6 +54,18 @@ def load_backend() -> None:
             os.close(before)
     # Afterwards, as TensorFlow sets another level in notebooks. "Retracing" is meant.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _hidden(names: Sequence[str]) -> Iterator[None]:
+    """Let packages that are not imported yet be as if they were not installed."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def chosen_backend() -> str:

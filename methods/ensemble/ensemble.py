@@ -10,10 +10,11 @@ import numpy as np
 
 from methods import backbones
 from methods.backbones import weights as weight_files
-from methods.base import BATCH, Run, TrainingImages
+from methods.base import Run, TrainingImages
 from methods.components.enlarge import Enlarge
 from methods.components.feature_method import LARGE, FeatureMethod, as_list
 from methods.components.image_scores import TOP, image_scores
+from methods.engine.runtimes import check_graphs
 from methods.padim.padim import PaDiM
 from methods.patchcore.patchcore import PatchCore
 from processing.data.image_set import ImageSet
@@ -46,6 +47,7 @@ class Ensemble(FeatureMethod):
         variance: see `PatchCore`.
         sigma: pixels, the blur of the maps.
         top: share of the map whose mean is the score of an image, see `image_scores`.
+        fit_runtime: see `FeatureMethod`.
         seed: of the members.
     """
 
@@ -79,6 +81,7 @@ class Ensemble(FeatureMethod):
             "backbone": backbone,
             "weights": weights,
             "levels": self.levels,
+            "fit_runtime": self.fit_runtime,
             "seed": self.seed,
         }
         bank = {key: getattr(self, key) for key in ("coreset", "patches", "variance")}
@@ -88,6 +91,7 @@ class Ensemble(FeatureMethod):
         }
 
     def check(self) -> None:
+        check_graphs(self.fit_runtime)
         self.build()
         for pair in self.backbones.values():
             weight_files.check(*pair)
@@ -133,7 +137,7 @@ class Ensemble(FeatureMethod):
             member.build()
         if "scales" in self.arrays:  # loaded
             self._take_networks()
-            self._use()
+            self.make_graph("ensemble")
 
     def fit(self, images: TrainingImages, run: Run | None = None) -> "Ensemble":
         started = time.perf_counter()
@@ -158,7 +162,7 @@ class Ensemble(FeatureMethod):
             key: member.without(good, left_out) for key, member in self.members.items()
         }
         twin._take_networks()
-        twin._use()
+        twin.make_graph("ensemble")
         return twin
 
     def _learned(self, validation: ImageSet, started: float) -> "Ensemble":
@@ -168,16 +172,14 @@ class Ensemble(FeatureMethod):
         for key, member in self.members.items():
             self.arrays |= {f"{key}_{x}": y for x, y in member.arrays.items()}
             self.trained = member.trained | self.trained
-        self._use()
+        self.make_graph("ensemble")
         self.calibrate(validation)
         self.trained["seconds"] = time.perf_counter() - started
         return self
 
     def _scales(self, good: ImageSet) -> np.ndarray:
         """Return how far the distances of good images spread, for each member."""
-        images = keras.Input(self.image_shape)
-        judges = keras.Model(images, self._distances(images))
-        found = [judges.predict_on_batch(batch) for batch in good.batches(BATCH)]
+        found = self.outputs(good, self._distances)
         scales = []
         for distances in zip(*found, strict=True):
             values = np.concatenate([np.ravel(x) for x in distances])
@@ -185,37 +187,27 @@ class Ensemble(FeatureMethod):
             scales.append(high - low)
         return np.array(scales, np.float32)
 
-    def _distances(self, images: Any) -> list[Any]:
-        """Return the distances (n, h, w) that each member gives symbolic images."""
-        maps = {
-            (name, level): features
-            for key, (name, _) in self.backbones.items()
-            for level, features in zip(
-                self._levels(name), self.feature_maps(images, key), strict=True
-            )
-        }
-        found = []
+    def _distances(self, maps: list[Any]) -> list[Any]:
+        """Return the distances (n, h, w) that each member gives symbolic maps."""
+        names = [name for name, _ in self.backbones.values()]
+        keys = [(name, level) for name in names for level in self._levels(name)]
+        known, found = dict(zip(keys, maps, strict=True)), []
         for key, member in self.members.items():
-            taken = [maps[member.backbone, x.name] for x in member.chosen_levels]
+            taken = [known[member.backbone, x.name] for x in member.chosen_levels]
             inputs = [keras.Input(features.shape[1:]) for features in taken]
             # A network of its own: layers of members have the same names.
             judge = keras.Model(inputs, member.distances(inputs), name=key)
             found.append(judge(taken))
         return found
 
-    def _use(self) -> None:
-        """Make the network that judges, of the members'."""
-        images = keras.Input(self.image_shape, name="images")
-        maps = [
+    def judged(self, maps: list[Any]) -> list[Any]:
+        enlarged = [
             Enlarge(self.image_shape[:2], self.sigma, f"enlarge_{key}")(distances)
-            for key, distances in zip(
-                self.members, self._distances(images), strict=True
-            )
+            for key, distances in zip(self.members, self._distances(maps), strict=True)
         ]
-        weights = 1 / (len(maps) * self.arrays["scales"])
-        mean = sum(x * float(w) for x, w in zip(maps, weights, strict=True))
-        scores = image_scores(mean, self.top)
-        self.graph = keras.Model(images, [mean, scores], name="ensemble")
+        weights = 1 / (len(enlarged) * self.arrays["scales"])
+        mean = sum(x * float(w) for x, w in zip(enlarged, weights, strict=True))
+        return [mean, image_scores(mean, self.top)]
 
     def _share_backbone(self) -> None:
         """Give each member the levels that it takes of its backbone."""

@@ -12,7 +12,7 @@ from keras import ops
 
 from methods.backbones import Level
 from methods.base import BATCH, TrainingImages
-from methods.components.feature_method import FeatureMethod, as_list
+from methods.components.feature_method import FeatureMethod
 from methods.components.memory_bank import BLOCK, MemoryBank
 from methods.components.memory_check import check_memory
 from processing.data.image_set import ImageSet
@@ -110,19 +110,17 @@ class ShotMethod(FeatureMethod):
         height, width, _ = self.image_shape
         return (height // level.stride) * (width // level.stride)
 
-    def unit_features(self, images: Any) -> list[Any]:
-        """Return feature maps (n, h, w, d) of length 1 of symbolic images."""
+    def unit_features(self, maps: list[Any]) -> list[Any]:
+        """Return symbolic feature maps (n, h, w, d) brought to length 1."""
         unit = keras.layers.UnitNormalization(axis=-1)
-        return [unit(features) for features in self.feature_maps(images)]
+        return [unit(features) for features in maps]
 
     def _remembered(self, shots: ImageSet) -> Iterator[list[np.ndarray]]:
         """Yield the features (n, d) of all levels of some images, perhaps turned."""
-        images = keras.Input(self.image_shape)
-        embedder = keras.Model(images, self.unit_features(images))
+        embed = self.function(self.unit_features)
         for batch in shots.batches(BATCH):
             for turned in turns(batch, self.directions):
-                maps = as_list(embedder.predict_on_batch(turned))
-                yield [np.reshape(f, (-1, f.shape[-1])) for f in maps]
+                yield [np.reshape(f, (-1, f.shape[-1])) for f in embed(turned)]
 
     def _check_room(self, views: int) -> None:
         height, width, _ = self.image_shape

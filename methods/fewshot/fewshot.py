@@ -56,6 +56,7 @@ class FewShot(ShotMethod):
             defective images.
         sigma: pixels, the blur of the maps.
         top: share of the map whose mean is the score of an image, see `image_scores`.
+        fit_runtime: see `FeatureMethod`.
         seed: of the choice.
     """
 
@@ -128,9 +129,8 @@ class FewShot(ShotMethod):
         return twin
 
     def _remember_defects(self, defective: ImageSet) -> None:
-        images = keras.Input(self.image_shape)
-        embedder = keras.Model(images, self.unit_features(images))
-        found = defective_features(defective, embedder, self.banks)
+        embed = self.function(self.unit_features)
+        found = defective_features(defective, embed, self.banks)
         known = {
             DEFECTS + x.name: y for x, y in zip(self.chosen_levels, found, strict=True)
         }
@@ -163,31 +163,32 @@ class FewShot(ShotMethod):
             learning_rate=self.learning_rate,
             seed=self.seed,
         )
-        images = keras.Input(self.image_shape)
-        deviations = keras.Model(images, self._compare(images)[1])
+        front = self.front()
+        deviations = keras.Model(front.inputs, self._compare(front.maps)[1])
         enlarge = Enlarge(self.image_shape[:2], 0)
         trainer = HeadTrainer(deviations, self.networks["head"], enlarge)
-        state = fit_to_defects(trainer, train, validation, settings, run)
+        state = fit_to_defects(trainer, train, validation, settings, run, front.take)
         self.history = state["history"]
         self.arrays["blend"] = np.eye(2, dtype=np.float32)  # both maps apart
         self.use()
         batches = validation_batches(validation, BATCH, self.seed)
         pairs = [batches[i] for i in range(len(batches))]
-        maps = [self.graph.predict_on_batch(images)[0] for images, _ in pairs]
+        judge = self.function(self.judged)
+        maps = [judge(images)[0] for images, _ in pairs]
         masks = np.concatenate([masks for _, masks in pairs])
         self.arrays["blend"], separations = choose_fusion(
             np.moveaxis(np.concatenate(maps), 1, 0), masks
         )
         self.trained |= {"best_epoch": state["best_epoch"], "blends": separations}
 
-    def _compare(self, images: Any) -> tuple[list[Any], list[Any]]:
-        """Compare symbolic images with the memory, level by level.
+    def _compare(self, maps: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Compare symbolic feature maps with the memory, level by level.
 
         Returns distances (n, h, w) from the nearest features and deviations from them,
         (n, h, w, d).
         """
         distances, deviations = [], []
-        features = self.unit_features(images)
+        features = self.unit_features(maps)
         for level, bank, queries in zip(
             self.chosen_levels, self.banks, features, strict=True
         ):
@@ -200,20 +201,21 @@ class FewShot(ShotMethod):
         return distances, deviations
 
     def use(self) -> None:
-        images = keras.Input(self.image_shape, name="images")
-        distances, deviations = self._compare(images)
+        self.make_graph("fewshot")
+
+    def judged(self, maps: list[Any]) -> list[Any]:
+        distances, deviations = self._compare(maps)
         size = self.image_shape[:2]
-        maps = [
+        enlarged = [
             Enlarge(size, self.sigma, f"enlarge_{level.name}")(distance)
             for level, distance in zip(self.chosen_levels, distances, strict=True)
         ]
-        result = sum(maps) / len(maps)
+        result = sum(enlarged) / len(enlarged)
         if "blend" in self.arrays:
             odds = ops.softplus(self.networks["head"](deviations))
             learned = Enlarge(size, self.sigma, "enlarge_head")(odds)
             result = fused(self.arrays["blend"], result, learned)
-        scores = image_scores(result, self.top)
-        self.graph = keras.Model(images, [result, scores], name="fewshot")
+        return [result, image_scores(result, self.top)]
 
 
 def without(images: ImageSet, shots: ImageSet) -> ImageSet:

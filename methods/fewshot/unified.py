@@ -49,6 +49,7 @@ class Unified(FewShot):
         learning_rate: see `FewShot`.
         sigma: see `FewShot`.
         top: see `FewShot`.
+        fit_runtime: see `FeatureMethod`.
         seed: see `FewShot`.
     """
 
@@ -125,17 +126,17 @@ class Unified(FewShot):
         memory = {f"{b.name}@{name}": np.asarray(b.bank) for b in self.banks}
         return {**memory, f"good_maximum@{name}": self.arrays["good_maximum"]}
 
-    def unit_features(self, images: Any) -> list[Any]:
+    def unit_features(self, maps: list[Any]) -> list[Any]:
         """Return features and projected ones, weighted, side by side: (n, h, w, 2 d).
 
         Their length is 1, and their cosine the mean of both cosines.
         """
         share = float(self.arrays["share"])
         plain, learned = (keras.layers.Rescaling(x**0.5) for x in (1 - share, share))
-        maps = zip(super().unit_features(images), self._projections, strict=True)
+        pairs = zip(super().unit_features(maps), self._projections, strict=True)
         return [
             ops.concatenate([plain(features), learned(project(features))], axis=-1)
-            for features, project in maps
+            for features, project in pairs
         ]
 
     @property
@@ -152,8 +153,8 @@ class Unified(FewShot):
             learning_rate=self.learning_rate,
             seed=self.seed,
         )
-        images = keras.Input(self.image_shape)
-        features = keras.Model(images, super().unit_features(images))
+        front = self.front()
+        features = keras.Model(front.inputs, super().unit_features(front.maps))
         shots = max(1, min(self.shots, self.batch_size // 2))
         trainer = EpisodeContrast(features, self._projections, shots, self.seed)
         draw = (shots, max(self.batch_size, 2), self.seed)
@@ -162,7 +163,7 @@ class Unified(FewShot):
         checks = Episodes(
             [(self.shots_of(c), c.validation) for c in known], *draw, steps
         )
-        return fit_to_batches(trainer, batches, checks, settings, run)
+        return fit_to_batches(trainer, batches, checks, settings, run, front.take)
 
     def _separation(self, known: list[TrainingImages], share: float) -> float:
         """Return how well maps separate synthetic defects, the mean of the categories.

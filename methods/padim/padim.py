@@ -46,6 +46,7 @@ class PaDiM(ShardedMethod):
             wide_resnet50_2, else 100.
         sigma: pixels, the blur of the maps.
         top: share of the map whose mean is the score of an image, see `image_scores`.
+        fit_runtime: see `FeatureMethod`.
         seed: of the draw.
     """
 
@@ -143,14 +144,14 @@ class PaDiM(ShardedMethod):
     def distances(self, maps: Sequence[Any]) -> Any:
         return self.networks["gaussian"](self.arrange(maps))
 
+    def judged(self, maps: list[Any]) -> list[Any]:
+        result = Enlarge(self.image_shape[:2], self.sigma)(self.distances(maps))
+        return [result, image_scores(result, self.top)]
+
     def _use(self, layer: Mahalanobis) -> None:
         """Take `layer` as the fitted Gaussian and make the network that judges."""
         self.networks["gaussian"] = layer
-        images = keras.Input(self.image_shape, name="images")
-        maps = self.distances(self.feature_maps(images))
-        maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
-        scores = image_scores(maps, self.top)
-        self.graph = keras.Model(images, [maps, scores], name="padim")
+        self.make_graph("padim")
 
     def fit(self, images: TrainingImages, run: Run | None = None) -> "PaDiM":
         started = time.perf_counter()

@@ -59,6 +59,7 @@ class PatchCore(ShardedMethod):
         sigma: pixels, the blur of the maps.
         top: share of the map whose mean is the score of an image, see `image_scores`;
             0 for the paper's score, see `Reweighting`.
+        fit_runtime: see `FeatureMethod`.
         seed: of the choice.
     """
 
@@ -163,19 +164,20 @@ class PatchCore(ShardedMethod):
 
     def _use(self) -> None:
         """Make the network that judges with banks of as many features as there are."""
-        bank = self.networks["bank"] = MemoryBank(int(self.arrays["kept"]))
+        self.networks["bank"] = MemoryBank(int(self.arrays["kept"]))
         self.networks.pop("defects", None)
         if count := int(self.arrays.get("defects", 0)):
             self.networks["defects"] = MemoryBank(count, "defects")
-        images = keras.Input(self.image_shape, name="images")
-        queries, distances, index, result = self._compared(self.embed(images))
-        maps = ops.reshape(result, (-1, *self.grid))
-        maps = Enlarge(self.image_shape[:2], self.sigma)(maps)
+        self.make_graph("patchcore")
+
+    def judged(self, maps: list[Any]) -> list[Any]:
+        queries, distances, index, result = self._compared(self.arrange(maps))
+        cells = ops.reshape(result, (-1, *self.grid))
+        enlarged = Enlarge(self.image_shape[:2], self.sigma)(cells)
         if self.top:
-            scores = image_scores(maps, self.top)
-        else:
-            scores = Reweighting(bank)(queries, distances, index, result)
-        self.graph = keras.Model(images, [maps, scores], name="patchcore")
+            return [enlarged, image_scores(enlarged, self.top)]
+        reweighted = Reweighting(self.networks["bank"])
+        return [enlarged, reweighted(queries, distances, index, result)]
 
     def fit(self, images: TrainingImages, run: Run | None = None) -> "PatchCore":
         started = time.perf_counter()
@@ -263,11 +265,10 @@ class PatchCore(ShardedMethod):
 
     def _defects(self, defective: ImageSet, bank: np.ndarray) -> np.ndarray:
         """Return the patches (n, d) of defects, as many as `bank` has at most."""
-        symbolic, good = keras.Input(self.image_shape), MemoryBank(len(bank))
+        good = MemoryBank(len(bank))
         good.build(bank.shape)
         good.bank.assign(bank)
-        embedder = keras.Model(symbolic, self.embed(symbolic))
-        [found] = defective_features(defective, embedder, [good])
+        [found] = defective_features(defective, self.function(self.arrange), [good])
         if len(found) > len(bank):
             found = found[list(greedy_coreset(found, len(bank), 0))]
         return found

@@ -7,11 +7,10 @@ from pathlib import Path
 from methods.detector.decisions import Named, choose_results, read_results
 from methods.detector.records import TrainingRecord
 from methods.detector.results import FinetuningResult, TestResult
-from methods.detector.settings import KERAS
 from processing.errors import UserError
 
 from . import finetuning, testing
-from .run_folder import comparable
+from .run_folder import comparable, recorded
 
 CompletedTest = tuple[Path, TestResult, FinetuningResult]
 
@@ -20,7 +19,7 @@ def is_finetuned(record: TrainingRecord, options: finetuning.Options) -> bool:
     """Return whether a model has the decisions that `options` ask for."""
     expected = comparable(options)
     return all(
-        any(result.options == expected for _, result in _finetuned(view, options))
+        any(recorded(x.options) == expected for _, x in _finetuned(view, options))
         for view in record.views
     )
 
@@ -45,8 +44,7 @@ def tests(record: TrainingRecord, options: testing.Options) -> Iterator[Complete
         result = TestResult.read(folder / testing.RESULT)
         same = result.decision == finetuned.decision
         same &= result.decision_id in ("", finetuned.name)
-        how = {"runtime": KERAS, **(result.options or {})}  # of earlier versions, too
-        if same and how == comparable(options):
+        if same and recorded(result.options) == comparable(options):
             yield folder, result, finetuned
 
 

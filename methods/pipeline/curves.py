@@ -10,6 +10,7 @@ import numpy as np
 from methods.detector.detector import Detector
 from methods.detector.judge import MAPS, decision_maps, kept_arrays
 from methods.detector.kept import Arrays, Kept
+from methods.detector.settings import KERAS
 from processing.data.dataset import check_readable
 from processing.data.image_set import ImageSet
 from processing.decision.regions import AreaCurve, area_curve
@@ -69,7 +70,7 @@ class Curves:
         """What is kept of an image."""
         border = "_clear-border" if self.clear_border else ""
         kind = f"{self.kind}_{self.dtype}_{self.max_area}"
-        return f"curves_{kind}{border}{self._in_folds}"
+        return f"curves_{kind}{border}{self._by}"
 
     def maps(self, images: ImageSet, say: bool = False) -> Iterator[np.ndarray]:
         """Yield the map (h, w) of each image, as the decision sees it.
@@ -83,11 +84,15 @@ class Curves:
     @property
     def _maps(self) -> str:
         """What is kept of an image besides, which without folds a test takes, too."""
-        return f"{MAPS}_{self.kind}{self._in_folds}"
+        return f"{MAPS}_{self.kind}{self._by}"
 
     @property
-    def _in_folds(self) -> str:
-        return f"_folds-{self.folds.count}" if self.folds else ""
+    def _by(self) -> str:
+        """In which folds, or else in which runtime, images are judged."""
+        if self.folds:
+            return f"_folds-{self.folds.count}"
+        runtime = self.detector.method.runtime
+        return f"_{runtime}" if runtime != KERAS else ""
 
     def _arrays(self, images: ImageSet) -> Iterator[Arrays]:
         yield from map(self._curve_arrays, self.maps(images, say=True))

@@ -23,6 +23,7 @@ from methods.detector.detector import Detector
 from methods.detector.kept import Kept
 from methods.detector.records import TrainingRecord
 from methods.detector.results import Calibration, FinetuningResult, Labels
+from methods.detector.settings import KERAS
 from methods.detector.versions import versions
 from processing.data.dataset import Category
 from processing.data.image_set import ANOMALOUS, GOOD, ImageSet
@@ -50,7 +51,7 @@ from .false_regions import report_false_regions
 from .folds import Folds
 from .judging import without
 from .labels import report_labels, with_labels
-from .run_folder import comparable
+from .run_folder import comparable, recorded
 from .splitting import named
 
 FEWEST = 2  # good and anomalous finetuning images to search with
@@ -86,6 +87,8 @@ class Options:
         name: of the decision; None for one that follows from maps and goal.
         folder: the category, or its table, if not where it was at training.
         results: root of the results.
+        runtime: what calculates the maps, see `GraphMethod`; those of `folds` are
+            always Keras'.
     """
 
     kind: str | None = None
@@ -104,6 +107,7 @@ class Options:
     folder: Path | None = None
     results: Path = Path("results")
     skip_unreadable: bool = False
+    runtime: str = KERAS
 
 
 def choose_maps(method: Method, kind: str | None, legacy: bool) -> str:
@@ -131,12 +135,12 @@ def replaced(
     One that was asked for with the same options is none. `kind` is that of the maps.
     """
     found = decision_of(record, options.results, _name(options, kind))
-    return found if found and found.options != comparable(options) else None
+    return found if found and recorded(found.options) != comparable(options) else None
 
 
 def finetune(model: Path, options: Options) -> tuple[Path, FinetuningResult]:
     """Find the decision of a model; return the result's folder and content."""
-    loaded = load_kept(model, options.folder, options.results)
+    loaded = load_kept(model, options.folder, options.results, options.runtime)
     return decide(model, *loaded, options)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from methods.detector.model_file import load_checkpoint, save_checkpoint
 from methods.detector.records import STAMP, TrainingRecord
+from methods.detector.settings import KERAS
 from processing.errors import UsageError, UserError
 from processing.files import (
     new_folder,
@@ -157,6 +158,11 @@ class TrainingRun:
         for pattern in (PREPARATION, CHECKPOINT, f".{stem}-*"):
             for left in self.folder.glob(pattern):
                 left.unlink()
+
+
+def recorded(options: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the `comparable` options of a result, of an earlier version, too."""
+    return {"runtime": KERAS, **(options or {})}
 
 
 def comparable(options: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from methods.backbones import BACKBONES, build, levels, load_weights, pretrained
-from methods.backbones.weights import sha256
 from processing.errors import UsageError, UserError
+from processing.files import sha256
 
 NIGHTLY = {"efficientnet_lite1", "efficientnet_lite2", "wide_resnet50_2"}
 NAMES = [

@@ -7,8 +7,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from methods.backbones import build, load_weights
-from methods.backbones.weights import find, sha256
+from methods.backbones.weights import find
 from processing.errors import UsageError, UserError
+from processing.files import sha256
 
 SHAPE = (32, 32, 3)
 

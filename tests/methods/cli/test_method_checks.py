@@ -62,6 +62,8 @@ def test_what_is_typed_is_that_of_the_classes():
         "AnoGAN --size 512",
         "PaDiM --levels stride4,layer9",
         "PaDiM --levels layer1",
+        "AE --size 64 --runtime onnx",
+        "contrastive --runtime onnx",
         "ensemble -k resnet18,resnet18",
         "ensemble -k resnet18,resnet50 --weights imagenet,random,random",
         "ensemble --features 1000",

@@ -307,7 +307,7 @@ def test_a_backend_that_is_not_there(capsys, monkeypatch):
 
 def test_a_package_that_an_export_needs(capsys, monkeypatch):
     known = {"litert": ("no_such_package",)}
-    monkeypatch.setattr("methods.detector.export.PACKAGES", known)
+    monkeypatch.setattr("methods.engine.runtimes.PACKAGES", known)
     code, line = refused(capsys, "export -p padim.hdf5 -f litert")
     assert code == 1
     assert "litert needs the package no_such_package: pip install" in line
@@ -315,7 +315,7 @@ def test_a_package_that_an_export_needs(capsys, monkeypatch):
 
 def test_an_export_that_needs_a_newer_keras(capsys, monkeypatch):
     monkeypatch.setattr("importlib.metadata.version", {"keras": "3.12.4"}.get)
-    monkeypatch.setattr("methods.detector.export.PACKAGES", {"litert": ()})
+    monkeypatch.setattr("methods.engine.runtimes.PACKAGES", {"litert": ()})
     code, line = refused(capsys, "export -p padim.hdf5 -f litert")
     assert code == 1
     assert line.endswith(

@@ -1,6 +1,5 @@
 import logging
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -63,8 +62,7 @@ def test_features_of_masks_as_the_images_are_prepared(caplog):
     bank.build((None, 3))
     maps[:, 1:6, 2:6] = 1  # of cells of 4 x 4 those that are marked
     maps[1, 4:] = 2  # not judged
-    embedder = SimpleNamespace(predict_on_batch=lambda batch: maps)
     caplog.set_level(logging.INFO)
-    [found] = defective_features(Defects(), embedder, [bank])
+    [found] = defective_features(Defects(), lambda batch: [maps], [bank])
     np.testing.assert_array_equal(found, np.ones((5 * 4 + 1, 3)))
     assert "21 patches of 2 images, of 1 without a mask the 1 %" in caplog.text

@@ -18,6 +18,7 @@ from methods.detector.decisions import RESULT
 from methods.detector.detector import Detector
 from methods.detector.export import export, trial_images
 from methods.detector.model_file import load_model, read_record, save_model
+from methods.engine import runtimes
 from methods.ensemble.ensemble import Ensemble
 from methods.fewshot.fewshot import FewShot
 from methods.padim.padim import PaDiM
@@ -87,7 +88,7 @@ def no_converter(monkeypatch):
 
 def skip_without(kind):
     try:
-        module.check_packages(kind)
+        runtimes.check_packages(kind)
     except UserError as error:
         pytest.skip(str(error))
 
@@ -224,7 +225,7 @@ def test_the_suffix_must_suit(model):
 
 
 def test_missing_packages_are_named(model, monkeypatch, tmp_path):
-    monkeypatch.setitem(module.PACKAGES, "onnx", ("no_such_package",))
+    monkeypatch.setitem(runtimes.PACKAGES, "onnx", ("no_such_package",))
     with pytest.raises(UserError, match=r"no_such_package: pip install .*\[export\]"):
         export(model("sums"), "onnx", tmp_path / "x.onnx")
 

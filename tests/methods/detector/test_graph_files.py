@@ -6,7 +6,8 @@ import pytest
 
 from methods.components.enlarge import Enlarge
 from methods.components.memory_bank import BLOCK, MemoryBank
-from methods.detector.export import PACKAGES, SUFFIXES, trial_images
+from methods.detector.export import SUFFIXES, trial_images
+from methods.engine.runtimes import PACKAGES
 from methods.patchcore.reweighting import Reweighting
 
 pytestmark = pytest.mark.skipif(

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from methods.base import TrainingImages
-from methods.detector import export, runtime
+from methods.detector import runtime
 from methods.detector.detector import Detector
 from methods.detector.judge import Judge
 from methods.detector.kept import Kept
 from methods.detector.later import Facts, Later
 from methods.detector.runtime import GraphMethod, check_runtime, on_runtime
+from methods.engine import runtimes
 from methods.padim.padim import PaDiM
 from processing.data.dataset import scan_category
 from processing.decision.decision import Decision
@@ -51,7 +52,7 @@ def never():
 
 @pytest.mark.parametrize("name", ALL)
 def test_it_judges_as_the_method_does(method, images, name, tmp_path):
-    for package in export.PACKAGES[name]:
+    for package in runtimes.PACKAGES[name]:
         pytest.importorskip(package)
     batch = next(images.batches(5))
     expected = method.judge(batch)
@@ -130,7 +131,7 @@ def test_a_runtime_that_is_not_there(monkeypatch):
     check_runtime("keras")
     with pytest.raises(UsageError, match="one of keras, onnx, openvino. Received: x"):
         check_runtime("x")
-    monkeypatch.setitem(export.PACKAGES, "onnx", ("no_such_package",))
+    monkeypatch.setitem(runtimes.PACKAGES, "onnx", ("no_such_package",))
     with pytest.raises(UserError, match="onnx needs the package no_such_package: pip"):
         check_runtime("onnx")
     monkeypatch.undo()

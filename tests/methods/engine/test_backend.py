@@ -1,9 +1,13 @@
 import importlib
+import json
 import logging
+import subprocess
+import sys
 
 import keras
 import pytest
 
+from methods.engine import backend
 from methods.engine.backend import load_backend, use_devices
 from processing.errors import UsageError
 
@@ -30,3 +34,31 @@ def test_tensorflow_is_quiet_in_notebooks_too(monkeypatch):
     monkeypatch.setattr(importlib, "import_module", loud)
     load_backend()
     assert logger.level == logging.ERROR
+
+
+PROGRAM = """
+import json, sys
+from methods.engine import backend
+backend.spare_imports()
+backend.load_backend()
+spared = [name for name in backend.UNUSED if name in sys.modules]
+import matplotlib.pyplot, pandas, sklearn.cluster
+print(json.dumps([spared, "keras" in sys.modules]))
+"""
+
+
+@pytest.mark.skipif(JAX, reason="which imports JAX")
+def test_programs_import_keras_without_what_they_do_not_use():
+    """What they import themselves afterwards is there."""
+    words = [sys.executable, "-W", "ignore", "-c", PROGRAM]
+    output = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert json.loads(output.stdout.splitlines()[-1]) == [[], True]
+
+
+def test_what_is_hidden_is_there_again(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with backend._hidden(["colorsys", "json"]):
+        with pytest.raises(ImportError, match="colorsys"):
+            importlib.import_module("colorsys")
+        assert importlib.import_module("json") is json  # was imported before
+    assert importlib.import_module("colorsys")
