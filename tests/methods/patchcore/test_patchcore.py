@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
@@ -139,10 +138,9 @@ def test_scores_are_those_of_the_bank_that_was_chosen(category, config):
     method = fitted(category, top=0, **config)
     images = next(category.test.batches(2))
     scores = method.judge(images)[1]
-    symbolic = keras.Input(method.image_shape)
-    embedder = keras.Model(symbolic, method.embed(symbolic))
+    [found] = method.function(method.arrange)(images)
     bank = np.asarray(method.networks["bank"].bank)
-    for features, score in zip(np.asarray(embedder(images)), scores, strict=True):
+    for features, score in zip(found, scores, strict=True):
         apart = cdist(features.reshape(-1, bank.shape[1]), bank)
         place = apart.min(axis=1).argmax()
         highest, nearest = apart[place].min(), apart[place].argmin()
