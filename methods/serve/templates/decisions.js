@@ -127,19 +127,20 @@ function changeRow(change) {
   return row;
 }
 
-async function loadModels() {
+const loadModels = newest(async (isNewest) => {
   const [found, changes] = await Promise.all([ask("/api/models"), ask("/api/changes")]);
+  if (!isNewest()) return;
   models = found;
   one("#models").replaceChildren(...models.map(modelPart));
   one("#changes").replaceChildren(
     ...changes.filter((x) => ["decision", "model"].includes(x.what)).map(changeRow),
   );
   document.dispatchEvent(new Event("models"));
-}
+});
 
 one("#who").value = localStorage.getItem("who") ?? "";
 one("#who").addEventListener("change", (event) => {
   localStorage.setItem("who", event.target.value);
 });
-source.addEventListener("open", loadModels);
-source.addEventListener("models", loadModels);
+hear("open", loadModels);
+hear("models", loadModels);

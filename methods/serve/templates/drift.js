@@ -73,12 +73,16 @@ function fillStream(stream) {
   );
 }
 
-async function loadDrift() {
-  watched = await ask("/api/drift");
+const loadDrift = newest(async (isNewest) => {
+  const found = await ask("/api/drift");
+  if (!isNewest()) return;
+  watched = found;
   fillStreams();
   const id = one("#streams").value;
-  if (one("#drift").open && id) fillStream(await ask(`/api/drift/${id}`));
-}
+  if (!one("#drift").open || !id) return;
+  const stream = await ask(`/api/drift/${id}`);
+  if (isNewest()) fillStream(stream);
+});
 
 // At most one look every `PAUSE`, however many photos come.
 function soon() {
@@ -102,6 +106,6 @@ one("#reset").addEventListener("submit", async (event) => {
     one("#reset-failed").textContent = error.message;
   }
 });
-source.addEventListener("drift", loadDrift);
-source.addEventListener("message", soon);
-source.addEventListener("open", loadDrift);
+hear("drift", loadDrift);
+hear("message", soon);
+hear("open", loadDrift);

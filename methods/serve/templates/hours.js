@@ -80,10 +80,11 @@ function tableRow(row) {
   return made;
 }
 
-async function loadHours() {
+const loadHours = newest(async (isNewest) => {
   if (!one("#hours").open || document.hidden) return;
   const by = one("#by").value, zone = -new Date().getTimezoneOffset();
   const rows = await ask(`/api/hours?by=${by}&zone=${zone}`);
+  if (!isNewest()) return;
   const names = slotNames(by), stations = [...new Set(rows.map((x) => x.station))];
   const most = Math.max(1, ...rows.map((x) => x.photos));
   const several = stations.length > 1;
@@ -92,7 +93,7 @@ async function loadHours() {
     rows.filter((x) => x.station === station), names, most)));
   if (!rows.length) one("#bars").append(element("p", "No photos in this time.", "note"));
   one("#figures").replaceChildren(...rows.toReversed().map(tableRow));
-}
+});
 
 one("#hours").addEventListener("toggle", loadHours);
 one("#by").addEventListener("change", loadHours);

@@ -95,11 +95,13 @@ function progress() {
   for (const id of ["#learn-decision", "#learn-model"]) one(id).disabled = running;
 }
 
-async function loadLearning() {
-  learned = await ask("/api/learning");
+const loadLearning = newest(async (isNewest) => {
+  const found = await ask("/api/learning");
+  if (!isNewest()) return;
+  learned = found;
   progress();
   compared();
-}
+});
 
 const learnFrom = (what) => () => attempt(one(`#learn-${what}`), async () => {
   one("#learning").open = true;
@@ -114,7 +116,7 @@ one("#cancel").addEventListener("click", () => attempt(one("#cancel"), async () 
   await send("DELETE", "/api/learning", {});
   await loadLearning();
 }));
-source.addEventListener("learning", (event) => {
+hear("learning", (event) => {
   const before = learned.state;
   learned = { ...learned, ...JSON.parse(event.data) };
   if (before !== learned.state) loadLearning();

@@ -17,10 +17,11 @@ function fillModels(select, label) {
   label.hidden = models.length < 2;
 }
 
-async function loadSliders() {
+const loadSliders = newest(async (isNewest) => {
   if (!one("#sliders").open || !models.length) return;
   const model = chosenModel();
   const found = await ask(`${address(model)}/sliders`);
+  if (!isNewest()) return;
   const same = sliding && sliding.decision === found.decision ? sliding : null;
   one("#without").textContent = found.why ?? "";
   one("#operating").hidden = !found.areas;
@@ -36,7 +37,7 @@ async function loadSliders() {
   one("#unmoved").onclick = controls.back;
   if (same) controls.set(same.limit, same.place);
   else controls.back();
-}
+});
 
 function countLabelled(labelled, waiting) {
   const of = (label) => labelled.filter((x) => x.label === label);
@@ -93,7 +94,7 @@ one("#keep").addEventListener("click", async () => {
 });
 one("#sliders").addEventListener("toggle", loadSliders);
 one("#slid").addEventListener("change", loadSliders);
-source.addEventListener("labels", loadSliders);
+hear("labels", loadSliders);
 document.addEventListener("models", () => {
   fillModels(one("#slid"), one("#whose"));
   loadSliders();

@@ -83,6 +83,15 @@ async function ask(path, options) {
   return content;
 }
 
+// Makes a loader that can ask whether it is the newest: later answers may come earlier.
+function newest(load) {
+  let calls = 0;
+  return () => {
+    const call = ++calls;
+    return load(() => call === calls);
+  };
+}
+
 async function load(older) {
   const words = wanted();
   const request = ++asked;
@@ -195,9 +204,12 @@ const KEYS = {
   ArrowRight: () => step(1),
 };
 
-const source = new EventSource("/api/events"); // the parts of the page listen to it
+const heard = []; // [event, listener] of the parts of the page
+const hear = (event, listener) => heard.push([event, listener]);
 
 function listen() {
+  const source = new EventSource("/api/events");
+  for (const [event, listener] of heard) source.addEventListener(event, listener);
   const live = one("#live");
   source.onopen = async () => {
     await load();
@@ -239,4 +251,5 @@ document.addEventListener("keydown", (event) => {
     KEYS[event.key]();
   }
 });
-listen();
+// The source opens at once: all parts are to listen before.
+document.addEventListener("DOMContentLoaded", listen);

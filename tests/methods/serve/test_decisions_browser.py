@@ -48,12 +48,10 @@ def page(browser, station, events, stub, monkeypatch):
     monkeypatch.setattr(Sliders, "_known_images", known)
     monkeypatch.setattr(Sliders, "keep", keep)
     monkeypatch.setattr(learning, "follow", follow)
-    served = Served(browser, station, events)
-    served.open()
-    served.until(lambda: served.one("#live").text == "live")
-    yield served
-    assert browser.get_log("browser") == []
-    served.close()
+    with Served(browser, station, events) as served:
+        served.until(lambda: served.one("#live").text == "live")
+        yield served
+        assert browser.get_log("browser") == []
 
 
 def text(page, selector):

@@ -33,9 +33,18 @@ class Served:
         self.server = uvicorn.Server(config)
         self.listener = listening("127.0.0.1", 0)
         words = {"sockets": [self.listener]}
-        self.thread = threading.Thread(target=self.server.run, kwargs=words)
+        self.thread = threading.Thread(
+            target=self.server.run, kwargs=words, daemon=True
+        )
         self.thread.start()
         self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def __enter__(self):
+        self.open()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
     def open(self):
         self.browser.get_log("browser")  # of an earlier page
@@ -75,12 +84,10 @@ class Served:
 
 @pytest.fixture
 def page(browser, station, events):
-    served = Served(browser, station, events)
-    served.open()
-    served.until(lambda: served.one("#live").text == "live")
-    yield served
-    assert browser.get_log("browser") == []
-    served.close()
+    with Served(browser, station, events) as served:
+        served.until(lambda: served.one("#live").text == "live")
+        yield served
+        assert browser.get_log("browser") == []
 
 
 def test_photos_appear_and_are_found(page):
@@ -148,15 +155,13 @@ def test_nothing_is_wider_than_the_window(page, width):
 
 
 def test_a_browser_signs_in(browser, station, events):
-    served = Served(browser, station, events, TOKEN)
-    served.open()
-    served.one("#token").send_keys("wrong")
-    served.one("#login button").click()
-    served.until(lambda: "not the token" in served.one("#refused").text)
-    served.one("#token").clear()
-    served.one("#token").send_keys(TOKEN)
-    served.one("#login button").click()
-    served.until(lambda: served.all("#live") and served.one("#live").text == "live")
-    assert browser.execute_script("return document.cookie") == ""
-    browser.delete_all_cookies()
-    served.close()
+    with Served(browser, station, events, TOKEN) as served:
+        served.one("#token").send_keys("wrong")
+        served.one("#login button").click()
+        served.until(lambda: "not the token" in served.one("#refused").text)
+        served.one("#token").clear()
+        served.one("#token").send_keys(TOKEN)
+        served.one("#login button").click()
+        served.until(lambda: served.all("#live") and served.one("#live").text == "live")
+        assert browser.execute_script("return document.cookie") == ""
+        browser.delete_all_cookies()
