@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,16 +75,18 @@ class Database:
 
     def __init__(self, path: Path):
         self.path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer, self._reader = (
-                sqlite3.connect(path, check_same_thread=False) for _ in range(2)
-            )
-            self._writer.execute("PRAGMA journal_mode = WAL")
-            self._writer.execute("PRAGMA synchronous = FULL")
-            self._migrate(path)
-        except (OSError, sqlite3.Error) as error:
-            raise UserError(f"cannot open {path}: {error}") from error
+        with ExitStack() as opened:  # closes them after an error
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer, self._reader = (
+                    opened.enter_context(closing(_connected(path))) for _ in range(2)
+                )
+                self._writer.execute("PRAGMA journal_mode = WAL")
+                self._writer.execute("PRAGMA synchronous = FULL")
+                self._migrate(path)
+            except (OSError, sqlite3.Error) as error:
+                raise UserError(f"cannot open {path}: {error}") from error
+            opened.pop_all()
         self._reader.row_factory = sqlite3.Row
         self.writing, self._reading = threading.RLock(), threading.Lock()
 
@@ -125,3 +127,7 @@ class Database:
             pragma = f"PRAGMA user_version = {number};"
             with self._writer:  # takes back what an error leaves half done
                 self._writer.executescript(f"BEGIN; {script} {pragma} COMMIT;")
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, check_same_thread=False)

@@ -119,8 +119,12 @@ class Store:
 
     def __init__(self, folder: Path):
         self.database = Database(folder / DATABASE)
-        self.audit = AuditFile(folder / AUDIT)
-        self._catch_up()
+        try:
+            self.audit = AuditFile(folder / AUDIT)
+            self._catch_up()
+        except UserError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the database."""
