@@ -135,7 +135,14 @@ class Contrastive(_Features):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class FeatureCAE(_Features):
+class _Frozen(_Features):
+    """A method on features of a network that stays as it is."""
+
+    fit_runtime: str = "keras"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FeatureCAE(_Frozen):
     """Reconstructs pretrained features, linearly."""
 
     method = "featureCAE"
@@ -144,7 +151,7 @@ class FeatureCAE(_Features):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class PaDiM(_Features):
+class PaDiM(_Frozen):
     """A Gaussian of pretrained features at every position."""
 
     method = "PaDiM"
@@ -155,7 +162,7 @@ class PaDiM(_Features):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class PatchCore(_Features):
+class PatchCore(_Frozen):
     """The most different patches of pretrained features."""
 
     method = "PatchCore"
@@ -169,7 +176,7 @@ class PatchCore(_Features):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Ensemble(_Features):
+class Ensemble(_Frozen):
     """PaDiM and PatchCore on the same features."""
 
     method = "ensemble"
@@ -182,7 +189,7 @@ class Ensemble(_Features):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _Shots(_Features):
+class _Shots(_Frozen):
     """A method with a memory of a few good photos."""
 
     top: float = 0.01

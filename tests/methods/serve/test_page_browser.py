@@ -68,7 +68,7 @@ class Served:
         return self.browser.find_element(By.CSS_SELECTOR, selector)
 
     def until(self, what):
-        WebDriverWait(self.browser, 10).until(lambda _: what())
+        WebDriverWait(self.browser, 30).until(lambda _: what())
 
     def names(self):
         script = "return [...document.querySelectorAll('.name')].map(x => x.innerText)"
