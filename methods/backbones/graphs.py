@@ -79,14 +79,14 @@ def _write(network: Any, path: Path) -> float:
 
     log.info("onnx: the graph of %s is written and compared, once", network.name)
     images = keras.Input(network.input_shape[1:], name="images")
-    maps = network(images)
-    maps = list(maps) if isinstance(maps, (list, tuple)) else [maps]
+    maps = keras.tree.flatten(network(images))
     named = {f"level_{i}": x for i, x in enumerate(maps)}
     write_onnx(keras.Model([images], named), path)
     shape = 1, *network.input_shape[1:]
     noise = np.random.default_rng(0).random(shape, np.float32)
     found = open_session(path).run([*named], {"images": noise})
-    difference = _difference(found, network(noise, training=False))
+    expected = keras.tree.flatten(network(noise, training=False))
+    difference = _difference(found, expected)
     if not difference <= TOLERANCE:
         raise UserError(
             f"--runtime onnx: expected features of {network.name} that differ by at "
@@ -95,9 +95,8 @@ def _write(network: Any, path: Path) -> float:
     return difference
 
 
-def _difference(maps: list[np.ndarray], expected: Any) -> float:
+def _difference(maps: list[np.ndarray], expected: list[Any]) -> float:
     """Return how far feature maps are off, in parts of each level's largest value."""
-    expected = expected if isinstance(expected, (list, tuple)) else [expected]
     return max(
         float(np.abs(ours - np.asarray(theirs)).max() / np.abs(theirs).max())
         for ours, theirs in zip(maps, expected, strict=True)

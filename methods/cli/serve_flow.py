@@ -62,8 +62,9 @@ def flow_options(options: argparse.Namespace) -> "FlowOptions":
         UsageError: options that are wrong, or that lack another one.
         UserError: a file cannot be read.
     """
-    from methods.serve.flow import FlowOptions, MqttOptions
-    from methods.serve.mqtt import check_topic, host_and_port
+    from methods.serve.cameras import Source
+    from methods.serve.flow import FlowOptions, client_name
+    from methods.serve.mqtt import Broker, check_topic, host_and_port
     from methods.serve.webhook import check_url
 
     _check_needed(options)
@@ -71,8 +72,7 @@ def flow_options(options: argparse.Namespace) -> "FlowOptions":
         if not folder.is_dir():
             raise UsageError(f"--watch: expected a folder. Received: {folder}")
     for text in options.camera:
-        film = not text.isdecimal() and "://" not in text
-        if not text or (film and not Path(text).is_file()):
+        if not text or (Source(text).is_film and not Path(text).is_file()):
             raise UsageError(
                 f"--camera: expected a number, a URL or a file. Received: {text}"
             )
@@ -81,9 +81,10 @@ def flow_options(options: argparse.Namespace) -> "FlowOptions":
     mqtt = None
     if options.mqtt is not None:
         host, port = host_and_port(options.mqtt, options.mqtt_tls)
-        mqtt = MqttOptions(
+        mqtt = Broker(
             host=host,
             port=port,
+            client=client_name(options.folder),
             topic=check_topic(options.mqtt_topic),
             user=options.mqtt_user,
             password=_first_line("--mqtt-password", options.mqtt_password),

@@ -15,7 +15,7 @@ from fastapi.responses import (
     StreamingResponse,
 )
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from methods import __version__
 from processing.errors import UsageError, UserError, reason, shortened
@@ -31,10 +31,11 @@ from .flow_metrics import FlowCollector
 from .hours import add_hours
 from .metrics import Metrics
 from .pictures import MEDIA, TYPES
+from .said import LONGEST, LONGEST_REASON, Said, client
 from .security import COOKIE, Access, Guard
 from .station import BadImage, Station, answer
-from .store import LARGEST_PAGE, Filter, Result
-from .uploads import LONGEST, About, Uploads, client
+from .store import LARGEST_PAGE, Filter, Result, as_text
+from .uploads import About, Uploads
 
 OWN_TEMPLATES = Path(__file__).parent / "templates"
 RETRY = "1"  # seconds after which a client that was refused may come again
@@ -79,13 +80,11 @@ Verdicts = Literal["good", "defective"]
 Kind = Literal["image", "overlay", "map", "mask"]
 
 
-class Correction(BaseModel):
+class Correction(Said):
     """What a person says of a result."""
 
-    model_config = ConfigDict(extra="forbid")
     verdict: Verdicts
-    comment: str = Field("", max_length=2000)
-    who: str = Field("", max_length=LONGEST)
+    comment: str = Field("", max_length=LONGEST_REASON)
 
 
 def build_app(
@@ -230,7 +229,7 @@ def _add_corrections(app: FastAPI, station: Station, metrics: Metrics) -> None:
     @app.post("/api/results/{id}/correction")
     def correct(id: str, said: Correction, request: Request) -> dict[str, Any]:
         """Give a result the verdict of a person."""
-        who = said.who or client(request)
+        who = said.by(request)
         changed = station.correct(id, said.verdict, who, said.comment)
         metrics.corrections.inc(changed is not None)
         return _told(changed)
@@ -305,4 +304,4 @@ def _utc(time: datetime | None) -> str | None:
     if time is None:
         return None
     time = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
-    return time.astimezone(timezone.utc).isoformat(timespec="microseconds")
+    return as_text(time)

@@ -3,37 +3,31 @@
 from typing import Any
 
 from fastapi import FastAPI, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from .deciding import Deciding, Tell
 from .labelled import Labels
 from .learning import Learning
 from .learning_routes import add_learning
 from .models import Served
+from .said import LONGEST, LONGEST_REASON, Said
 from .sliders import Sliders
 from .station import Station
-from .uploads import LONGEST, client
-
-LONGEST_REASON = 2000  # characters
 
 
-class Choice(BaseModel):
+class Choice(Said):
     """Which decision a person puts in force."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field(max_length=LONGEST)
-    who: str = Field("", max_length=LONGEST)
     reason: str = Field("", max_length=LONGEST_REASON)
 
 
-class ByHand(BaseModel):
+class ByHand(Said):
     """A decision that a person found by the sliders."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field(max_length=LONGEST)
     threshold: float = Field(allow_inf_nan=False)
     min_area: int = Field(ge=1, le=2**31)
-    who: str = Field("", max_length=LONGEST)
 
 
 def add_decisions(app: FastAPI, station: Station, tell: Tell) -> None:
@@ -75,7 +69,7 @@ def _add_models(app: FastAPI, deciding: Deciding) -> None:
     @app.post("/api/models/{id:path}/decision")
     def decide(id: str, choice: Choice, request: Request) -> dict[str, Any]:
         """Let a model judge by another of its decisions, by its name or id."""
-        who = choice.who or client(request)
+        who = choice.by(request)
         return told(deciding.put_in_force(id, choice.name, who, choice.reason))
 
     @app.get("/api/changes")
@@ -93,6 +87,6 @@ def _add_sliders(app: FastAPI, deciding: Deciding, sliders: Sliders) -> None:
     @app.post("/api/models/{id:path}/decisions")
     def keep(id: str, said: ByHand, request: Request) -> dict[str, Any]:
         """Keep a threshold and a minimum area as a decision, which is not in force."""
-        who = said.who or client(request)
+        who = said.by(request)
         found = said.name, said.threshold, said.min_area
         return sliders.keep(deciding.model(id), *found, who)

@@ -15,7 +15,7 @@ from methods.pipeline.drifting import (
     counts,
     watched_score,
 )
-from processing.decoding.appearance import QUANTITIES
+from processing.decoding.appearance import QUANTITIES, appearance
 from processing.errors import UserError, reason
 from processing.wording import printable
 
@@ -58,6 +58,7 @@ class Drift:
         self.alpha = alpha
         self.tell = tell
         self.spool = spool
+        station.measure = appearance
         self.streams: dict[Key, Stream] = {}
         self.lock = threading.RLock()
         self._database = station.store.database
@@ -102,10 +103,15 @@ class Drift:
             ) as error:  # counted, and the alarm is noted, after a start
                 log.warning("warning: drift: %s", reason(error))
 
+    def find(self, id_: str) -> Stream | None:
+        """Return the stream of an id."""
+        with self.lock:
+            return next((x for x in self.streams.values() if x.key.id == id_), None)
+
     def reset(self, id_: str, who: str, why: str) -> Stream | None:
         """Begin a stream anew, with a line in the audit file; None if there is none."""
         with self.lock:
-            stream = next((x for x in self.streams.values() if x.key.id == id_), None)
+            stream = self.find(id_)
             if stream is None:
                 return None
             key, judge = stream.key, stream.charts.judge

@@ -3,24 +3,20 @@
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from methods.pipeline.drifting import WATCHED, WORDS
 from processing.decision.drift import alarm_line
 
 from .drift import Drift
+from .said import LONGEST_REASON, Said
 from .streams import Stream
-from .uploads import LONGEST, client
-
-LONGEST_REASON = 2000  # characters
 
 
-class Reset(BaseModel):
+class Reset(Said):
     """Who has looked after what changed, and what it was."""
 
-    model_config = ConfigDict(extra="forbid")
     reason: str = Field(min_length=1, max_length=LONGEST_REASON)
-    who: str = Field("", max_length=LONGEST)
 
 
 def add_drift(app: FastAPI, drift: Drift | None) -> None:
@@ -39,19 +35,16 @@ def add_drift(app: FastAPI, drift: Drift | None) -> None:
     @app.get("/api/drift/{id}")
     def stream(id: str) -> dict[str, Any]:
         """Return a stream with the points of its charts."""
-        found = drift.streams.values() if drift else ()
-        for x in list(found):
-            if x.key.id == id and drift:
-                with drift.lock:
-                    return _told(x) | {"points": x.points, "step": x.step}
-        raise HTTPException(404, "there is no such stream")
+        found = drift.find(id) if drift else None
+        if drift is None or found is None:
+            raise HTTPException(404, "there is no such stream")
+        with drift.lock:
+            return _told(found) | {"points": found.points, "step": found.step}
 
     @app.post("/api/drift/{id}/reset")
     def reset(id: str, said: Reset, request: Request) -> dict[str, Any]:
         """Begin a stream anew, after somebody has looked."""
-        found = (
-            drift.reset(id, said.who or client(request), said.reason) if drift else None
-        )
+        found = drift.reset(id, said.by(request), said.reason) if drift else None
         if found is None:
             raise HTTPException(404, "there is no such stream")
         return _told(found)

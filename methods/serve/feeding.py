@@ -9,8 +9,8 @@ from processing.errors import UserError, reason
 from processing.wording import printable
 
 from .metrics import Metrics
+from .said import LONGEST
 from .station import Station
-from .uploads import LONGEST
 
 log = logging.getLogger(__name__)
 

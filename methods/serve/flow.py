@@ -17,18 +17,6 @@ from .webhook import Webhook
 
 
 @dataclass(frozen=True, kw_only=True)
-class MqttOptions:
-    """How the broker is reached, see `Broker`."""
-
-    host: str
-    port: int
-    topic: str
-    user: str | None = None
-    password: bytes | None = None
-    tls: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class FlowOptions:
     """What flows.
 
@@ -49,7 +37,7 @@ class FlowOptions:
     when_still: bool = False
     webhook: str | None = None
     secret: bytes | None = None
-    mqtt: MqttOptions | None = None
+    mqtt: Broker | None = None
     keep_days: float | None = None
     keep_bytes: int | None = None
 
@@ -69,7 +57,7 @@ class Flow:
     def __init__(self, station: Station, options: FlowOptions, tell: Tell):
         self.station = station
         self.options = options
-        self.spool = Spool(station.store.database, _receivers(station.folder, options))
+        self.spool = Spool(station.store.database, _receivers(options))
         self.drift = (
             Drift(station, options.drift, tell, self.spool) if options.drift else None
         )
@@ -113,13 +101,12 @@ class Flow:
             self.drift.close()
 
 
-def _receivers(folder: Path, options: FlowOptions) -> list[Receiver]:
+def _receivers(options: FlowOptions) -> list[Receiver]:
     found: list[Receiver] = []
     if options.webhook:
         found.append(Webhook(options.webhook, options.secret))
-    if mqtt := options.mqtt:
-        where = mqtt.host, mqtt.port, client_name(folder), mqtt.topic
-        found.append(Mqtt(Broker(*where, mqtt.user, mqtt.password, mqtt.tls)))
+    if options.mqtt:
+        found.append(Mqtt(options.mqtt))
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query
 
-from .store import Store
+from .store import Store, as_text
 
 SLOTS = {"hour": 24, "day": 30}  # how many of each are told
 FORMATS = {"hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d"}
@@ -49,8 +49,8 @@ def figures(
     first = last.replace(minute=0, second=0, microsecond=0)
     first = first if by == "hour" else first.replace(hour=0)
     first -= timedelta(**{f"{by}s": SLOTS[by] - 1})
-    since = first.astimezone(timezone.utc).isoformat(timespec="microseconds")
-    values = {"form": FORMATS[by], "zone": f"{zone:+} minutes", "since": since}
+    zone_ = f"{zone:+} minutes"
+    values = {"form": FORMATS[by], "zone": zone_, "since": as_text(first)}
     return [dict(row) for row in store.database.read_long(_FIGURES, values)]
 
 

@@ -164,12 +164,11 @@ class Learning:
         """Write what the child is to know; photos get an ending, as tables need."""
         rows: list[dict[str, str]] = []
         names: dict[str, str] = {}
-        source = self.deciding.station.folder / PHOTOS
         copies = self._job / PHOTOS
         copies.mkdir(parents=True)
         for photo in photos:
             path = copies / f"{photo.sha256}.png"
-            shutil.copyfile(source / photo.sha256[:2] / photo.sha256, path)
+            shutil.copyfile(self.deciding.station.photo_path(photo.sha256), path)
             rows.append({"path": str(path), "label": photo.label})
             names[str(path)] = photo.name
         write_table(self._job / LABELS, rows)

@@ -3,29 +3,25 @@
 from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from .deciding import Deciding
 from .learning import Learning
-from .uploads import LONGEST, client
+from .said import LONGEST, LONGEST_REASON, Said
 
 
-class Wish(BaseModel):
+class Wish(Said):
     """What is to be learned."""
 
-    model_config = ConfigDict(extra="forbid")
     model: str = Field(max_length=LONGEST)
     what: Literal["decision", "model"]
-    who: str = Field("", max_length=LONGEST)
 
 
-class Successor(BaseModel):
+class Successor(Said):
     """Which model is to judge."""
 
-    model_config = ConfigDict(extra="forbid")
     model: str = Field(max_length=LONGEST)
-    who: str = Field("", max_length=LONGEST)
-    reason: str = Field("", max_length=2000)
+    reason: str = Field("", max_length=LONGEST_REASON)
 
 
 def add_learning(app: FastAPI, deciding: Deciding, learning: Learning) -> None:
@@ -40,7 +36,7 @@ def add_learning(app: FastAPI, deciding: Deciding, learning: Learning) -> None:
     def learn(wish: Wish, request: Request) -> dict[str, Any]:
         """Make a decision or an updated model of the labelled photos."""
         model = deciding.model(wish.model)
-        learning.start(model, wish.what, wish.who or client(request))
+        learning.start(model, wish.what, wish.by(request))
         return learning.state
 
     @app.delete("/api/learning")
@@ -57,5 +53,5 @@ def add_learning(app: FastAPI, deciding: Deciding, learning: Learning) -> None:
     @app.post("/api/models/{id:path}/model")
     def succeed(id: str, said: Successor, request: Request) -> dict[str, Any]:
         """Let another model judge in the place of one."""
-        who = said.who or client(request)
+        who = said.by(request)
         return deciding.put_in_place(id, said.model, who, said.reason).about

@@ -15,6 +15,7 @@ from processing.errors import UserError, reason
 
 from .spool import Spool
 from .station import PHOTOS, PICTURES, Station
+from .store import as_text
 
 PAUSE = 60.0  # seconds between two passes
 STEP = 32  # results that are removed at once
@@ -76,7 +77,7 @@ class Retention(threading.Thread):
             self.kept += 0 if known and self._is_stray(path) else size
         if self._days is not None:
             limit = datetime.now(timezone.utc) - timedelta(days=self._days)
-            time_ = limit.isoformat(timespec="microseconds")
+            time_ = as_text(limit)
             self._spool.drop_before(time_)
             while self._remove("corrected IS NULL AND time < ?", time_):
                 pass
@@ -131,7 +132,7 @@ class Retention(threading.Thread):
                 path.parent.rmdir()  # the day
         name = row["sha256"]
         if self._users(name) <= 1:
-            self.kept -= self._unlink(folder / PHOTOS / name[:2] / name)
+            self.kept -= self._unlink(self._station.photo_path(name))
         with self._database.change() as writer:
             sql = "UPDATE results SET pictures = '{}' WHERE number = ?"
             writer.execute(sql, (row["number"],))

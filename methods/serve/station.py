@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from methods.detector.judge import Verdict
-from processing.decoding.appearance import appearance
 from processing.decoding.decode import read_pixels
 from processing.errors import UserError, reason
 from processing.files import replacing
@@ -32,6 +31,9 @@ class BadImage(UserError):
     """What was sent is no image that can be judged."""
 
 
+Measure = Callable[[NDArray[np.integer]], Mapping[str, float]]
+
+
 @dataclass(frozen=True, eq=False)
 class Photo:
     """A photo that is to be judged.
@@ -40,7 +42,7 @@ class Photo:
         pixels: uint8 or uint16, grey (H, W, 1) or RGB (H, W, 3).
         sha256: of its bytes.
         model: that judges it.
-        look: see `appearance`.
+        look: what is measured of its pixels; {} unless something needs that.
         name, part, station: see `Result`.
         request: key of the request, or None.
         arrived: see `time.perf_counter`.
@@ -106,6 +108,7 @@ class Station:
         self.turn = threading.Lock()  # of what takes the models
         self.labelled: Callable[[], None] = lambda: None  # is called after a correction
         self.followers: list[Follower] = []
+        self.measure: Measure = lambda _: {}  # for followers, beside the decoding
         self.queue: Batcher[Photo, Result] = Batcher(self._judge, places)
 
     def close(self) -> None:
@@ -133,7 +136,7 @@ class Station:
         sha256 = hashlib.sha256(data).hexdigest()
         channels = model.judge.detector.image_shape[2]
         pixels = self._keep(data, sha256, channels)
-        look = appearance(pixels)
+        look = self.measure(pixels)
         return Photo(pixels, look, sha256, model, name, part, station, request, arrived)
 
     def correct(self, id_: str, new: str, who: str, comment: str) -> Result | None:
@@ -152,7 +155,10 @@ class Station:
         result = self.store.get(id_)
         if result is None or kind not in result.pictures:
             return None
-        path, photo = self.folder / result.pictures[kind], self._photo(result.sha256)
+        path, photo = (
+            self.folder / result.pictures[kind],
+            self.photo_path(result.sha256),
+        )
         judged = path.with_name(JUDGED)
         if not path.exists() and judged.exists() and photo.exists():
             data = drawn(kind, read_pixels(photo, 3), read_pixels(judged, 1)[..., 0])
@@ -168,11 +174,11 @@ class Station:
 
     def pixels(self, sha256: str, channels: int) -> NDArray[np.integer]:
         """Return a photo that is kept; a `UserError` if it is not there any more."""
-        return read_pixels(self.folder / PHOTOS / sha256[:2] / sha256, channels)
+        return read_pixels(self.photo_path(sha256), channels)
 
     def _keep(self, data: bytes, sha256: str, channels: int) -> NDArray[np.integer]:
         """Write a photo under its hash, if it is one, and return its pixels."""
-        path = self._photo(sha256)
+        path = self.photo_path(sha256)
         if path.exists():
             path.touch()  # it is in use
             return read_pixels(path, channels)
@@ -184,7 +190,8 @@ class Station:
                 text = reason(error).removeprefix(f"{temporary}: ")
                 raise BadImage(text) from error
 
-    def _photo(self, sha256: str) -> Path:
+    def photo_path(self, sha256: str) -> Path:
+        """Return where a photo is kept, if it is."""
         return self.folder / PHOTOS / sha256[:2] / sha256
 
     def _judge(self, photos: Sequence[Photo]) -> list[Result]:

@@ -276,7 +276,12 @@ class Store:
 
 def now() -> str:
     """Return the time, ISO 8601 in UTC, with all its digits, so that texts sort."""
-    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
+    return as_text(datetime.now(timezone.utc))
+
+
+def as_text(time: datetime) -> str:
+    """Return a time with a zone as the store has all: ISO 8601 in UTC."""
+    return time.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 
 def _apply(writer: sqlite3.Connection, line: int, entry: Mapping[str, Any]) -> None:

@@ -12,11 +12,11 @@ from starlette.datastructures import FormData, UploadFile
 from .batching import LARGEST
 from .metrics import Metrics
 from .models import Served
+from .said import LONGEST
 from .station import BadImage, Photo, Station
 from .store import Result
 
 DECODERS = 2  # photos that are decoded at once: each may be large
-LONGEST = 200  # characters of a text that a client sends
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,6 @@ class About:
                 if len(text) > LONGEST:
                     raise HTTPException(422, f"{field}: at most {LONGEST} characters")
         return replace(self, **said)
-
-
-def client(request: Request) -> str:
-    """Return the address that a request came from, which stands for who sent it."""
-    return request.client.host if request.client else ""
 
 
 class Uploads:

@@ -10,7 +10,6 @@ let shown = []; // newest first
 let next = null; // what the next older page begins below
 let chosen = null; // id of the result that is large
 let total = 0;
-let asked = 0; // requests for lists so far: an answer to an earlier one is too late
 let loading = false;
 let early = []; // results that came while a list was asked for
 
@@ -86,15 +85,14 @@ async function ask(path, options) {
 // Makes a loader that can ask whether it is the newest: later answers may come earlier.
 function newest(load) {
   let calls = 0;
-  return () => {
+  return (...words) => {
     const call = ++calls;
-    return load(() => call === calls);
+    return load(() => call === calls, ...words);
   };
 }
 
-async function load(older) {
+const load = newest(async (isNewest, older) => {
   const words = wanted();
-  const request = ++asked;
   loading = true;
   words.set("limit", PAGE);
   if (older) words.set("below", next);
@@ -102,9 +100,9 @@ async function load(older) {
   try {
     page = await ask(`/api/results?${words}`);
   } finally {
-    if (request === asked) loading = false;
+    if (isNewest()) loading = false;
   }
-  if (request !== asked) return;
+  if (!isNewest()) return;
   if (!older) {
     shown = [];
     one("#results").replaceChildren();
@@ -114,7 +112,7 @@ async function load(older) {
   ({ next, total } = page);
   early.splice(0).forEach(receive);
   count();
-}
+});
 
 // A result that is new, or corrected: here or in another browser.
 function receive(result) {

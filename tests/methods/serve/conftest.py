@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -93,6 +94,13 @@ class Stub:
 def png(level, size=20):
     """Return the bytes of a grey picture."""
     return cv2.imencode(".png", np.full((size, size, 3), level, "uint8"))[1].tobytes()
+
+
+def until(what):
+    end = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 @pytest.fixture

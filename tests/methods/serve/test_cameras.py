@@ -7,7 +7,7 @@ from methods.serve.cameras import Camera, Source, Stillness, frames
 from methods.serve.metrics import Metrics
 from methods.serve.store import Filter
 
-from .test_spool import until
+from .conftest import until
 
 RATE = 10  # frames a second
 

@@ -9,7 +9,7 @@ from processing.decision.regions import area_curve
 from processing.report.operating import critical_thresholds
 
 pytest.importorskip("selenium")
-from .test_page_browser import Served
+from .test_page_browser import live_page
 
 LEARNS = """
 import json, pathlib, sys
@@ -48,10 +48,8 @@ def page(browser, station, events, stub, monkeypatch):
     monkeypatch.setattr(Sliders, "_known_images", known)
     monkeypatch.setattr(Sliders, "keep", keep)
     monkeypatch.setattr(learning, "follow", follow)
-    with Served(browser, station, events) as served:
-        served.until(lambda: served.one("#live").text == "live")
+    with live_page(browser, station, events) as served:
         yield served
-        assert browser.get_log("browser") == []
 
 
 def text(page, selector):

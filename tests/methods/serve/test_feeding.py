@@ -7,8 +7,7 @@ from methods.serve.feeding import FolderFeeder
 from methods.serve.metrics import Metrics
 from methods.serve.store import Filter
 
-from .conftest import png
-from .test_spool import until
+from .conftest import png, until
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import threading
-import time
 
 import pytest
 
@@ -7,7 +6,7 @@ from methods.serve import labelled
 from methods.serve.labelled import Labels
 from processing.decision.decision import Decision
 
-from .conftest import png
+from .conftest import png, until
 
 
 @pytest.fixture
@@ -26,13 +25,6 @@ def labels(station, told):
 def judged(station, level, model="m1"):
     photo = station.photo(png(level), station.models[model], f"{level}.png")
     return station.queue.submit(photo).result(10)
-
-
-def until(what):
-    end = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def found(labels, station, model="m1"):

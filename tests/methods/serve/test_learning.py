@@ -20,8 +20,8 @@ from methods.serve.station import Station
 from processing.files import write_json
 from tests.rooms import ROOT
 
-from .conftest import png
-from .test_labelled import judged, until
+from .conftest import png, until
+from .test_labelled import judged
 
 
 @pytest.fixture

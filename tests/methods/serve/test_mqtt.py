@@ -13,7 +13,8 @@ from methods.serve.mqtt import Broker, Mqtt, check_topic, host_and_port
 from methods.serve.spool import Message, Spool, Undelivered
 from processing.errors import UsageError
 
-from .test_spool import until, written
+from .conftest import until
+from .test_spool import written
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 

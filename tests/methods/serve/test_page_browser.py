@@ -2,6 +2,7 @@
 
 import threading
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 import uvicorn
@@ -82,12 +83,19 @@ class Served:
         return self.browser.execute_script(script)
 
 
-@pytest.fixture
-def page(browser, station, events):
+@contextmanager
+def live_page(browser, station, events):
+    """Yield the page of a station, and see that the browser found nothing wrong."""
     with Served(browser, station, events) as served:
         served.until(lambda: served.one("#live").text == "live")
         yield served
         assert browser.get_log("browser") == []
+
+
+@pytest.fixture
+def page(browser, station, events):
+    with live_page(browser, station, events) as served:
+        yield served
 
 
 def test_photos_appear_and_are_found(page):

@@ -15,7 +15,7 @@ from methods.serve.sliders import Sliders
 from methods.serve.station import Station
 from processing.errors import UsageError
 
-from .test_labelled import until
+from .conftest import until
 
 
 @pytest.fixture

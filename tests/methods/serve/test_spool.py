@@ -1,12 +1,13 @@
 import json
 import threading
-import time
 
 import pytest
 
 from methods.serve import spool as module
 from methods.serve.database import Database
 from methods.serve.spool import FIRST, LONGEST, Spool, Undelivered, pause
+
+from .conftest import until
 
 
 class Receiver:
@@ -42,13 +43,6 @@ def written(spool, *contents, time="2026"):
         for content in contents:
             spool.write(writer, "verdict", f"id{content}", time, content)
     spool.wake()
-
-
-def until(what):
-    end = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_everything_arrives_in_order_whatever_fails(database, monkeypatch):

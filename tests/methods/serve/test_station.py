@@ -82,3 +82,9 @@ def test_corrections_are_published(station, monkeypatch):
     station.undo(found.id, "eve")
     assert station.correct("x", "good", "eve", "") is None
     assert [x.corrected for x in told] == [None, "defective", None]
+
+
+def test_pixels_are_measured_only_for_those_who_need_it(station, stub):
+    assert station.photo(png(9), stub).look == {}
+    station.measure = lambda pixels: {"mean": float(pixels.mean())}
+    assert station.photo(png(9), stub).look == {"mean": 9}

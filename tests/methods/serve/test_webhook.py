@@ -16,7 +16,8 @@ from methods.serve.webhook import SIGNATURE, Webhook
 from processing.errors import UsageError
 from tests.rooms import ROOT
 
-from .test_spool import until, written
+from .conftest import until
+from .test_spool import written
 
 MESSAGE = Message(1, "a1", "verdict", '{"id": "a1"}', False)
 
