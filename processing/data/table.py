@@ -54,7 +54,7 @@ def images_of_table(path: Path) -> Found:
     (train, validation or test) and group (what stays in one split). Paths are meant
     from the table's folder; an image outside of it goes by its absolute path.
     """
-    found = Found([])
+    found, folder = Found([]), path.parent.absolute()
     for number, row in enumerate(read_table(path, ("path", "label")), 2):
         split = row.get("split", "").lower()
         if not row["path"] or not row["label"] or split not in {DRAWN, *SPLITS}:
@@ -63,19 +63,19 @@ def images_of_table(path: Path) -> Found:
                 f"there is one) train, validation or test. Received: {row}"
             )
         name, *masks = (
-            name_in(path.parent, x) for x in (row["path"], row.get("mask", "")) if x
+            name_in(folder, x) for x in (row["path"], row.get("mask", "")) if x
         )
-        fault = _fault(path.parent, name, *masks)
+        fault = _fault(folder, name, *masks)
         if fault:
             found.left_out.append(fault)
             continue
         found.images.append(
             FoundImage(
-                path.parent / name,
+                folder / name,
                 name,
                 row["label"],
                 SPLITS.get(split, DRAWN),
-                tuple(path.parent / mask for mask in masks),
+                tuple(folder / mask for mask in masks),
                 row.get("group", ""),
             )
         )

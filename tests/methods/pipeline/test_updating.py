@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import nibabel
@@ -130,10 +131,12 @@ def test_labels(trained, samples, monkeypatch, tmp_path):
     old, washer = read_record(model).splits, folder / "data/washer"
     bad, moved = old.fit[2], "test/good/000.png"
     new = sorted((samples / "washer/train/good").iterdir())[11]
-    rows = f"{washer}/{bad},crack", f"{washer}/{moved},good", f"{new},good"
+    shutil.copy(new, tmp_path / "new.png")
+    rows = f"{washer}/{bad},crack", f"{washer}/{moved},good", "new.png,good"
     table = labelled(tmp_path / "labels.csv", *rows)
-    updated = update(folder, model, "--labels", table)
+    updated = update(folder, model, "--labels", os.path.relpath(table))
     table.unlink()
+    new = tmp_path / "new.png"
     splits = read_record(updated).splits
     assert splits.validation[:-1] == old.validation
     assert {*splits.fit, splits.validation[-1]} == {*old.fit, moved, str(new)} - {bad}

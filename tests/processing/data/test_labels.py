@@ -1,5 +1,6 @@
 import logging
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,17 @@ def test_good_images_join_the_training_and_others_leave_it(category, tmp_path, c
         "labels: 2 images added to the good ones, 1 no longer among them, 1 taken out "
         "of the test set"
     ]
+
+
+def test_a_table_may_be_named_from_the_folder_one_is_in(
+    category, tmp_path, monkeypatch
+):
+    make(tmp_path, "more/0.png", marked=["more/mask.png"])
+    path = table(tmp_path, "more/0.png,dent,more/mask.png,train")
+    wanted = labels_of(path, scan(category))
+    assert {*wanted} == {str(tmp_path / "more/0.png")}
+    monkeypatch.chdir(tmp_path)
+    assert labels_of(Path("table.csv"), scan(Path("set"))) == wanted
 
 
 def test_defects_that_are_learned_from_leave_the_test_set(category, tmp_path):
