@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from methods.serve import quarters
 from methods.serve.hours import SLOTS, figures
 from methods.serve.store import Store
 
@@ -49,6 +50,7 @@ def fill(store: Store, count: int) -> None:
     )
     with store.database.change() as writer:
         writer.executemany(_INSERT, rows)
+        quarters.build(writer)
 
 
 def spent(store: Store, by: str) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from processing.errors import UsageError, UserError
+from processing.wording import count
 
 from .parser import at_least
 
@@ -87,7 +88,7 @@ def flow_options(options: argparse.Namespace) -> "FlowOptions":
             client=client_name(options.folder),
             topic=check_topic(options.mqtt_topic),
             user=options.mqtt_user,
-            password=_first_line("--mqtt-password", options.mqtt_password),
+            password=_secret("--mqtt-password", options.mqtt_password),
             tls=options.mqtt_tls,
         )
     return FlowOptions(
@@ -97,7 +98,7 @@ def flow_options(options: argparse.Namespace) -> "FlowOptions":
         every=options.every,
         when_still=options.when_still,
         webhook=options.webhook,
-        secret=_first_line("--webhook-secret", options.webhook_secret),
+        secret=_secret("--webhook-secret", options.webhook_secret),
         mqtt=mqtt,
         keep_days=options.keep_days,
         keep_bytes=round(options.keep_gb * GIGABYTE) if options.keep_gb else None,
@@ -118,16 +119,29 @@ def _check_needed(options: argparse.Namespace) -> None:
             raise UsageError(f"{option} goes with {other}")
 
 
-def _first_line(option: str, path: Path | None) -> bytes | None:
-    """Return the first line of a file, without which there is no secret."""
-    if path is None:
-        return None
+def _secret(option: str, path: Path | None) -> bytes | None:
+    return read_secret(option, path) if path else None
+
+
+def read_secret(option: str, path: Path, shortest: int = 1) -> bytes:
+    """Return the first line of a file, without spaces around it.
+
+    Args:
+        option: that names the file.
+        path: of the file.
+        shortest: bytes that a secret has at least.
+
+    Raises:
+        UserError: it has no such line.
+    """
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise UserError(f"{option}: cannot read {path}: {error.strerror}") from error
-    if not lines or not lines[0].strip():
+    secret = lines[0].strip() if lines else b""
+    if len(secret) < shortest:
         raise UserError(
-            f"{option}: expected text in the first line of {path}. Received: nothing"
+            f"{option}: expected at least {count(shortest, 'character')} in the first "
+            f"line of {path}. Received: {len(secret)}"
         )
-    return lines[0].strip()
+    return secret

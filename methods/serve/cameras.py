@@ -17,7 +17,7 @@ from processing.errors import UserError, reason
 
 from .feeding import Feeder
 from .metrics import Metrics
-from .spool import pause
+from .pauses import pause
 from .station import Station
 from .store import now
 

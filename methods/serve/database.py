@@ -9,6 +9,8 @@ from typing import Any
 
 from processing.errors import UserError
 
+from . import quarters
+
 MIGRATIONS = (  # each leads to the next version, which PRAGMA user_version is
     """
 CREATE TABLE IF NOT EXISTS results (
@@ -58,7 +60,16 @@ CREATE INDEX by_receiver ON spool (receiver, number);
 CREATE INDEX kept ON results (number) WHERE pictures != '{}';
 CREATE INDEX by_photo ON results (sha256);
 """,
+    f"""
+{quarters.TABLE}
+DROP INDEX by_hour;
+CREATE INDEX by_time ON results (time);
+CREATE TABLE refused (
+    number INTEGER PRIMARY KEY, receiver TEXT NOT NULL, id TEXT NOT NULL,
+    kind TEXT NOT NULL, time TEXT NOT NULL, body TEXT NOT NULL, reason TEXT NOT NULL);
+""",
 )
+_COUNTS = 5  # the version in which results are counted
 
 
 class Database:
@@ -126,7 +137,10 @@ class Database:
         for number, script in enumerate(MIGRATIONS[version:], version + 1):
             pragma = f"PRAGMA user_version = {number};"
             with self._writer:  # takes back what an error leaves half done
-                self._writer.executescript(f"BEGIN; {script} {pragma} COMMIT;")
+                self._writer.executescript(f"BEGIN; {script}")
+                if number == _COUNTS:
+                    quarters.build(self._writer)
+                self._writer.execute(pragma)
 
 
 def _connected(path: Path) -> sqlite3.Connection:

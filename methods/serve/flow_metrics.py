@@ -27,19 +27,24 @@ class FlowCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield what is told."""
-        spool, kept = self.flow.spool, self.flow.retention.kept
+        spool, kept = self.flow.spool, self.flow.station.kept.bytes
         name = f"{PREFIX}kept_bytes"
-        yield GaugeMetricFamily(name, "Of photos and pictures, at the last pass", kept)
+        yield GaugeMetricFamily(name, "Of photos and pictures", kept)
         waiting = GaugeMetricFamily(
             f"{PREFIX}undelivered", "Messages that wait", labels=["receiver"]
         )
         dropped = CounterMetricFamily(
             f"{PREFIX}dropped", "Messages too old or too many", labels=["receiver"]
         )
+        refused = GaugeMetricFamily(
+            f"{PREFIX}put_aside", "Messages refused for good", labels=["receiver"]
+        )
+        aside = spool.refused()
         for receiver, count in spool.waiting().items():
             waiting.add_metric([receiver], count)
             dropped.add_metric([receiver], spool.dropped[receiver])
-        yield from (waiting, dropped)
+            refused.add_metric([receiver], aside[receiver])
+        yield from (waiting, dropped, refused)
         if self.flow.drift:
             yield from self._drift()
 

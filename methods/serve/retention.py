@@ -2,12 +2,10 @@
 
 import json
 import logging
-import os
 import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from .station import PHOTOS, PICTURES, Station
 from .store import as_text
 
 PAUSE = 60.0  # seconds between two passes
-STEP = 32  # results that are removed at once
+STEP = 32  # results that are removed, or files that are counted, at once
 REST = 0.02  # seconds between two steps: answers come first
 RECENT = 60.0  # seconds within which a photo that came, or came again, is judged
 _KEPT = "SELECT number, sha256, pictures FROM results WHERE pictures != '{}'"
@@ -38,17 +36,16 @@ class Retention(threading.Thread):
         spool: whose messages become too old, too.
         days: that photos are kept, or None.
         bytes_: that photos and pictures may take, or None.
-
-    Attributes:
-        kept: bytes of photos and pictures at the last pass.
     """
 
     def __init__(
         self, station: Station, spool: Spool, days: float | None, bytes_: int | None
     ):
         super().__init__(name="retention", daemon=True)
-        self.kept = 0
         self._station = station
+        self._kept = station.kept
+        self._counted = False
+        self._strays: list[Path] = []
         self._database = station.store.database
         self._spool = spool
         self._days = days
@@ -69,12 +66,10 @@ class Retention(threading.Thread):
             self._ended.wait(PAUSE)
 
     def look(self) -> None:
-        """Remove what is too old or too much."""
-        folder = self._station.folder
-        self.kept = sum(size for _, size in self._files(folder / PICTURES))
-        known = self._days is not None or self._bytes is not None
-        for path, size in self._files(folder / PHOTOS):
-            self.kept += 0 if known and self._is_stray(path) else size
+        """Remove what is too old or too much; the first time, count what is there."""
+        if not self._counted and not self._count():
+            return
+        self._strays = [x for x in self._strays if not self._remove_stray(x)]
         if self._days is not None:
             limit = datetime.now(timezone.utc) - timedelta(days=self._days)
             time_ = as_text(limit)
@@ -86,23 +81,29 @@ class Retention(threading.Thread):
                 while not self._fits() and self._remove(which):
                     pass
 
-    def _files(self, folder: Path) -> Iterator[tuple[Path, int]]:
-        """Yield the files below a folder and their bytes, with rests between."""
-        for number, (parent, _, names) in enumerate(os.walk(folder)):
-            for name in names:
-                path = Path(parent, name)
-                try:
-                    yield path, path.stat().st_size
-                except FileNotFoundError:
-                    continue
-            if number % STEP == 0 and self._ended.wait(REST):
-                return
+    def _count(self) -> bool:
+        """Count photos and pictures, with rests between; return whether it is done.
 
-    def _is_stray(self, path: Path) -> bool:
-        """Remove a photo of no result, which a kill left; return whether it was one."""
+        Photos of no result, which a kill left, are noted where there are limits.
+        """
+        folder = self._station.folder
+        limited = self._days is not None or self._bytes is not None
+        places = folder / PICTURES, folder / PHOTOS
+        for number, path in enumerate(self._kept.count(places)):
+            is_photo = places[1] in path.parents
+            if limited and is_photo and not self._users(path.name):
+                self._strays.append(path)
+            if number % STEP == 0 and self._ended.wait(REST):
+                return False
+        self._counted = True
+        return True
+
+    def _remove_stray(self, path: Path) -> bool:
+        """Remove a photo if it is of no result; return whether that is settled."""
         if self._users(path.name):
-            return False
-        return self._unlink(path) > 0
+            return True
+        self._kept.subtract(self._unlink(path))
+        return not path.exists()
 
     def _users(self, sha256: str) -> int:
         """Return how many results still have a photo."""
@@ -120,19 +121,19 @@ class Retention(threading.Thread):
         return len(found) == STEP and not self._ended.wait(REST)
 
     def _fits(self) -> bool:
-        return self._bytes is None or self.kept <= self._bytes
+        return self._bytes is None or self._kept.bytes <= self._bytes
 
     def _remove_files(self, row: sqlite3.Row) -> None:
         """Remove the pictures of a result, and its photo unless others have it, too."""
         folder = self._station.folder
         for path in {(folder / x).parent for x in json.loads(row["pictures"]).values()}:
-            self.kept -= sum(file.stat().st_size for file in path.glob("*"))
+            self._kept.subtract(sum(x.stat().st_size for x in path.glob("*")))
             shutil.rmtree(path, ignore_errors=True)
             if path.parent.is_dir() and not any(path.parent.iterdir()):
                 path.parent.rmdir()  # the day
         name = row["sha256"]
         if self._users(name) <= 1:
-            self.kept -= self._unlink(self._station.photo_path(name))
+            self._kept.subtract(self._unlink(self._station.photo_path(name)))
         with self._database.change() as writer:
             sql = "UPDATE results SET pictures = '{}' WHERE number = ?"
             writer.execute(sql, (row["number"],))

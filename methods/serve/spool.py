@@ -2,28 +2,36 @@
 
 import json
 import logging
-import random
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Protocol
 
 from processing.errors import reason
 
 from .database import Database
+from .pauses import pause
 from .station import Judged, answer
 
 VERDICT, DRIFT = "verdict", "drift"  # kinds of messages
 MOST = 100_000  # messages that wait for one receiver; then the oldest are dropped
-FIRST, LONGEST = 0.5, 60.0  # seconds between two attempts, from the first to later ones
+TABLES = "spool", "refused"
 TRIMMED = 1000  # messages between two looks at how many there are
+
+_PUT_ASIDE = """INSERT INTO refused
+SELECT number, receiver, id, kind, time, body, ? FROM spool WHERE number = ?"""
 
 log = logging.getLogger(__name__)
 
 
 class Undelivered(Exception):
     """A message was not taken, in words."""
+
+
+class NeverTaken(Undelivered):
+    """A message was refused for good: another attempt would not help."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class Receiver(Protocol):
         """Deliver a message.
 
         Raises:
+            NeverTaken: it was refused, and so it will be.
             Undelivered: it may not have arrived.
         """
 
@@ -141,23 +150,34 @@ class Spool:
         with self.database.change() as writer:
             writer.execute("DELETE FROM spool WHERE number = ?", (message.number,))
 
+    def put_aside(self, message: Message, why: str) -> None:
+        """Keep a message apart that its receiver refused for good."""
+        with self.database.change() as writer:
+            writer.execute(_PUT_ASIDE, (why, message.number))
+            writer.execute("DELETE FROM spool WHERE number = ?", (message.number,))
+
+    def refused(self) -> dict[str, int]:
+        """Return how many messages each receiver refused for good."""
+        sql = "SELECT count(*) FROM refused WHERE receiver = ?"
+        return {name: self.database.read(sql, name)[0][0] for name in self.dropped}
+
     def drop_before(self, time: str) -> None:
         """Drop the messages from before a time."""
         with self.database.change() as writer:
-            for name in self.dropped:
-                self._drop(writer, name, "time < ?", time)
+            for name, table in product(self.dropped, TABLES):
+                self._drop(writer, table, name, "time < ?", time)
 
     def _trim(self, writer: sqlite3.Connection) -> None:
-        for name in self.dropped:
-            sql = "SELECT number FROM spool WHERE receiver = ? ORDER BY number DESC"
+        for name, table in product(self.dropped, TABLES):
+            sql = f"SELECT number FROM {table} WHERE receiver = ? ORDER BY number DESC"
             last = writer.execute(f"{sql} LIMIT 1 OFFSET ?", (name, MOST)).fetchone()
             if last:
-                self._drop(writer, name, "number <= ?", last[0])
+                self._drop(writer, table, name, "number <= ?", last[0])
 
     def _drop(
-        self, writer: sqlite3.Connection, name: str, which: str, value: Any
+        self, writer: sqlite3.Connection, table: str, name: str, which: str, value: Any
     ) -> None:
-        sql = f"DELETE FROM spool WHERE receiver = ? AND {which}"
+        sql = f"DELETE FROM {table} WHERE receiver = ? AND {which}"
         count = writer.execute(sql, (name, value)).rowcount
         if count:
             self.dropped[name] += count
@@ -226,15 +246,12 @@ class Courier(threading.Thread):
         message = self._spool.first(self._receiver.name)
         if message is None:
             return False
-        self._receiver.deliver(message, lambda: self._spool.release(message))
+        try:
+            self._receiver.deliver(message, lambda: self._spool.release(message))
+        except NeverTaken as error:
+            self._spool.put_aside(message, str(error))
+            about = f"{message.kind} {message.id}"
+            log.warning("warning: %s: %s: %s is put aside", self.name, error, about)
+            return True
         self._spool.done(message)
         return True
-
-
-def pause(attempts: int) -> float:
-    """Return how many seconds to wait after some attempts: twice as long each time.
-
-    By chance down to half of that, for several stations not to come at once.
-    """
-    longest = min(FIRST * 2 ** min(attempts, 20), LONGEST)
-    return longest * random.uniform(0.5, 1)

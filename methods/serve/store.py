@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from processing.errors import UserError
 
 from .audit import PREVIOUS, AuditFile
 from .database import Database
+from .quarters import count
 
 DATABASE, AUDIT = "station.sqlite", "audit.jsonl"
 GOOD, DEFECTIVE = "good", "defective"
@@ -66,6 +68,7 @@ class Result:
 
 _COLUMNS = tuple(field.name for field in fields(Result))
 _TEXTS = ("regions", "pictures")  # are JSON in the table
+_COUNTED = itemgetter("time", "station", "verdict", "corrected", "milliseconds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +157,7 @@ class Store:
             writer.executemany(
                 f"INSERT INTO results ({', '.join(names)}) VALUES ({marks})", rows
             )
+            count(writer, map(_COUNTED, rows))
             for write in also:
                 write(writer)
 

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from processing.errors import UsageError, shortened
 
-from .spool import Message, Release, Undelivered
+from .spool import Message, NeverTaken, Release, Undelivered
 
 TIMEOUT = 10.0  # seconds
+FOR_NOW = {408, 425, 429}  # of 4xx: come again
 SIGNATURE = "X-Signature-256"
 
 
@@ -36,7 +37,7 @@ class Webhook:
         self._secret = secret
 
     def deliver(self, message: Message, release: Release) -> None:
-        """Post a message; a status of 2xx says that it was taken."""
+        """Post a message; 2xx says that it was taken, 4xx mostly that it never will."""
         body = message.body.encode()
         headers = {
             "Content-Type": "application/json",
@@ -54,7 +55,9 @@ class Webhook:
         finally:
             connection.close()
         if not 200 <= status < 300:
-            raise Undelivered(f"{self._host} answered {status}")
+            for_good = 400 <= status < 500 and status not in FOR_NOW
+            kind = NeverTaken if for_good else Undelivered
+            raise kind(f"{self._host} answered {status}")
 
     def close(self) -> None:
         """Do nothing: each message has a connection of its own."""

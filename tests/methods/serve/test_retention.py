@@ -1,6 +1,7 @@
 import pytest
 
 from methods.serve import retention as module
+from methods.serve.kept_bytes import KeptBytes
 from methods.serve.retention import Retention
 from methods.serve.spool import Spool
 from methods.serve.store import Filter
@@ -26,9 +27,18 @@ def judged(station, stub):
 
 
 def looked(station, days=None, bytes_=None):
+    """Look once, as a station that has just been started does."""
+    station.kept = KeptBytes()
     retention = Retention(station, Spool(station.store.database, []), days, bytes_)
     retention.look()
-    return retention
+    return station.kept.bytes
+
+
+def whole(station):
+    """Return the bytes of photos and pictures on the disk."""
+    parts = (station.folder / "photos", station.folder / "pictures")
+    files = [x for part in parts for x in part.rglob("*") if x.is_file()]
+    return sum(path.stat().st_size for path in files)
 
 
 def names(station):
@@ -49,14 +59,37 @@ def age(station, id_):
 
 def test_bytes_are_counted_and_nothing_goes_without_limits(station, judged):
     judged(10, 20)
-    files = [
-        path
-        for part in ("photos", "pictures")
-        for path in (station.folder / part).rglob("*")
-        if path.is_file()
-    ]
-    assert looked(station).kept == sum(path.stat().st_size for path in files) > 0
+    assert looked(station) == whole(station) > 0
     assert names(station) == {"10", "20"}
+
+
+def test_files_are_looked_through_once(station, judged, monkeypatch):
+    """Later the bytes are counted as files come and go."""
+    first, _ = judged(10, 20)
+    station.kept = KeptBytes()
+    retention = Retention(station, Spool(station.store.database, []), 1, None)
+    retention.look()
+    monkeypatch.setattr("os.walk", lambda *_: pytest.fail("looks through all files"))
+    judged(20, 30)  # one photo is known
+    station.picture(first.id, "overlay")
+    station.picture(first.id, "overlay")
+    assert station.kept.bytes == whole(station)
+    age(station, first.id)
+    retention.look()
+    assert names(station) == {"20", "30"}
+    assert station.kept.bytes == whole(station)
+
+
+def test_a_photo_of_no_result_that_is_too_new_goes_later(station, stub, monkeypatch):
+    station.photo(png(10), stub)
+    station.kept = KeptBytes()
+    retention = Retention(station, Spool(station.store.database, []), 1, None)
+    monkeypatch.setattr(module, "RECENT", 60)
+    retention.look()
+    assert station.kept.bytes == whole(station) > 0
+    monkeypatch.setattr(module, "RECENT", -1)
+    retention.look()
+    assert station.kept.bytes == whole(station) == 0
 
 
 def test_the_old_go_but_for_those_that_people_judged(station, judged):
@@ -73,8 +106,8 @@ def test_the_old_go_but_for_those_that_people_judged(station, judged):
 def test_the_oldest_go_first_and_what_people_judged_last(station, judged):
     first, *_ = judged(10, 20, 30)
     station.correct(first.id, "defective", "eve", "")
-    whole = looked(station).kept
-    assert looked(station, bytes_=whole - 1).kept < whole
+    before = looked(station)
+    assert looked(station, bytes_=before - 1) < before
     assert names(station) == {"10", "30"}
     looked(station, bytes_=1)
     assert names(station) == set()

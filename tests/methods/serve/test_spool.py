@@ -5,7 +5,7 @@ import pytest
 
 from methods.serve import spool as module
 from methods.serve.database import Database
-from methods.serve.spool import FIRST, LONGEST, Spool, Undelivered, pause
+from methods.serve.spool import Spool, Undelivered
 
 from .conftest import until
 
@@ -99,13 +99,6 @@ def test_the_oldest_are_dropped(database, monkeypatch, caplog):
     spool.drop_before("2026-06")
     assert (spool.first("there").id, spool.waiting()) == ("id8", {"there": 1})
     assert "warning: there: 3 messages were dropped" in caplog.text
-
-
-def test_pauses_double_up_to_a_limit():
-    for attempts in range(12):
-        longest = min(FIRST * 2**attempts, LONGEST)
-        assert all(longest / 2 <= pause(attempts) <= longest for _ in range(20))
-    assert pause(10**6) <= LONGEST
 
 
 def test_two_receivers_do_not_wait_for_each_other(database):

@@ -11,7 +11,7 @@ import pytest
 
 from methods.serve import spool as module
 from methods.serve.database import Database
-from methods.serve.spool import Message, Spool, Undelivered
+from methods.serve.spool import Message, NeverTaken, Spool, Undelivered
 from methods.serve.webhook import SIGNATURE, Webhook
 from processing.errors import UsageError
 from tests.rooms import ROOT
@@ -59,13 +59,41 @@ def test_a_message_is_posted_and_signed():
     assert headers["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("status", [302, 307, 400, 500, 503])
+@pytest.mark.parametrize("status", [302, 307, 408, 425, 429, 500, 503])
 def test_other_answers_are_none_and_redirects_not_followed(status):
     told = pytest.raises(Undelivered, match=f"127.0.0.1 answered {status}")
-    with answering([status]) as (url, got), told:
+    with answering([status]) as (url, got), told as error:
         Webhook(url).deliver(MESSAGE, None)
+    assert not isinstance(error.value, NeverTaken)
     assert len(got) == 1
     assert SIGNATURE not in got[0][0]
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 422])
+def test_a_message_that_is_refused_for_good(status):
+    told = pytest.raises(NeverTaken, match=f"127.0.0.1 answered {status}")
+    with answering([status]) as (url, _), told:
+        Webhook(url).deliver(MESSAGE, None)
+
+
+def test_what_is_refused_for_good_is_put_aside_and_the_next_comes(tmp_path, caplog):
+    database = Database(tmp_path / "x.sqlite")
+    with answering([200, 422, 200]) as (url, got):
+        spool = Spool(database, [Webhook(url)])
+        written(spool, *range(3))
+        spool.start()
+        until(lambda: spool.waiting() == {"webhook": 0})
+        spool.close()
+    assert [json.loads(body)["verdict"] for _, body in got] == [0, 1, 2]
+    assert spool.refused() == {"webhook": 1}
+    [row] = database.read("SELECT * FROM refused")
+    assert json.loads(row["body"])["verdict"] == 1
+    assert row["reason"] == "127.0.0.1 answered 422"
+    told = [x for x in caplog.messages if "is put aside" in x]
+    assert told == [
+        f"warning: webhook: {row['reason']}: verdict {row['id']} is put aside"
+    ]
+    database.close()
 
 
 def test_nobody_there():
