@@ -149,11 +149,12 @@ def test_columns_of_the_summary(written, samples, ran, monkeypatch):
 
 def test_what_a_station_writes(tmp_path):
     from methods.serve.audit import verify
-    from methods.serve.store import AUDIT, DATABASE, Result, Store
+    from methods.serve.store import AUDIT, DATABASE, Result, Store, now
 
     names = {field.name for field in fields(Result)} - {"corrected", "comment"}
     store = Store(tmp_path)
-    store.add([(Result(**dict.fromkeys(names, "x")), None)])
+    values = dict.fromkeys(names, "x") | {"time": now(), "milliseconds": 1}
+    store.add([(Result(**values), None)])
     store.correct("x", "good", "somebody")
     store.close()
     with closing(sqlite3.connect(tmp_path / DATABASE)) as database:

@@ -35,6 +35,7 @@ OF_SEVERAL_FILES = {  # tests that mirror no source file; those in tests/ never 
     "tests/methods/engine/test_backends.py",
     "tests/methods/serve/test_decisions_browser.py",
     "tests/methods/serve/test_page_browser.py",
+    "tests/methods/serve/test_secrets.py",
     "tests/processing/data/test_dataset_errors.py",
     "tests/processing/report/test_report_browser.py",
 }

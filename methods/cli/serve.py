@@ -20,10 +20,11 @@ from .parser import (
     run_command,
 )
 from .paths import read_model
-from .serve_flow import add_flow, flow_options
+from .serve_flow import add_flow, flow_options, read_secret
 from .terminal import say
 
 PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+RAY_EXTRA, RAY_PACKAGES = "serve-cluster", ("ray", "aiohttp")
 SHORTEST = 16  # characters of a token
 
 
@@ -55,6 +56,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("--queue", type=at_least(1), default=64, metavar="N", help=help_)
     help_ = "megabytes of a request at most"
     add("--max-upload", type=at_least(1), default=64, metavar="MB", help=help_)
+    help_ = "Ray cluster (host:port, or local for this machine) that judges"
+    add("--ray", type=lambda text: text or None, metavar="ADDRESS", help=help_)
+    help_ = "judges on the cluster, one on each node unless given"
+    add("--replicas", type=at_least(1), metavar="N", help=help_)
     add_flow(parser)
     return parser
 
@@ -69,6 +74,7 @@ def serve(options: argparse.Namespace) -> None:
 
             load_backend()
         from methods.serve.models import load_models
+        from methods.serve.replicas import Cluster
         from methods.serve.server import run
 
         models = load_models(
@@ -79,13 +85,15 @@ def serve(options: argparse.Namespace) -> None:
         largest = options.max_upload * 2**20
         started = lambda: say(f"station: {address}")  # noqa: E731
         around = listener, token, options.queue, largest, started
-        run(options.folder, models, *around, flow)
+        cluster = Cluster(options.ray, options.replicas) if options.ray else None
+        run(options.folder, models, *around, flow, cluster)
 
 
 def check_serving(options: argparse.Namespace) -> str | None:
     """Raise `UserError` for options that cannot be used; return the token."""
     from methods.detector.decisions import ALL, choose_results
     from methods.detector.runtime import check_runtime
+    from methods.jobs.ray_tasks import check_cluster
     from processing.files import check_writable
 
     if not all(map(find_spec, PACKAGES)):
@@ -98,6 +106,10 @@ def check_serving(options: argparse.Namespace) -> str | None:
             f"--host {options.host} is reached by other machines: expected --token "
             "FILE, too"
         )
+    if options.replicas and not options.ray:
+        raise UsageError("--replicas goes with --ray")
+    if options.ray:
+        check_cluster(options.ray, RAY_EXTRA, RAY_PACKAGES)
     if options.decision == ALL:
         raise UsageError("--decision all is for test.py: expected one")
     check_runtime(options.runtime)
@@ -111,18 +123,13 @@ def check_serving(options: argparse.Namespace) -> str | None:
 
 
 def read_token(path: Path) -> str:
-    """Return the token in a file."""
-    try:
-        lines = path.read_text("ascii").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--token: cannot read {path}: {error}") from error
-    token = lines[0].strip() if lines else ""
-    if len(token) < SHORTEST or not token.isprintable() or " " in token:
+    """Return the token in a file; a `UserError` if there is none that can be sent."""
+    token = read_secret("--token", path, SHORTEST)
+    if not all(33 <= code <= 126 for code in token):
         raise UserError(
-            f"--token: expected at least {SHORTEST} characters without spaces in the "
-            f"first line of {path}. Received: {len(token)}"
+            f"--token: expected ASCII without spaces in the first line of {path}"
         )
-    return token
+    return token.decode()
 
 
 def listening(host: str, port: int) -> socket.socket:

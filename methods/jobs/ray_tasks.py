@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -57,9 +58,8 @@ def started(
     Raises:
         UserError: Ray is not installed, or there is no such cluster.
     """
-    ray = _connected(address)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    nodes = [node for node in nodes if node.get("CPU")]
+    ray = connected(address)
+    nodes = resources_of_nodes(ray)
     cpus = min(node["CPU"] for node in nodes)
     gpus = sum(node.get("GPU", 0) for node in nodes)
     share = min(memory, *(node["memory"] for node in nodes))
@@ -72,28 +72,68 @@ def started(
     return at_once, _results(ray, call, iter(items), WAITING * at_once, ordered)
 
 
-def _connected(address: str) -> Any:
-    """Return the package, connected to the cluster."""
+def connected(address: str) -> Any:
+    """Return the package, connected to a cluster.
+
+    Args:
+        address: see `started`.
+
+    Raises:
+        UserError: Ray is not installed, or there is no such cluster.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would ask the network
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError(
-            "--ray needs the package ray: pip install 'keras-anomaly[cluster]'"
-        ) from error
+    check_cluster(address)
+    import ray
+
     here = {"include_dashboard": False} if address == LOCAL else {"address": address}
     try:
-        if address not in (LOCAL, AUTO):  # Ray would try for minutes
-            host, _, port = address.rpartition("/")[2].rpartition(":")
-            socket.create_connection((host, int(port)), CONNECT).close()
         ray.init(log_to_driver=False, configure_logging=False, **here)
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"--ray {address}: expected host:port of a Ray cluster, auto, or "
-            f"{LOCAL}: {_line(error)}"
-        ) from error
+        raise _no_cluster(address, error) from error
     return ray
+
+
+def check_cluster(
+    address: str, extra: str = "cluster", packages: Iterable[str] = ("ray",)
+) -> None:
+    """Raise `UserError` if nothing listens at an address, for which Ray tries minutes.
+
+    Args:
+        address: see `started`.
+        extra: of this package, that brings other packages.
+        packages: that are needed.
+    """
+    if missing := [package for package in packages if not find_spec(package)]:
+        raise UserError(
+            f"--ray needs the package {missing[0]}: "
+            f"pip install 'keras-anomaly[{extra}]'"
+        )
+    if address not in (LOCAL, AUTO):
+        try:
+            host, _, port = address.rpartition("/")[2].rpartition(":")
+            socket.create_connection((host, int(port)), CONNECT).close()
+        except (OSError, ValueError, OverflowError) as error:
+            raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> UserError:
+    return UserError(
+        f"--ray {address}: expected host:port of a Ray cluster, auto, or {LOCAL}: "
+        f"{_line(error)}"
+    )
+
+
+def resources_of_nodes(ray: Any) -> list[dict[str, float]]:
+    """Return what each node that can work has: "CPU", perhaps "GPU", "memory"."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [node for node in nodes if node.get("CPU")]
+
+
+def limit_threads(cpus: int) -> None:
+    """Let TensorFlow, not yet imported, take so many cores, as Ray has OpenMP do."""
+    for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(threads, str(cpus))
 
 
 def _line(error: Exception) -> str:
@@ -103,8 +143,7 @@ def _line(error: Exception) -> str:
 def _in_folder(
     work: Callable[[Item], Result], folder: str, cpus: int, item: Item
 ) -> Result:
-    for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(threads, str(cpus))  # Ray does so for OpenMP
+    limit_threads(cpus)
     os.chdir(folder)
     return work(item)
 

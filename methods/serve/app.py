@@ -21,7 +21,7 @@ from methods import __version__
 from processing.errors import UsageError, UserError, reason, shortened
 from processing.report.pages import TEMPLATES, render
 
-from .batching import Busy
+from .batching import Busy, Unavailable
 from .deciding import Refused
 from .decisions import add_decisions
 from .drift_pages import add_drift
@@ -147,6 +147,10 @@ def _add_errors(app: FastAPI, metrics: Metrics) -> None:
     @app.exception_handler(Busy)
     async def busy(_: Request, __: Busy) -> Response:
         return refuse(503, "too many photos wait; try again", {"Retry-After": RETRY})
+
+    @app.exception_handler(Unavailable)
+    async def unavailable(_: Request, error: Unavailable) -> Response:
+        return refuse(503, f"{error}; try again", {"Retry-After": RETRY})
 
     @app.exception_handler(UserError)
     async def failed(_: Request, error: UserError) -> Response:

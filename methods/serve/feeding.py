@@ -8,6 +8,7 @@ from methods.pipeline.arrivals import POLL, Arrivals, check_file
 from processing.errors import UserError, reason
 from processing.wording import printable
 
+from .batching import Unavailable
 from .metrics import Metrics
 from .said import LONGEST
 from .station import Station
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 class Feeder(threading.Thread):
     """Takes photos to the station, one after the other, until it is stopped.
 
-    Where photos wait, so does it: it is never refused.
+    Where photos wait, or none is judged, so does it: it is never refused.
 
     Args:
         station: that judges.
@@ -43,15 +44,17 @@ class Feeder(threading.Thread):
             UserError: it cannot be.
         """
         station = self._station
-        if station.store.of_request(key):
-            return
-        with station.queue.awaited(self.ended) as admitted:
-            if not admitted:
-                return
-            model = next(iter(station.models.values()))
-            words = name[-LONGEST:], "", self.name[:LONGEST], key
-            photo = station.photo(data, model, *words)
-            self._metrics.judged(station.queue.submit(photo).result())
+        while not station.store.of_request(key):
+            with station.queue.awaited(self.ended) as admitted:
+                if not admitted:
+                    return
+                model = next(iter(station.models.values()))
+                words = name[-LONGEST:], "", self.name[:LONGEST], key
+                photo = station.photo(data, model, *words)
+                try:
+                    self._metrics.judged(station.queue.submit(photo).result())
+                except Unavailable:
+                    self.ended.wait(POLL)
 
 
 class FolderFeeder(Feeder):

@@ -1,15 +1,17 @@
 """What the station did by hour, or by day."""
 
-from collections import Counter
+import json
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query
 
-from .quarters import QUARTER, median, steps_of
+from .quarters import QUARTER, median
 from .store import Store
 
 SLOTS = {"hour": 24, "day": 30}  # how many of each are told
+SECONDS = {"hour": 3600, "day": 86400}
 FORMATS = {"hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d"}
 COUNTED = ("photos", "defective", "corrected")
 _QUARTERS = "SELECT * FROM quarters WHERE quarter >= :since ORDER BY quarter"
@@ -38,19 +40,28 @@ def figures(
     first = last.replace(minute=0, second=0, microsecond=0)
     first = first if by == "hour" else first.replace(hour=0)
     first -= timedelta(**{f"{by}s": SLOTS[by] - 1})
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    sums = defaultdict[tuple[int, str], Counter[str]](Counter)
+    steps = defaultdict[tuple[int, str], Counter[str]](Counter)
     since = {"since": int(first.timestamp()) // QUARTER}
     for row in store.database.read_long(_QUARTERS, since):
-        time = datetime.fromtimestamp(row["quarter"] * QUARTER, local)
-        slot, station = time.strftime(FORMATS[by]), row["station"]
-        none = {"slot": slot, "station": station} | dict.fromkeys(COUNTED, 0)
-        sums = found.setdefault((slot, station), none | {"milliseconds": Counter()})
-        for name in COUNTED:
-            sums[name] += row[name]
-        sums["milliseconds"].update(steps_of(row["steps"]))
-    for sums in found.values():
-        sums["milliseconds"] = median(sums["milliseconds"])
-    return [found[key] for key in sorted(found)]
+        seconds = row["quarter"] * QUARTER + 60 * zone
+        key = seconds // SECONDS[by], row["station"]
+        sums[key].update({name: row[name] for name in COUNTED})
+        steps[key].update(json.loads(row["steps"]))
+    return [
+        {
+            "slot": _local(slot * SECONDS[by]).strftime(FORMATS[by]),
+            "station": station,
+            **{name: sums[slot, station][name] for name in COUNTED},
+            "milliseconds": median(steps[slot, station]),
+        }
+        for slot, station in sorted(sums)
+    ]
+
+
+def _local(seconds: int) -> datetime:
+    """Return a local time of the seconds that clocks there have gone since 1970."""
+    return datetime.fromtimestamp(seconds, timezone.utc)
 
 
 def add_hours(app: FastAPI, store: Store) -> None:

@@ -13,9 +13,11 @@ import numpy as np
 from processing.decision.regions import AreaCurve
 from processing.errors import reason
 
+from .batching import Unavailable
 from .models import Served
 from .station import Station
 
+PAUSE = 5.0  # seconds until photos are tried again that nothing judged
 MOST = 1000  # photos that sliders and comparisons take, the last ones that came
 _LABELLED = """SELECT max(number), id, sha256, name, part, corrected FROM results
 WHERE corrected IS NOT NULL AND model IN (SELECT value FROM json_each(?))
@@ -69,7 +71,7 @@ class Labels:
         self.models = models
         self.tell = tell
         self.lost: set[str] = set()  # SHA-256 of photos that are not there any more
-        self._wake, self._ended = threading.Event(), False
+        self._wake, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="labels", daemon=True)
         station.labelled = self.wake
 
@@ -84,7 +86,7 @@ class Labels:
 
     def close(self) -> None:
         """End the thread, after the photo that it judges."""
-        self._ended = True
+        self._ended.set()
         self.wake()
         if self._thread.is_alive():
             self._thread.join()
@@ -124,11 +126,14 @@ class Labels:
         }
 
     def _run(self) -> None:
-        while self._wake.wait() and not self._ended:
+        while self._wake.wait() and not self._ended.is_set():
             self._wake.clear()
             for model in list(self.station.models.values()):
                 try:
                     self._complete(model)
+                except Unavailable:
+                    self._ended.wait(PAUSE)
+                    self.wake()
                 except Exception as error:  # the thread goes on, whatever it is
                     log.error("labelled photos: %s", reason(error))
 
@@ -138,12 +143,14 @@ class Labels:
         known = {row["sha256"] for row in read(_KNOWN, model.id, model.maps)}
         for row in self._rows(model):
             sha256 = row["sha256"]
-            if self._ended:
+            if self._ended.is_set():
                 return
             if sha256 in known or sha256 in self.lost:
                 continue
             try:
                 self._judge(model, sha256)
+            except Unavailable:
+                raise
             except Exception as error:
                 self.lost.add(sha256)
                 log.warning("warning: labelled photo %s: %s", sha256, reason(error))

@@ -33,6 +33,12 @@ class Metrics:
             f"{PREFIX}waiting", "Photos let in, not answered", registry=registry
         )
         waiting.set_function(lambda: station.queue.taken)
+        replicas = {x.replicas for x in station.models.values() if x.replicas}
+        if replicas:
+            judging = Gauge(
+                f"{PREFIX}replicas", "That judge; 0: no cluster", registry=registry
+            )
+            judging.set_function(lambda: sum(x.there for x in replicas))
 
     def judged(self, result: Result) -> None:
         """Count a result."""

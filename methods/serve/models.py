@@ -1,7 +1,7 @@
 """The models of a station, each with the decision that is in force."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,9 @@ from processing.decision.regions import AreaCurve
 from processing.errors import UsageError
 from processing.report.gallery import ColourScale
 
-from .batching import LARGEST
-
-SIZES = (1, 4, LARGEST)  # of batches: networks are compiled for each
+from .batching import SIZES
+from .replica import Wanted
+from .replicas import Replicas
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Served:
         fixed: whether the command line names the decision, which then stays.
         runtime: what calculates.
         of_place: id of the model whose place it took; "" of one that took none.
+        replicas: that judge for it, or None.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class Served:
     fixed: bool = False
     runtime: str = KERAS
     of_place: str = ""
+    replicas: Replicas | None = field(default=None, compare=False)
 
     @property
     def place(self) -> str:
@@ -125,16 +127,34 @@ class Served:
         """Return the model of another file, to take the place of this one."""
         other = load_served(path, self.results, None, self.runtime)
         place = "" if other.id == self.place else self.place
-        return replace(other, of_place=place)
+        return replace(other, of_place=place, replicas=self.replicas)
 
     def put_in_force(self) -> None:
         """Let other programs, and the next start, judge by its decision, too."""
         put_in_force(self.decided.record, self.results, self.decided.finetuned.name)
 
     def verdicts(self, images: Sequence[np.ndarray]) -> list[Verdict]:
-        """Judge at most `LARGEST` images; see `Judge.judge_arrays`."""
+        """Judge at most `LARGEST` images; see `Judge.judge_arrays`.
+
+        Raises:
+            Unavailable: there are no replicas now.
+        """
+        if self.replicas:
+            return self.replicas.verdicts(self.wanted, images)
         size = next(size for size in SIZES if size >= len(images))
         return list(self.judge.judge_arrays(images, size))
+
+    @property
+    def wanted(self) -> Wanted:
+        """What replicas are asked for."""
+        return Wanted(
+            str(self.path.absolute()),
+            str(self.results.absolute()),
+            self.id,
+            self.decided.finetuned.name,
+            self.decided.record.method,
+            self.runtime,
+        )
 
     @property
     def maps(self) -> str:
@@ -152,7 +172,14 @@ class Served:
         return curves_by_hand(self.judge, Kept())
 
     def prepare(self) -> None:
-        """Judge black images, so that no photo waits for a network to be compiled."""
+        """Judge black images, so that no photo waits for a network to be compiled.
+
+        Raises:
+            UserError: replicas cannot load it.
+        """
+        if self.replicas:
+            self.replicas.prepare(self.place, self.wanted)
+            return
         blank = np.zeros(self.judge.detector.image_shape, np.uint8)
         for size in SIZES:
             self.verdicts([blank] * size)

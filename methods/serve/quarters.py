@@ -8,7 +8,7 @@ import json
 import math
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 QUARTER = 900  # seconds
@@ -45,7 +45,7 @@ def build(writer: sqlite3.Connection) -> None:
 def count(writer: sqlite3.Connection, photos: Iterable[Photo]) -> None:
     """Count photos that were stored."""
     sums = defaultdict[tuple[int, str], list[int]](lambda: [0, 0, 0])
-    steps = defaultdict[tuple[int, str], Counter[int]](Counter)
+    steps = defaultdict[tuple[int, str], Counter[str]](Counter)
     for time, station, verdict, corrected, milliseconds in photos:
         key = int(datetime.fromisoformat(time).timestamp()) // QUARTER, station
         found = corrected or verdict
@@ -55,25 +55,20 @@ def count(writer: sqlite3.Connection, photos: Iterable[Photo]) -> None:
     for key, new in steps.items():
         sql = "SELECT steps FROM quarters WHERE quarter = ? AND station = ?"
         for (text,) in writer.execute(sql, key).fetchall():
-            new += steps_of(text)
+            new.update(json.loads(text))
         writer.execute(_ADD, (*key, *sums[key], json.dumps(new)))
 
 
-def step(milliseconds: float) -> int:
-    """Return which step is nearest."""
-    return round(math.log(max(milliseconds, SHORTEST), STEP))
+def step(milliseconds: float) -> str:
+    """Return which step is nearest: the power of `STEP`."""
+    return str(round(math.log(max(milliseconds, SHORTEST), STEP)))
 
 
-def steps_of(text: str) -> Counter[int]:
-    """Return step -> photos, of the column `steps`."""
-    return Counter({int(key): photos for key, photos in json.loads(text).items()})
-
-
-def median(steps: Counter[int]) -> float:
-    """Return the median milliseconds, at most 2.5 % wrong."""
-    half, seen, middle = (steps.total() - 1) / 2, 0, []
-    for key in sorted(steps):
+def median(steps: Mapping[str, int]) -> float:
+    """Return the median milliseconds of photos by step, at most 2.5 % wrong."""
+    half, seen, middle = (sum(steps.values()) - 1) / 2, 0, []
+    for key in sorted(steps, key=int):
         first, seen = seen, seen + steps[key]
-        middle += [STEP**key for place in {math.floor(half), math.ceil(half)}
-                   if first <= place < seen]  # fmt: skip
+        places = {math.floor(half), math.ceil(half)}
+        middle += [STEP ** int(key) for place in places if first <= place < seen]
     return sum(middle) / len(middle)

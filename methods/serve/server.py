@@ -1,7 +1,9 @@
 """Runs the station in uvicorn."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -11,8 +13,9 @@ from processing.files import working_in
 
 from .app import build_app
 from .events import Events
-from .flow import Flow, FlowOptions
+from .flow import Flow, FlowOptions, client_name
 from .models import Served
+from .replicas import Cluster, Replicas
 from .security import Access
 from .station import Station
 
@@ -40,6 +43,7 @@ def run(
     largest: int,
     started: Callable[[], None],
     options: FlowOptions = FlowOptions(),  # noqa: B008 - it is immutable
+    cluster: Cluster | None = None,
 ) -> None:
     """Serve models until Ctrl-C or SIGTERM, which end it well.
 
@@ -52,12 +56,13 @@ def run(
         largest: bytes of a request.
         started: is called before the first request is answered.
         options: what flows in by itself, and out.
+        cluster: that judges, or None.
     """
-    with working_in(folder):
+    with working_in(folder), _judges(cluster, folder, models) as judges:
         for model in models.values():
             model.prepare()
         events = Events()
-        station = Station(folder, models, places, events.publish)
+        station = Station(folder, models, places, events.publish, judges)
         flow = Flow(station, options, events.tell)
         try:
             app = build_app(station, events, Access(token), largest, flow)
@@ -75,3 +80,17 @@ def run(
         finally:
             flow.stop_feeding()
             station.close()
+
+
+@contextmanager
+def _judges(
+    cluster: Cluster | None, folder: Path, models: dict[str, Served]
+) -> Iterator[int]:
+    """Let a cluster judge for models, if there is one; yield how many judge at once."""
+    if cluster is None:
+        yield 1
+        return
+    with closing(Replicas(cluster, client_name(folder))) as replicas:
+        for place, model in models.items():
+            models[place] = replace(model, replicas=replicas)
+        yield replicas.count

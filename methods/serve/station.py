@@ -20,6 +20,7 @@ from processing.errors import UserError, reason
 from processing.files import replacing
 
 from .batching import Batcher
+from .kept_bytes import KeptBytes
 from .models import Served
 from .pictures import JUDGED, TYPES, drawn, judged_png
 from .store import DEFECTIVE, GOOD, Result, Store, now
@@ -88,9 +89,11 @@ class Station:
             batch on.
         places: photos that are let in and not yet answered, at most.
         publish: is told of every result that is new or corrected, in any thread.
+        judges: batches that are judged at once.
 
     Attributes:
         followers: are given all photos that are judged.
+        kept: bytes of photos and pictures.
     """
 
     def __init__(
@@ -99,17 +102,20 @@ class Station:
         models: dict[str, Served],
         places: int,
         publish: Callable[[Result], None],
+        judges: int = 1,
     ):
         self.folder = folder
         self.models = models
         self.publish = publish
         self.store = Store(folder)
         self.ending: list[Callable[[], None]] = []
-        self.turn = threading.Lock()  # of what takes the models
+        self.turn = threading.BoundedSemaphore(judges)  # of what takes the models
+        self._storing = threading.Lock()
+        self.kept = KeptBytes()
         self.labelled: Callable[[], None] = lambda: None  # is called after a correction
         self.followers: list[Follower] = []
         self.measure: Measure = lambda _: {}  # for followers, beside the decoding
-        self.queue: Batcher[Photo, Result] = Batcher(self._judge, places)
+        self.queue: Batcher[Photo, Result] = Batcher(self._judge, places, judges)
 
     def close(self) -> None:
         """Answer what has come, end what else works, and close the store."""
@@ -162,6 +168,7 @@ class Station:
         judged = path.with_name(JUDGED)
         if not path.exists() and judged.exists() and photo.exists():
             data = drawn(kind, read_pixels(photo, 3), read_pixels(judged, 1)[..., 0])
+            self.kept.add(path, len(data))
             with replacing(path) as temporary:
                 temporary.write_bytes(data)
         return path
@@ -185,10 +192,12 @@ class Station:
         with replacing(path) as temporary:
             temporary.write_bytes(data)
             try:
-                return read_pixels(temporary, channels)
+                pixels = read_pixels(temporary, channels)
             except UserError as error:
                 text = reason(error).removeprefix(f"{temporary}: ")
                 raise BadImage(text) from error
+            self.kept.add(path, len(data))
+        return pixels
 
     def photo_path(self, sha256: str) -> Path:
         """Return where a photo is kept, if it is."""
@@ -205,17 +214,23 @@ class Station:
         for i in range(len(photos)):
             if i not in found:
                 new.setdefault(photos[i].model.place, []).append(i)
-        fresh: dict[int, Judged] = {}
+        judged: dict[int, tuple[Served, Verdict]] = {}
         for model, indices in new.items():
             pixels = [photos[i].pixels for i in indices]
             judging = self.models[model]
             with self.turn:
                 verdicts = judging.verdicts(pixels)
-            for i, verdict in zip(indices, verdicts, strict=True):
-                result = self._result(photos[i], judging, verdict)
-                fresh[i] = Judged(result, photos[i], judging, verdict)
-        self._add(list(fresh.values()))
-        answers = found | {i: judged.result for i, judged in fresh.items()}
+            judged |= {i: (judging, x) for i, x in zip(indices, verdicts, strict=True)}
+        with self._storing:
+            fresh: dict[int, Judged] = {}
+            for i, about in judged.items():
+                if known := self._known(photos[i]):  # by now, in another batch
+                    found[i] = known
+                else:
+                    result = self._result(photos[i], *about)
+                    fresh[i] = Judged(result, photos[i], *about)
+            self._add(list(fresh.values()))
+        answers = found | {i: x.result for i, x in fresh.items()}
         return [answers[i] for i in sorted(answers)]
 
     def _add(self, judged: Sequence[Judged]) -> None:
@@ -240,7 +255,9 @@ class Station:
         folder = Path(PICTURES, time_[:10], id_)
         (self.folder / folder).mkdir(parents=True)
         judged = judged_png(verdict, model.scale)
-        (self.folder / folder / JUDGED).write_bytes(judged)
+        path = self.folder / folder / JUDGED
+        self.kept.add(path, len(judged))
+        path.write_bytes(judged)
         paths = {kind: (folder / f"{kind}.{x}").as_posix() for kind, x in TYPES.items()}
         table = {key: column.tolist() for key, column in verdict.regions.items()}
         rows = zip(*table.values(), strict=True)

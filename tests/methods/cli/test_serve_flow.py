@@ -69,5 +69,5 @@ def test_a_secret_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="--webhook-secret: cannot read"):
         options(f"--webhook http://a --webhook-secret {tmp_path}/no")
     (tmp_path / "empty").touch()
-    with pytest.raises(UserError, match="expected text in the first line"):
+    with pytest.raises(UserError, match="expected at least 1 character in"):
         options(f"--webhook http://a --webhook-secret {tmp_path}/empty")

@@ -48,7 +48,7 @@ class Stub:
         )
         record = SimpleNamespace(run="a/b/c/d/e")
         self.decided = SimpleNamespace(finetuned=finetuned, record=record)
-        self.fixed = False
+        self.fixed, self.replicas = False, None
         self.sizes = []
         self.wait = lambda: None
 

@@ -5,6 +5,7 @@ from starlette.testclient import TestClient
 
 from methods.serve.app import build_app
 from methods.serve.audit import verify
+from methods.serve.batching import Unavailable
 from methods.serve.security import HEADERS, Access
 
 from .conftest import png
@@ -43,6 +44,19 @@ def test_a_photo_is_answered_and_kept(client):
         end = "png" if kind == "mask" else "jpeg"
         assert picture.headers["content-type"] == f"image/{end}"
         assert "immutable" in picture.headers["cache-control"]
+
+
+def test_photos_are_told_to_come_again_while_nothing_judges(client, stub):
+    def gone():
+        raise Unavailable("the cluster is gone")
+
+    stub.wait = gone
+    answer = predict(client, png(250))
+    assert detail(answer, 503) == "the cluster is gone; try again"
+    assert answer.headers["retry-after"] == "1"
+    assert client.get("/api/results").json()["total"] == 0
+    stub.wait = lambda: None
+    assert predict(client, png(250)).status_code == 200
 
 
 def test_several_photos_in_a_form(client):

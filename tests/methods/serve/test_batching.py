@@ -2,15 +2,15 @@ import threading
 
 import pytest
 
-from methods.serve.batching import LARGEST, Batcher, Busy
+from methods.serve.batching import LARGEST, Batcher, Busy, Unavailable
 
 
 @pytest.fixture
 def batcher():
     made = []
 
-    def make(work, places=100):
-        made.append(Batcher(work, places))
+    def make(work, places=100, workers=1):
+        made.append(Batcher(work, places, workers))
         return made[-1]
 
     yield make
@@ -67,3 +67,38 @@ def test_closing_answers_what_is_queued():
     futures = [one.submit(i) for i in range(40)]
     one.close()
     assert [future.result(0) for future in futures] == list(range(40))
+
+
+def test_workers_share_what_waits(batcher):
+    both, go, sizes = threading.Barrier(3), threading.Event(), []
+
+    def work(items):
+        sizes.append(len(items))
+        if not go.is_set():
+            both.wait(10)
+            assert go.wait(10)
+        return items
+
+    one = batcher(work, workers=2)
+    futures = [one.submit(0), one.submit(1)]
+    both.wait(10)  # both are at work
+    futures += [one.submit(i) for i in range(2, 14)]
+    go.set()
+    assert [future.result(10) for future in futures] == list(range(14))
+    assert sum(sizes) == 14
+    assert max(sizes) == 4  # half of twelve, as a size that networks are compiled for
+
+
+def test_where_nothing_works_all_are_told_at_once(batcher):
+    calls = []
+
+    def work(items):
+        calls.append(len(items))
+        raise Unavailable("the cluster is gone")
+
+    one = batcher(work)
+    futures = [one.submit(i) for i in range(8)]
+    for future in futures:
+        with pytest.raises(Unavailable, match="the cluster is gone"):
+            future.result(10)
+    assert sum(calls) == 8  # none is tried by itself

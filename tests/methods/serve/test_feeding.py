@@ -3,6 +3,7 @@ import time
 import pytest
 
 from methods.serve import feeding
+from methods.serve.batching import Unavailable
 from methods.serve.feeding import FolderFeeder
 from methods.serve.metrics import Metrics
 from methods.serve.store import Filter
@@ -68,6 +69,21 @@ def test_a_folder_waits_where_http_is_refused(station, stub, folder, feed):
         assert results(station) == []
         assert feeder.is_alive()
     until(lambda: len(results(station)) == 1)
+
+
+def test_a_folder_waits_while_nothing_judges(station, stub, folder, feed, caplog):
+    answers = iter([True, True])
+
+    def wait():
+        if next(answers, False):
+            raise Unavailable("the cluster is gone")
+
+    stub.wait = wait
+    (folder / "a.png").write_bytes(png(10))
+    feed(FolderFeeder(station, Metrics(station), folder))
+    until(lambda: len(results(station)) == 1)
+    assert len(stub.sizes) == 3
+    assert "not judged" not in caplog.text
 
 
 def test_a_feeder_that_waits_can_be_stopped(station, folder, feed):

@@ -3,6 +3,7 @@ import threading
 import pytest
 
 from methods.serve import labelled
+from methods.serve.batching import Unavailable
 from methods.serve.labelled import Labels
 from processing.decision.decision import Decision
 
@@ -49,6 +50,22 @@ def test_labelled_photos_are_judged_for_any_decision(labels, station, stub):
         for threshold, area in ((0.3, 64), (0.3, 65), (0.7, 1), (0.99, 5)):
             called = threshold < photo.curve.critical_thresholds(area)[-1]
             assert called == Decision(threshold, area).verdict(anomaly_map)
+
+
+def test_a_photo_that_nothing_judged_is_judged_later(
+    labels, station, stub, monkeypatch
+):
+    monkeypatch.setattr(labelled, "PAUSE", 0.01)
+    id_, answers = judged(station, 10).id, iter([True, True])
+
+    def wait():
+        if next(answers, False):
+            raise Unavailable("the cluster is gone")
+
+    stub.wait = wait
+    station.correct(id_, "good", "eve", "")
+    until(lambda: found(labels, station) == ([("10.png", "good")], 0))
+    assert labels.lost == set()
 
 
 def test_a_photo_counts_once_by_its_last_label(labels, station, stub):

@@ -1,5 +1,6 @@
 """The station's page in a real browser: what comes, is found, opened and corrected."""
 
+import re
 import threading
 import urllib.request
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ import uvicorn
 
 from methods.cli.serve import listening
 from methods.serve.app import build_app
+from methods.serve.audit import verify
+from methods.serve.flow import Flow, FlowOptions
 from methods.serve.security import Access
 from methods.serve.store import Filter
 
@@ -25,11 +28,11 @@ ALL = Filter()
 class Served:
     """A station that runs in a thread, and its page in the browser."""
 
-    def __init__(self, browser, station, events, token=None):
+    def __init__(self, browser, station, events, token=None, flow=None):
         self.browser = browser
         self.station = station
         self.stub = station.models["m1"]
-        app = build_app(station, events, Access(token), 100_000)
+        app = build_app(station, events, Access(token), 100_000, flow)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
         self.server = uvicorn.Server(config)
         self.listener = listening("127.0.0.1", 0)
@@ -84,9 +87,9 @@ class Served:
 
 
 @contextmanager
-def live_page(browser, station, events):
+def live_page(browser, station, events, flow=None):
     """Yield the page of a station, and see that the browser found nothing wrong."""
-    with Served(browser, station, events) as served:
+    with Served(browser, station, events, flow=flow) as served:
         served.until(lambda: served.one("#live").text == "live")
         yield served
         assert browser.get_log("browser") == []
@@ -149,6 +152,41 @@ def test_another_browser_sees_a_correction(page):
     [result] = page.station.store.find(ALL)[0]
     page.station.correct(result.id, "defective", "bob", "")
     page.until(lambda: len(page.all(".card.defective")) == 1)
+
+
+def test_an_alarm_of_drift_is_shown_and_begun_anew(browser, station, events, rng):
+    flow = Flow(station, FlowOptions(drift=0.01), events.tell)
+    with live_page(browser, station, events, flow) as page:
+        page.until(lambda: page.one("#drifted").text == "no change")
+        judge(station, rng, 10)
+        page.one("#drift summary").click()
+        page.until(lambda: len(page.all("#charts figure")) == 4)
+        assert page.all("#charts .alarm") == []
+        judge(station, rng, 100)
+        page.until(lambda: page.one("#drifted").text.startswith("changed: "))
+        changed = page.one("#drifted").text
+        names = re.findall(r"(\w+) of left", changed)
+        page.until(lambda: len(page.all("#charts .alarm")) == len(names) > 0)
+        for alarm in page.all("#charts .alarm figcaption"):
+            [photo] = re.findall(r"changed by photo (\d+)$", alarm.text)
+            assert 60 < int(photo) <= 120
+        page.one("#reset button").click()  # a reason is asked for
+        assert page.one("#drifted").text == changed
+        page.one("#reset-reason").send_keys("a new lamp")
+        page.one("#reset button").click()
+        page.until(lambda: page.one("#drifted").text == "no change")
+        page.until(lambda: page.all("#charts .alarm") == [])
+    *_, line = verify(station.store.audit.path)
+    assert (line["what"], line["reason"]) == ("drift", "a new lamp")
+    assert len(line["alarms"]) == len(names)
+
+
+def judge(station, rng, level, count=60):
+    """Judge good photos that are about as bright as a level."""
+    for i in range(count):
+        data = png(level + int(rng.integers(20)))
+        photo = station.photo(data, station.models["m1"], f"{i}.png", station="left")
+        station.queue.submit(photo).result(10)
 
 
 @pytest.mark.parametrize("width", [360, 1400])

@@ -1,3 +1,4 @@
+import hmac
 import logging
 
 import pytest
@@ -37,6 +38,44 @@ def test_without_a_token_the_host_is_this_machine(opened, host, status):
     answer = client.get("/api/models", headers={"Host": host})
     assert answer.status_code == status
     assert answer.headers["x-frame-options"] == "DENY"
+
+
+def test_headers_are_on_every_answer(opened):
+    """Of all addresses and methods, let in or refused, right or wrong."""
+    client, _ = opened(TOKEN)
+    asked = {("GET", "/static/station.js"), ("GET", "/static/none"), ("GET", "/none")}
+    asked |= {("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json")}
+    for path, methods in (
+        client.get("/openapi.json", headers=BEARER).json()["paths"].items()
+    ):
+        asked |= {(method.upper(), path) for method in methods}
+    asked.remove(("GET", "/api/events"))  # does not end: see `test_events`
+    assert len(asked) > 20
+    for method, path in asked:
+        for headers in ({}, BEARER):
+            answer = client.request(method, path, headers=headers)
+            found = {name: answer.headers.get(name) for name in HEADERS}
+            assert found == HEADERS, (method, path)
+            assert "Cache-Control" in answer.headers
+            assert "server" not in answer.headers
+
+
+def test_secrets_are_compared_in_constant_time(opened, monkeypatch):
+    compared = []
+    same = hmac.compare_digest
+
+    def compare(one, other):
+        compared.append(other)
+        return same(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    client, access = opened(TOKEN)
+    headers = {"Authorization": "Bearer x", "Cookie": "station=x", CSRF: "x"}
+    assert client.get("/api/models", headers=headers).status_code == 401
+    cookie = {"Cookie": f"station={access.cookie}", CSRF: "x"}
+    assert client.delete(UNDO, headers=cookie).status_code == 403
+    secrets = [f"Bearer {TOKEN}", access.cookie, access.csrf]
+    assert {x.encode() for x in secrets} <= {*compared}
 
 
 def test_without_a_token_programs_may_write_and_pages_with_the_csrf_token(opened):

@@ -67,4 +67,4 @@ def test_the_program_of_the_page(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("words", COMMANDS)
 def test_the_commands_of_the_page(words):
     assert build_parser().parse_args(shlex.split(words)).path
-    assert len(COMMANDS) == 3
+    assert len(COMMANDS) == 4

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from methods.serve.station import BadImage, answer
+from methods.serve.station import BadImage, Station, answer
 from methods.serve.store import Filter
 
 from .conftest import png
@@ -51,6 +51,20 @@ def test_one_key_twice_in_one_batch_is_one_answer(station, stub):
     _, one, other = [future.result(10) for future in futures]
     assert one == other
     assert station.store.find(Filter())[1] == 2
+
+
+def test_one_key_twice_in_two_batches_at_once_is_one_answer(tmp_path, stub, events):
+    both = threading.Barrier(2)
+    stub.wait = lambda: both.wait(10)  # until both batches are judged
+    station = Station(tmp_path, {"m1": stub}, 4, events.publish, judges=2)
+    held = [station.photo(png(10), stub, request="b") for _ in range(2)]
+    futures = [station.queue.submit(photo) for photo in held]
+    one, other = [future.result(10) for future in futures]
+    assert one == other
+    assert station.store.find(Filter())[1] == 1
+    pictures = [x for x in (tmp_path / "pictures").rglob("*") if x.is_file()]
+    assert len(pictures) == 1
+    station.close()
 
 
 def test_a_batch_goes_to_several_models(station, stub):
