@@ -127,7 +127,7 @@ def undrawn(monkeypatch):
 @pytest.fixture
 def ran(monkeypatch):
     """Run children in this process; return the list of what ran."""
-    from methods.jobs import child_process
+    from methods.jobs import child_process, posix
 
     done = []
 
@@ -145,6 +145,7 @@ def ran(monkeypatch):
             raise child_process.ChildError("failed", errors.getvalue().strip())
         return child_process.Completed("", 0, 1.0)
 
+    monkeypatch.setattr(posix, "can_fork", lambda: False)
     monkeypatch.setattr(child_process, "run", run)
     return done
 

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 import finetune
@@ -192,6 +194,57 @@ def test_an_option_that_one_method_lacks_is_told_before_any_run(work, capsys):
     assert train.main([*TRAIN[:3], "padim,mvtecCAE", "--batch", "4"]) == 2
     assert capsys.readouterr().err == "error: PaDiM has no option --batch\n"
     assert not Path("saved_models").exists()
+
+
+ONE = ["-a", "padim", "--size", "32", "--weights", "random", "--levels", "stage2"]
+ONE += ["--features", "3"]
+
+
+def learned():
+    """Return the model of a sweep's second run, and that of such a run alone.
+
+    The processes are real ones.
+    """
+    assert train.main(["-d", "parts", *ONE]) == 0
+    assert train.main(["-d", "parts/ring", *ONE, "--models", "alone"]) == 0
+    [together] = Path("saved_models/parts/ring").rglob("*.hdf5")
+    [alone] = Path("alone").rglob("*.hdf5")
+    return together, alone
+
+
+def test_runs_that_share_an_import_learn_as_runs_alone(work, capfd):
+    together, alone = learned()
+    assert capfd.readouterr().out.count("model: ") == 3
+    assert arrays(together) == arrays(alone)
+
+
+@pytest.mark.nightly
+def test_runs_that_share_an_import_judge_as_runs_alone(work):
+    _, alone = learned()
+    results = {}
+    for model, root in (("saved_models", "results"), (alone, "other")):
+        path = ["-p", str(model), "--results", root]
+        assert finetune.main(path) == 0
+        assert script.main([*path, "--no-report"]) == 0
+        folder = Path(root, "parts/ring")
+        results[root] = [
+            next(folder.rglob(name)).read_text()
+            for name in ("scores.csv", "regions.csv", "classification.txt")
+        ]
+    assert results["results"] == results["other"]
+
+
+def arrays(path):
+    """Return the arrays of a model file as bytes, by name."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: (
+                isinstance(item, h5py.Dataset)
+                and found.update({name: np.asarray(item[()]).tobytes()})
+            )
+        )
+    return found
 
 
 @pytest.mark.nightly

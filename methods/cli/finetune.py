@@ -349,6 +349,7 @@ def finetune_all(
         options.results,
         options.ray,
         lambda record: is_finetuned(record, settings),
+        options.runtime,
     )
     say(f"results: {options.results}")
     say(f"next:    {command_line('test.py', '-p', str(options.path))}")

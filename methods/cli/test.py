@@ -168,6 +168,7 @@ def compare(
         options.results,
         options.ray,
         lambda record: is_tested(record, settings),
+        options.runtime,
     )
     say(f"results: {summarise(models, settings, failures)}")
     sweeps.raise_failures(failures)

@@ -72,12 +72,19 @@ def run(
         output = file.read().decode(errors="replace")
     if show:
         sys.stderr.write(output)
-    if process.returncode in posix.INTERRUPTED:
+    return completed(arguments, process.returncode, output, peak, seconds)
+
+
+def completed(
+    arguments: Sequence[str], code: int, output: str, peak: int, seconds: float
+) -> Completed:
+    """Return what a process with an exit code was, or raise what `run` raises."""
+    if code in posix.INTERRUPTED:
         raise KeyboardInterrupt
-    if process.returncode:
-        code = f"{' '.join(arguments[:2])} ended with exit code {process.returncode}"
-        lines = output.strip().splitlines() or [code]
-        message = f"{code}: {output.strip()}".removesuffix(": ")
+    if code:
+        ended = f"{' '.join(arguments[:2])} ended with exit code {code}"
+        lines = output.strip().splitlines() or [ended]
+        message = f"{ended}: {output.strip()}".removesuffix(": ")
         raise ChildError(message, lines[-1].removeprefix("error: "))
     return Completed(output, peak, seconds)
 

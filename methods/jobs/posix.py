@@ -21,11 +21,16 @@ def is_posix() -> bool:
     return sys.platform != "win32" and hasattr(os, "wait4")
 
 
+def can_fork() -> bool:
+    """Return whether a process may fork after its imports, as macOS lets none."""
+    return is_posix() and sys.platform == "linux"
+
+
 def options(keep: Sequence[int], mortal: bool) -> dict[str, Any]:
     """Return arguments of `subprocess.Popen`; for `keep` and `mortal` see `run`."""
     if not is_posix():
         return {}
-    return {"pass_fds": keep, "preexec_fn": _die_with_parent if mortal else None}
+    return {"pass_fds": keep, "preexec_fn": die_with_parent if mortal else None}
 
 
 def wait(process: subprocess.Popen) -> int:
@@ -38,10 +43,15 @@ def wait(process: subprocess.Popen) -> int:
         return 0
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
+    return peak(usage)
+
+
+def peak(usage: Any) -> int:
+    """Return the largest resident memory in bytes, of what `os.wait4` returns."""
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask Linux for a SIGKILL once the thread that started this process ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 from processing.errors import UserError
 from processing.wording import duration
 
-from . import child_process, ray_tasks
+from . import child_process, posix, ray_tasks
+from .fork_server import ForkServer
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,11 @@ Outcome = tuple[Task, float, str]  # seconds, and why it failed, if it did
 
 
 def run_queue(
-    program: Sequence[str], tasks: Sequence[Task], lock: int, address: str | None = None
+    program: Sequence[str],
+    tasks: Sequence[Task],
+    lock: int,
+    address: str | None = None,
+    preload: Sequence[str] = (),
 ) -> list[tuple[str, str]]:
     """Print the plan, then run what is not completed.
 
@@ -52,6 +58,8 @@ def run_queue(
             killed.
         address: of a Ray cluster that runs them, see `methods.jobs.ray_tasks`; without
             one they run here, one after the other.
+        preload: modules that several runs here import once, see `ForkServer`; without
+            any, each run imports its own.
 
     Returns:
         The names of the runs that failed, and why, in the order of `tasks`.
@@ -64,7 +72,7 @@ def run_queue(
     failures: dict[str, str] = {}
     timings: list[tuple[str, float]] = []
     unfinished = list(queue)
-    at_once, outcomes = 1, _in_turn(program, queue, lock)
+    at_once, outcomes = 1, _in_turn(program, queue, lock, preload)
     if address and queue:
         at_once, results = ray_tasks.started(partial(_on_node, program), queue, address)
         outcomes = ((task, *_outcome(result)) for task, result in results)
@@ -83,18 +91,31 @@ def run_queue(
 
 
 def _in_turn(
-    program: Sequence[str], queue: Sequence[Task], lock: int
+    program: Sequence[str], queue: Sequence[Task], lock: int, preload: Sequence[str]
 ) -> Iterator[Outcome]:
     """Run each task in a process of its own."""
-    for number, task in enumerate(queue, 1):
-        log.info("")
-        log.info("run %d of %d: %s", number, len(queue), task.name)
-        try:
-            process = child_process.run([*program, *task.arguments], True, [lock])
-        except child_process.ChildError as error:
-            yield task, 0.0, error.reason
-        else:
-            yield task, process.seconds, ""
+    with _runner(program, lock, preload if len(queue) > 1 else ()) as run:
+        for number, task in enumerate(queue, 1):
+            log.info("")
+            log.info("run %d of %d: %s", number, len(queue), task.name)
+            try:
+                process = run(task.arguments)
+            except child_process.ChildError as error:
+                yield task, 0.0, error.reason
+            else:
+                yield task, process.seconds, ""
+
+
+@contextmanager
+def _runner(
+    program: Sequence[str], lock: int, preload: Sequence[str]
+) -> Iterator[Callable[[Sequence[str]], child_process.Completed]]:
+    """Yield what runs the program with arguments."""
+    if preload and posix.can_fork():
+        with ForkServer(program, preload, [lock]) as server:
+            yield server.run
+    else:
+        yield lambda words: child_process.run([*program, *words], True, [lock])
 
 
 def _on_node(program: Sequence[str], task: Task) -> tuple[float, str]:

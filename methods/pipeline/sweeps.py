@@ -10,6 +10,8 @@ from typing import Any
 from methods import folder_name
 from methods.detector.model_file import read_record
 from methods.detector.records import TrainingRecord
+from methods.detector.settings import KERAS
+from methods.engine.backend import chosen_backend
 from methods.jobs.queue import Task, run_queue
 from processing.data.dataset import category_names, scan_dataset
 from processing.errors import UserError
@@ -20,6 +22,9 @@ from .run_folder import INFO, PREPARATION, RUN
 from .training import configure
 
 LOCK = ".sweep.lock"
+IMPORTS_KERAS = "methods.engine.preloaded"
+TRAINING = ("methods.pipeline.training", "methods.pipeline.multi_category")
+JUDGING = ("methods.pipeline.finetuning", "methods.pipeline.testing", "numba")
 ALONE = "--ray="  # of a run in a queue: the last one counts
 
 
@@ -63,7 +68,8 @@ def train_all(
     for command in commands:  # a mistake is reported before any work
         configure(command.method, command.options)
     with locked(commands[0].models / LOCK) as lock:
-        failures = run_queue(program, [*map(_training, commands)], lock, address)
+        tasks = [*map(_training, commands)]
+        failures = run_queue(program, tasks, lock, address, preloaded(TRAINING))
     raise_failures(failures)
 
 
@@ -113,6 +119,7 @@ def over_models(
     results: Path,
     address: str | None,
     is_completed: Callable[[TrainingRecord], bool],
+    runtime: str = KERAS,
 ) -> list[tuple[str, str]]:
     """Run a script on each model in its own process; return what failed, and why.
 
@@ -123,11 +130,23 @@ def over_models(
         results: root of the results.
         address: of the Ray cluster that runs them, if any.
         is_completed: says by a model's record whether nothing is left to do.
+        runtime: what judges.
     """
     arguments = [*arguments, ALONE]
     with locked(results / LOCK) as lock:
         tasks = [_judging(model, arguments, is_completed) for model in models]
-        return run_queue(program, tasks, lock, address)
+        modules = preloaded(JUDGING, runtime)
+        return run_queue(program, tasks, lock, address, modules)
+
+
+def preloaded(modules: Sequence[str], runtime: str = KERAS) -> Sequence[str]:
+    """Return what the runs of a queue import once: with TensorFlow `modules`.
+
+    TensorFlow starts its threads when it first calculates, others when imported.
+    """
+    if chosen_backend() != "tensorflow":
+        return ()
+    return [*([IMPORTS_KERAS] if runtime == KERAS else []), *modules]
 
 
 def _judging(
