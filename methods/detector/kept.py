@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import starmap
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,8 @@ log = logging.getLogger(__name__)
 class Kept:
     """Arrays of images, by what they are and by the content of the image's file.
 
+    Several threads may use it.
+
     Args:
         folder: of the model in its present state; None keeps nothing.
         room: bytes that may yet be kept.
@@ -63,6 +66,7 @@ class Kept:
         self.folder = folder
         self.room = room
         self._contents: dict[Path, str] = {}
+        self._counting = Lock()
 
     @classmethod
     def of(cls, record: TrainingRecord, results: Path) -> "Kept":
@@ -173,7 +177,8 @@ class Kept:
             log.info("nothing more is kept for other decisions: %s", error)
             self.room = 0
             return
-        self.room -= _size(file)
+        with self._counting:
+            self.room -= _size(file)
         if self.room <= 0:
             log.info("nothing more is kept in %s: %s is reached", self.folder, LIMIT)
 

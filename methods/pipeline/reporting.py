@@ -1,6 +1,9 @@
 """Pictures and report.html of a judged set."""
 
+import os
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +17,16 @@ from processing.data.image_set import ANOMALOUS, ImageSet
 from processing.data.table import path_in_table
 from processing.decision.regions import BoolArray
 from processing.preprocessing.preparation import Preparation
-from processing.report.gallery import ColourScale, Gallery
+from processing.report.gallery import ColourScale, Drawn, Gallery
 from processing.report.overlays import picture_names, write_overlay
 from processing.report.report import remove_report, write_report
 from processing.wording import printable
 
 from .curves import Curves
 from .evaluation import Row
+
+AHEAD = 32  # images that wait to be drawn: two batches of maps
+WORKERS = min(8, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,9 @@ class JudgedSet:
 class Pictures:
     """Draws judged images, for a report and as overlays, so far as they are wanted.
 
+    Threads draw while others are judged, at most `AHEAD` images behind. A context
+    manager; all is drawn when its block ends without an error.
+
     Args:
         images: that are judged.
         preparation: of these images.
@@ -72,26 +81,52 @@ class Pictures:
         self.overlays = overlays
         self.curves = curves
         self.names = picture_names(images.names)
+        self._pool = ThreadPoolExecutor(WORKERS)
+        self._pending: deque[Future[Drawn | None]] = deque()
+
+    def __enter__(self) -> "Pictures":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            while self._pending and kind is None:
+                self._take()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
 
     def draw(self, index: int, verdict: Verdict, truth: BoolArray | None) -> None:
-        """Draw an image with the verdict on it; `truth` is its mask, if known.
+        """Have an image drawn with the verdict on it; `truth` is its mask, if known.
 
-        Overlays have no copies of what is good and was called good.
+        Overlays have no copies of what is good and was called good. What an earlier
+        image could not be drawn for is raised here, or at the end.
         """
         if not (self.gallery or self.overlays):
             return
-        image = self.preparation.picture(self.images.paths[index])
-        decided_map = verdict.decided_map
-        if self.gallery:
-            path, moves = self.images.paths[index], self.gallery.operating
-            curve = self.curves.of_map(path, decided_map) if moves else None
-            self.gallery.add(image, decided_map, verdict.mask, truth, curve)
+        self._pending.append(self._pool.submit(self._drawn, index, verdict, truth))
+        if len(self._pending) > AHEAD:
+            self._take()
+
+    def _drawn(
+        self, index: int, verdict: Verdict, truth: BoolArray | None
+    ) -> Drawn | None:
+        path, decided_map = self.images.paths[index], verdict.decided_map
+        image = self.preparation.picture(path)
         if self.overlays:
             looked_at = verdict.defective or self.images.labels[index] == ANOMALOUS
             painted = self.scale.paint(decided_map) if looked_at else None
             write_overlay(
                 self.overlays, self.names[index], image, verdict.mask, painted
             )
+        if not self.gallery:
+            return None
+        moves = self.gallery.operating
+        curve = self.curves.of_map(path, decided_map) if moves else None
+        return self.gallery.drawn(image, decided_map, verdict.mask, truth, curve)
+
+    def _take(self) -> None:
+        drawn = self._pending.popleft().result()
+        if self.gallery and drawn:
+            self.gallery.take(drawn)
 
 
 def colours(finetuned: FinetuningResult) -> ColourScale:

@@ -196,7 +196,7 @@ def _judge_alone(
     rows: list[Row] = []
     regions: list[Row] = []
     unknown: list[int] = []
-    with gallery or nullcontext():
+    with gallery or nullcontext(), pictures:
         for index, verdict in enumerate(judge.judge_kept(images, kept)):
             truth = known_mask(images, index)
             unknown += [index] if truth is None else []

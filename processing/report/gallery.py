@@ -18,7 +18,7 @@ from processing.decoding.decode import resize
 from processing.errors import UserError
 from processing.files import temporary_path
 
-from .operating import Operating
+from .operating import Operating, Point
 
 LARGEST = 640  # pixels, the longer side of a picture
 THUMBNAIL = 256  # pixels, the longer side of a thumbnail
@@ -42,6 +42,7 @@ _TYPES = {"jpg": "image/jpeg", "png": "image/png"}
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+Drawn = tuple[dict[str, bytes], Point | None]  # pictures as files, and for sliders
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,10 @@ def coloured(steps: Pixels) -> Pixels:
 class Gallery:
     """The pictures of one report: held in memory while they are few, else on disk.
 
-    `add` each image in order, then read `urls`: what to put into an <img>, a data URI
-    or a path relative to `folder`. A gallery is a context manager; the folder of
-    pictures appears, or an older one disappears, when its block ends without an error.
+    `add` each image in order, or `take` what was `drawn` elsewhere; then read `urls`:
+    what to put into an <img>, a data URI or a path relative to `folder`. A gallery is a
+    context manager; the folder of pictures appears, or an older one disappears, when
+    its block ends without an error.
 
     Args:
         folder: where the report will be.
@@ -119,7 +121,18 @@ class Gallery:
         truth: Mask | None = None,
         curve: AreaCurve | None = None,
     ) -> None:
-        """Draw the pictures of one image.
+        """Draw the pictures of one image, and take them; see `drawn`."""
+        self.take(self.drawn(image, anomaly_map, mask, truth, curve))
+
+    def drawn(
+        self,
+        image: Pixels,
+        anomaly_map: npt.NDArray,
+        mask: Mask,
+        truth: Mask | None = None,
+        curve: AreaCurve | None = None,
+    ) -> Drawn:
+        """Return the pictures of one image, in any thread.
 
         Args:
             image: RGB (H, W, 3), at its own size.
@@ -128,10 +141,17 @@ class Gallery:
             truth: ground truth mask, of any size, or None.
             curve: of the map, if it is known.
         """
-        if self.operating:
-            self.operating.add(anomaly_map, (image.shape[0], image.shape[1]), curve)
+        shape = image.shape[0], image.shape[1]
+        page = self.operating
+        point = page.of(anomaly_map, shape, curve) if page else None
         dropped = (anomaly_map > self.scale.threshold) & ~mask
-        pictures = draw(image, self.scale.paint(anomaly_map), mask, dropped, truth)
+        return draw(image, self.scale.paint(anomaly_map), mask, dropped, truth), point
+
+    def take(self, drawn: Drawn) -> None:
+        """Put in the pictures of the next image."""
+        pictures, point = drawn
+        if self.operating and point:
+            self.operating.take(point)
         self._bytes += sum(4 * (len(data) + 2) // 3 for data in pictures.values())
         self._held.append(pictures)
         maps = self.operating.bytes if self.operating else 0

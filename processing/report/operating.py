@@ -15,6 +15,8 @@ LARGEST_AREA = 4  # the part of a map that an area is at most, as of searches
 LONGEST = 128  # pixels, the longer side of a small map
 SMALL_MAPS = 3_000_000  # bytes of small maps that a report holds, as base64
 
+Point = tuple[list[int], str, dict[str, Any]]  # areas, critical thresholds, small map
+
 
 class Operating:
     """Critical thresholds and small maps of the images of one report.
@@ -36,24 +38,28 @@ class Operating:
         self.small: list[dict[str, Any] | None] = []
         self.bytes = 0
 
-    def add(
+    def of(
         self,
         anomaly_map: npt.NDArray[Any],
         shape: tuple[int, int],
         curve: AreaCurve | None = None,
-    ) -> None:
-        """Add the next image, of `shape` (H, W), with its map (h, w).
+    ) -> Point:
+        """Return what is needed of an image of `shape` (H, W) with a map (h, w).
 
         Borders must not be cleared: the verdict could then change more than once along
         the thresholds. `curve` is that of the map, where it is known.
         """
-        if not self.areas:
-            self.areas = areas_around(self.min_area, anomaly_map.size // LARGEST_AREA)
-        curve = curve or area_curve(anomaly_map)
-        self.critical.append(critical_thresholds(curve, self.areas))
-        small = small_map(anomaly_map, shape) if self.bytes < SMALL_MAPS else None
-        self.bytes += len(small["url"]) if small else 0
-        self.small.append(small)
+        areas = areas_around(self.min_area, anomaly_map.size // LARGEST_AREA)
+        critical = critical_thresholds(curve or area_curve(anomaly_map), areas)
+        return areas, critical, small_map(anomaly_map, shape)
+
+    def take(self, point: Point) -> None:
+        """Add what is needed of the next image."""
+        self.areas, critical, small = point
+        self.critical.append(critical)
+        fits = self.bytes < SMALL_MAPS
+        self.bytes += len(small["url"]) if fits else 0
+        self.small.append(small if fits else None)
 
 
 def areas_around(min_area: int, largest: int) -> list[int]:

@@ -66,7 +66,7 @@ def test_small_maps_that_are_too_many_are_left_out(monkeypatch):
     monkeypatch.setattr(operating, "SMALL_MAPS", 100)
     page = Operating(1)
     for _ in range(3):
-        page.add(np.eye(8), (8, 8))
+        page.take(page.of(np.eye(8), (8, 8)))
     assert [small is None for small in page.small] == [False, True, True]
     assert len(page.critical) == 3
 
