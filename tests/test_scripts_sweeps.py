@@ -234,6 +234,18 @@ def test_runs_that_share_an_import_judge_as_runs_alone(work):
     assert results["results"] == results["other"]
 
 
+@pytest.mark.nightly
+def test_a_cluster_finetunes_and_tests_in_a_runtime(work):
+    pytest.importorskip("ray")
+    pytest.importorskip("tf2onnx")
+    assert train.main(["-d", "parts", *ONE]) == 0
+    on_nodes = ["-p", "saved_models", "--runtime", "onnx", "--ray", "local"]
+    assert finetune.main(on_nodes) == 0
+    assert script.main(on_nodes) == 0
+    results = [json.loads(x.read_text()) for x in Path().rglob("test_result.json")]
+    assert [result["options"]["runtime"] for result in results] == ["onnx"] * 2
+
+
 def arrays(path):
     """Return the arrays of a model file as bytes, by name."""
     found = {}

@@ -117,8 +117,9 @@ def check_target(model: Path, graph: str, target: Path | None) -> Path:
 def no_graph(name: str, kind: str) -> UserError:
     """Return the error for a method whose maps of a kind come from no one network."""
     return UserError(
-        f"{name} cannot be exported: expected maps from one pass through a network, "
-        f"not from many, a search or a clustering. Received: its {kind} maps"
+        f"{name} has no graph to export or for --runtime: expected maps from one pass "
+        "through a network, not from many, a search or a clustering. Received: its "
+        f"{kind} maps"
     )
 
 

@@ -12,7 +12,7 @@ from methods.engine.graph_folder import is_whole, mark_whole, new_graph
 from methods.engine.runtimes import check_graphs
 from processing.errors import UsageError, UserError
 
-from .export import SUFFIXES, TOLERANCE, largest_difference, trial_images
+from .export import SUFFIXES, TOLERANCE, largest_difference, no_graph, trial_images
 from .graph_runners import RUNNERS, Run
 from .kept import Kept
 from .later import Later
@@ -90,11 +90,7 @@ class GraphMethod:
 
         network = self._method.inference_model(kind)
         if network is None:
-            raise UserError(
-                f"--runtime {self.runtime} needs maps from one pass through a network, "
-                f"not from many, a search or a clustering: expected --runtime {KERAS}. "
-                f"Received: {kind} maps of {self._method.name}"
-            )
+            raise no_graph(self._method.name, kind)
         log.info("%s: the graph is written and compared", self.runtime)
         write_graph(network, path, self.runtime, float("inf"))
         run = RUNNERS[self.runtime](path)

@@ -62,6 +62,20 @@ def test_another_decision_of_a_name_is_told(model, caplog):
     assert "replaced: distance_float64_by-hand, number 3 of" in caplog.text
 
 
+def test_a_graph_decides_as_keras_does(model, tmp_path):
+    pytest.importorskip("tf2onnx")
+    found = {
+        runtime: finetuning.finetune(
+            model[0], finetuning.Options(results=tmp_path / runtime, runtime=runtime)
+        )[1]
+        for runtime in ("keras", "onnx")
+    }
+    assert found["onnx"].threshold == pytest.approx(found["keras"].threshold, rel=1e-3)
+    assert found["onnx"].min_area == found["keras"].min_area
+    judged = {path.name for path in tmp_path.rglob("maps_*")}
+    assert judged == {"maps_distance", "maps_distance_onnx"}
+
+
 AGAIN = """
 import sys
 from methods.cli import finetune, test
