@@ -21,9 +21,11 @@ Judge = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 def main(folder: str, method: str, size: str, runtime: str) -> None:
     """Fit a method of ours and judge the test images."""
-    from methods.engine.backend import load_backend
+    from methods.engine import backend
 
-    load_backend()
+    if hasattr(backend, "spare_imports"):  # of older commits not
+        backend.spare_imports()
+    backend.load_backend()
     import methods
     from methods.base import TrainingImages
 

@@ -7,12 +7,13 @@ import numpy as np
 
 from benchmarks.padim_side import Arguments, measure
 from methods.base import TrainingImages
-from methods.engine.backend import load_backend
+from methods.engine.backend import load_backend, spare_imports
 from processing.data.image_set import ImageSet
 
 
 def main(arguments: Arguments) -> None:
     """Fit PaDiM and judge the test images."""
+    spare_imports()  # as programs do
     load_backend()
     from methods.padim.padim import PaDiM
 
