@@ -1,13 +1,15 @@
-"""Time training and inference of mvtecCAE beside the same network in PyTorch.
+"""Time training and inference of autoencoders beside the same networks in PyTorch.
 
 Run from the repository root: python -m benchmarks.speed. PyTorch is optional, and may
 be outside of the environment: pip install --target FOLDER torch, then
-PYTHONPATH=FOLDER python -m benchmarks.speed
+PYTHONPATH=FOLDER python -m benchmarks.speed. All networks: --size 128 --losses ssim
+--networks mvtecCAE paperCAE baselineCAE inceptionCAE resnetCAE skipCAE AE
 """
 
 import argparse
 import importlib
 import itertools
+import math
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
@@ -20,10 +22,12 @@ import numpy as np
 
 from methods.engine.backend import load_backend
 
-PARAMETERS = 746_210  # of mvtecCAE
 TOLERANCE = 1e-4  # between our values and those of PyTorch
 PRECISIONS = ("float32", "bfloat16")
 LOSSES = ("l2", "ssim")
+NETWORKS = ("mvtecCAE", "paperCAE", "baselineCAE", "inceptionCAE", "resnetCAE")
+NETWORKS += ("skipCAE", "AE")
+FEWEST = {"skipCAE": 256}  # pixels of a side
 FEATURES = {  # of the CPU
     "amx_bf16": "bfloat16 matrix products, several times as fast as float32",
     "avx512_bf16": "bfloat16 dot products, up to twice as fast as float32",
@@ -55,11 +59,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     load_backend()
     peer = load_peer(args.threads)
     rng = np.random.default_rng(args.seed)
-    images = rng.integers(0, 256, (args.batch, args.size, args.size, 1), np.uint8)
     describe(args, peer)
-    agree = peer is None or agreement(peer, images)
-    ours = our_candidates(images, args.precisions)
-    peers = peer_candidates(peer, images, args.precisions) if peer else []
+    agree = True
+    for name in args.networks:
+        side = max(args.size, FEWEST.get(name, 0))
+        images = rng.integers(0, 256, (args.batch, side, side, 1), np.uint8)
+        agree &= compare(name, images, args, peer)
+    print(f"\nratios: training / inference, to {PEER} and to {OURS}, of the same loss")
+    print("train.py may take either precision; finetune.py and test.py take float32")
+    return 0 if agree else 1
+
+
+def compare(name: str, images: np.ndarray, args: argparse.Namespace, peer: Any) -> bool:
+    """Print the rates of a network; return whether it agrees with the peer's."""
+    import keras
+
+    from autoencoder.architectures import ARCHITECTURES
+
+    keras.utils.set_random_seed(args.seed)
+    network = ARCHITECTURES[name](images.shape[1:])
+    side = images.shape[1]
+    print(f"\n{name} at {side} x {side}, {network.count_params():,} parameters")
+    agree = peer is None or agreement(peer, network, images)
+    kinds = list(itertools.product(args.losses, args.precisions))
+    ours = our_candidates(name, images, kinds)
+    peers = peer_candidates(peer, network, images, kinds) if peer else []
     pairs = list(itertools.zip_longest(ours, peers))
     candidates = [one for pair in pairs for one in pair if one]
     for _ in range(args.rounds):
@@ -68,7 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             times = [seconds(step, args.steps) for step in steps]
             candidate.rates.append(args.batch / np.array(times))
     print_table(candidates)
-    return 0 if agree else 1
+    keras.utils.clear_session()
+    return agree
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -93,6 +118,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default=PRECISIONS,
         help="precisions to time",
     )
+    for name, known in (("networks", NETWORKS), ("losses", LOSSES)):
+        default = NETWORKS[:1] if known is NETWORKS else known
+        text = f"{name} to time"
+        parser.add_argument(
+            f"--{name}", nargs="+", choices=known, default=default, help=text
+        )
     return parser.parse_args(argv)
 
 
@@ -119,7 +150,7 @@ def describe(args: argparse.Namespace, peer: Any) -> None:
     libraries = f"Keras {keras.__version__}, TensorFlow {tf.__version__}"
     if peer:
         libraries += f", PyTorch {peer.torch.__version__}"
-    print(f"mvtecCAE at {args.size} x {args.size} grey, batch {args.batch}, Adam")
+    print(f"grey images, batch {args.batch}, Adam")
     print(f"{libraries}, {args.threads} thread(s) each")
     print(f"median of {args.rounds} interleaved rounds of {args.steps} steps")
     if not peer:
@@ -141,45 +172,56 @@ def cpu(key: str) -> str:
     return next(values, "").strip()
 
 
-def agreement(peer: Any, images: np.ndarray) -> bool:
-    """Print and return whether both have the same network and losses."""
-    from autoencoder.architectures import ARCHITECTURES
+def agreement(peer: Any, network: Any, images: np.ndarray) -> bool:
+    """Print and return whether a network and its losses are the same in the peer."""
     from autoencoder.losses import LOSSES
 
-    network = ARCHITECTURES["mvtecCAE"](images.shape[1:])
     inputs = images.astype("float32") / 255
     outputs = network.predict_on_batch(inputs)
-    count, peer_outputs, peer_losses = peer.judged(network.get_weights(), inputs)
+    count, peer_outputs, peer_losses = peer.judged(network, inputs)
     largest = {"reconstructions": float(np.abs(outputs - peer_outputs).max())}
     for name, values in peer_losses.items():
         difference = np.asarray(LOSSES[name](inputs, outputs)) - values
         largest[name] = float(np.abs(difference).max())
-    same = count == network.count_params() == PARAMETERS
-    print(f"\nsame weights in both, {count:,} parameters: {same}; largest difference:")
+    same = count == sum(math.prod(x.shape) for x in network.trainable_weights)
+    print(f"as many weights in both: {same}; largest difference:")
     print(", ".join(f"{name} {value:.1e}" for name, value in largest.items()))
     return same and max(largest.values()) < TOLERANCE
 
 
-def our_candidates(images: np.ndarray, precisions: Iterable[str]) -> list[Candidate]:
-    """Return our network as written, fused, and as trained: fused and augmented."""
+def our_candidates(
+    network: str, images: np.ndarray, kinds: Iterable[tuple[str, str]]
+) -> list[Candidate]:
+    """Return our network as written, fused, and as trained: fused and augmented.
+
+    Args:
+        network: a key of `ARCHITECTURES`.
+        images: the batch of every step.
+        kinds: pairs of a loss and a precision.
+    """
     from keras import layers
 
     from methods.engine.augmentation import Augmentation
 
     candidates = []
-    for loss, precision in itertools.product(LOSSES, precisions):
-        kinds = [("ours, as written", False, layers.Identity())]
-        kinds.append((OURS, True, layers.Identity()))
+    for loss, precision in kinds:
+        ways = [("ours, as written", False, layers.Identity())]
+        ways.append((OURS, True, layers.Identity()))
         if loss == "ssim":
-            kinds.append(("ours, as trained", True, Augmentation(seed=0)))
-        for name, fused, augmentation in kinds:
-            steps = our_steps(images, loss, precision, fused, augmentation)
+            ways.append(("ours, as trained", True, Augmentation(seed=0)))
+        for name, fused, augmentation in ways:
+            steps = our_steps(network, images, loss, precision, fused, augmentation)
             candidates.append(Candidate(name, precision, loss, *steps))
     return candidates
 
 
 def our_steps(
-    images: np.ndarray, loss: str, precision: str, fused: bool, augmentation: Any
+    name: str,
+    images: np.ndarray,
+    loss: str,
+    precision: str,
+    fused: bool,
+    augmentation: Any,
 ) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Return a training and an inference step on uint8 images (n, h, w, 1)."""
     from autoencoder.architectures import ARCHITECTURES
@@ -188,7 +230,7 @@ def our_steps(
     from methods.engine.training import dtype_policy
 
     with dtype_policy("mixed_bfloat16" if precision == "bfloat16" else precision):
-        network = ARCHITECTURES["mvtecCAE"](images.shape[1:])
+        network = ARCHITECTURES[name](images.shape[1:])
         trainer = Reconstructor(network, loss, augmentation)
     if not fused:
         trainer.network = network
@@ -201,14 +243,14 @@ def our_steps(
 
 
 def peer_candidates(
-    peer: Any, images: np.ndarray, precisions: Iterable[str]
+    peer: Any, network: Any, images: np.ndarray, kinds: Iterable[tuple[str, str]]
 ) -> list[Candidate]:
     """Return the network in PyTorch, in its own memory layout and in channels-last."""
     candidates = []
-    for loss, precision in itertools.product(LOSSES, precisions):
+    for loss, precision in kinds:
         for layout in peer.LAYOUTS:
             name = PEER if layout == "contiguous" else f"{PEER} {layout}"
-            steps = peer.steps(images, loss, precision, layout)
+            steps = peer.steps(network, images, loss, precision, layout)
             candidates.append(Candidate(name, precision, loss, *steps))
     return candidates
 
@@ -235,8 +277,6 @@ def print_table(candidates: Sequence[Candidate]) -> None:
             ratio = None if base is None else medians[name, precision, loss] / base
             ratios.append("" if ratio is None else "{:.2f} / {:.2f}".format(*ratio))
         row(name, precision, loss, f"{training:.1f}", f"{inference:.1f}", *ratios)
-    print(f"\nratios: training / inference, to {PEER} and to {OURS}, of the same loss")
-    print("train.py may take either precision; finetune.py and test.py take float32")
 
 
 def row(*cells: str) -> None:

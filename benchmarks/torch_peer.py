@@ -1,41 +1,17 @@
-"""mvtecCAE and its losses in PyTorch, for `benchmarks.speed` to compare with."""
+"""The autoencoders and their losses in PyTorch, for `benchmarks.speed` to compare."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
-from autoencoder.architectures.mvtec import DECODER, ENCODER
 from autoencoder.losses import C1, C2, gaussian_window
 
-Tensor = torch.Tensor
+from .torch_network import Tensor, Translated
+
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
-
-
-def mvtec_cae() -> nn.Sequential:
-    """Return mvtecCAE for grey images without its sigmoid, padded as TensorFlow does.
-
-    Takes and returns (n, 1, h, w).
-    """
-    encoder = [(1, *layer) for layer in ENCODER]
-    code, output = (1, 1, 8, 1), (2, 1, 8, 1)
-    parts: list[nn.Module] = []
-    channels = 1
-    for upsampling, filters, kernel, stride in (*encoder, code, *DECODER, output):
-        if upsampling > 1:
-            parts.append(nn.Upsample(scale_factor=upsampling))
-        before, odd = divmod(kernel - stride, 2)
-        if odd:  # the odd row and column of "same" are at the end
-            parts.append(nn.ZeroPad2d((before, before + 1, before, before + 1)))
-        padding = 0 if odd else before
-        parts.append(nn.Conv2d(channels, filters, kernel, stride, padding))
-        if filters > 1:  # neither the code nor the output
-            parts.append(nn.ReLU())
-        channels = filters
-    return nn.Sequential(*parts)
 
 
 def l2(images: Tensor, outputs: Tensor) -> Tensor:
@@ -60,33 +36,36 @@ LOSSES = {"l2": l2, "ssim": ssim}
 
 
 def steps(
-    images: np.ndarray, loss: str, precision: str, layout: str
+    network: Any, images: np.ndarray, loss: str, precision: str, layout: str
 ) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Return a training and an inference step on uint8 images (n, h, w, 1).
 
     Args:
+        network: the Keras network to translate.
         images: the batch of every step.
         loss: a key of `LOSSES`.
         precision: "float32", or "bfloat16" for `torch.autocast`.
         layout: of the memory, a key of `LAYOUTS`.
     """
     memory = LAYOUTS[layout]
-    network = mvtec_cae().to(memory_format=memory)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-4)
+    peer = Translated(network).to(memory_format=memory)
+    optimizer = torch.optim.Adam(peer.parameters(), 1e-4)
     inputs = to_tensor(images)
 
     def reconstruct() -> tuple[Tensor, Tensor]:
         targets = (inputs.float() / 255).contiguous(memory_format=memory)
         with torch.autocast("cpu", torch.bfloat16, precision == "bfloat16"):
-            logits = network(targets)
-        return targets, torch.sigmoid(logits.float())
+            outputs = peer(targets)
+        return targets, outputs.float()
 
     def train() -> None:
+        peer.train()
         optimizer.zero_grad()
-        LOSSES[loss](*reconstruct()).mean().backward()
+        (LOSSES[loss](*reconstruct()).mean() + peer.penalty()).backward()
         optimizer.step()
 
     def infer() -> np.ndarray:
+        peer.eval()
         with torch.inference_mode():
             return reconstruct()[1].numpy()
 
@@ -94,22 +73,18 @@ def steps(
 
 
 def judged(
-    weights: Sequence[np.ndarray], images: np.ndarray
+    network: Any, images: np.ndarray
 ) -> tuple[int, np.ndarray, dict[str, np.ndarray]]:
-    """Return what the network makes of images (n, h, w, 1) in [0, 1] with `weights`.
+    """Return what a Keras network makes of images (n, h, w, 1) in [0, 1] in PyTorch.
 
-    The weights are kernel and bias of every convolution, as Keras has them. Returns
-    the number of parameters, the reconstructions (n, h, w, 1), and every loss (n,).
+    Returns the number of its trained parameters, the reconstructions (n, h, w, 1), and
+    every loss (n,).
     """
-    network = mvtec_cae()
-    targets = to_tensor(images)
+    peer, targets = Translated(network).eval(), to_tensor(images)
     with torch.no_grad():
-        for parameter, weight in zip(network.parameters(), weights, strict=True):
-            axes = (3, 2, 0, 1) if weight.ndim == 4 else (0,)
-            parameter.copy_(torch.from_numpy(weight.transpose(axes).copy()))
-        outputs = torch.sigmoid(network(targets))
+        outputs = peer(targets)
         losses = {name: loss(targets, outputs).numpy() for name, loss in LOSSES.items()}
-    count = sum(parameter.numel() for parameter in network.parameters())
+    count = sum(parameter.numel() for parameter in peer.parameters())
     return count, outputs.permute(0, 2, 3, 1).numpy(), losses
 
 
