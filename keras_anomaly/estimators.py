@@ -24,9 +24,11 @@ class _Autoencoder(Detector):
     latent: int | None = None
     corrupt: float = 0.0
     corrupt_with: str = "defects"
+    segment: bool = False
     batch_size: int = 8
     epochs: int | None = None
     learning_rate: float | None = None
+    search_rate: bool = False
     precision: str = "auto"
 
 

@@ -15,3 +15,8 @@ class ArrayImages:
     def load(self, indices):
         """Return the images at `indices`, float32."""
         return self.images[np.asarray(indices)].astype("float32") / 255
+
+    def batches(self, size):
+        """Yield all images in order, in batches of `size`."""
+        for start in range(0, len(self), size):
+            yield self.load(range(start, min(start + size, len(self))))

@@ -66,6 +66,14 @@ def seeded():
     np.random.seed(0)  # noqa: NPY002 - libraries under test may use the global state
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Let nothing that is remembered on this machine change a test, nor be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_ANOMALY_WEIGHTS", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

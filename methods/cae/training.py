@@ -10,7 +10,7 @@ from autoencoder.fusion import fuse_upsampling
 from autoencoder.losses import LOSSES
 from methods.base import Run, TrainingImages
 from methods.engine.augmentation import Augmentation
-from methods.engine.learning_rate import find_learning_rate
+from methods.engine.learning_rate import rate_for
 from methods.engine.loss_model import LossModel
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
 from methods.engine.settings import Settings
@@ -51,6 +51,7 @@ def train(
     run: Run | None = None,
     saved: Saved | None = None,
     corruption: Corruption = CLEAN,
+    search: bool = False,
 ) -> tuple[keras.Model, dict]:
     """Train the network that `build()` gives; return it and the training's state.
 
@@ -61,24 +62,33 @@ def train(
         build: returns a new network.
         images: good ones to fit, and to stop by.
         loss: a key of `LOSSES`.
-        settings: how to train; without a learning rate it is searched for.
+        settings: how to train; see `learning_rate.rate_for` of one without a rate.
         run: where to keep logs and states.
         saved: the arrays and state of an interrupted run with the same settings.
         corruption: of the images that the network is to give back.
+        search: for a learning rate, even if one is remembered.
     """
     trainer = build_trainer(
         lambda: Reconstructor(build(), loss, Augmentation(seed=settings.seed)), settings
     )
     batches, checks = batches_of(images, settings, corruption)
     create(trainer, batches[0][:1])
+    begun = {}
     rate = settings.peak  # a saved state brings its own
-    if settings.learning_rate is None and not saved:
-        curve = find_learning_rate(trainer, batches)
-        rate = curve.chosen
-        if run:
-            run.report_learning_rate(curve)
+    if not saved:
+        subject = {
+            "network": [trainer.network.name, trainer.network.count_params()],
+            "images": list(trainer.network.input_shape[1:]),
+            "loss": loss,
+            "batch_size": settings.batch_size,
+            "policy": settings.policy,
+            "corruption": list(corruption),
+        }
+        rate, begun["rate_from"] = rate_for(
+            trainer, batches, settings, subject, run, anew=search
+        )
     compile_trainer(trainer, ShapedAdam(rate, cosine(len(batches) * settings.planned)))
-    state = fit(trainer, batches, checks, settings, run, saved=saved)
+    state = fit(trainer, batches, checks, settings, run, saved=saved, state=begun)
     network = build()
     network.set_weights(trainer.network.get_weights())
     return network, state

@@ -52,6 +52,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "latent": {"CAEs, AE": Derived("the architecture's own number"), "AnoGAN": 100},
     "corrupt": {"CAEs, AE": 0.0},
     "corrupt_with": {"CAEs, AE": "defects"},
+    "segment": {"CAEs, AE": False},
     "synthetic": {"CNN": False},
     "encoder": {"AnoGAN": False},
     "width": {"AnoGAN": 64},
@@ -97,18 +98,22 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "CNN, AnoGAN, diffusion": 16,
     },
     "epochs": {
-        "CAEs, AE, diffusion": Derived("60, fewer where validation stops improving"),
+        "CAEs, AE": Derived(
+            "60, 30 more with --segment, fewer where validation stops improving"
+        ),
+        "diffusion": Derived("60, fewer where validation stops improving"),
         "CNN": Derived("20"),
         "AnoGAN": Derived("60, and as many for its encoder"),
         "contrastive, fewshot, unified": 4,
     },
     "learning_rate": {
-        "CAEs, AE": Derived("searched"),
+        "CAEs, AE": Derived("searched once, and remembered"),
         "CNN, fewshot, unified, AnoDDPM": 1e-3,
         "contrastive": 1e-4,
         "AnoGAN": 2e-4,
         "DDAD": 3e-4,
     },
+    "search_rate": {"CAEs, AE": False},
     "precision": {"CAEs, AE, CNN, AnoGAN, diffusion": "auto"},
 }
 

@@ -45,9 +45,10 @@ FACTORS = {  # of the sides of images
 }
 GRAPHLESS = ("Contrastive", "DDAD", "AnoDDPM")  # classes that are not exported
 CELLS = ("mvtecCAE", "baselineCAE", "inceptionCAE", "resnetCAE")  # share the latent
-CORRUPT_SIDE = 32
+DRAWN_SIDE = 32  # of images that defects are drawn on
 LOSS_SIDES = {"ssim": 11, "mssim": 176, "l2": 1}  # smallest sides of images
 CNN_SIDE = 26
+SEGMENT = "segment"  # the maps of an autoencoder's segmenter
 GAN_SIDES = (32, 64, 128, 256)
 MAPS = {  # kinds, by the class of a method: the default first
     "CAE": ("ssim", "l2", "legacy-ssim", "legacy-l2"),
@@ -129,11 +130,12 @@ def _seen_shape(name: str, values: Mapping[str, Any]) -> Shape:
 def _check_autoencoder(name: str, shape: Shape, values: Mapping[str, Any]) -> None:
     height, width, _ = shape
     smallest, factor = LOSS_SIDES[values["loss"]], FACTORS[name]
-    if values["corrupt"] and min(height, width) < CORRUPT_SIDE:
-        raise UsageError(
-            f"--corrupt needs image sides of at least {CORRUPT_SIDE} pixels. "
-            f"Received: {height}x{width}"
-        )
+    for key in ("corrupt", "segment"):
+        if values[key] and min(height, width) < DRAWN_SIDE:
+            raise UsageError(
+                f"--{key} needs image sides of at least {DRAWN_SIDE} pixels. "
+                f"Received: {height}x{width}"
+            )
     if min(height, width) < smallest:
         raise UsageError(
             f"Loss {values['loss']} needs image sides of at least {smallest} pixels. "
@@ -313,6 +315,12 @@ def check_shots_from(record: "TrainingRecord", folder: Path) -> None:
         check_others(folder, len(good), shots)
 
 
+def map_kinds(record: "TrainingRecord") -> tuple[str, ...]:
+    """Return the kinds of maps of a model of a method of ours, the default first."""
+    known = MAPS.get(METHODS[record.method].rpartition(".")[2], ("distance",))
+    return (SEGMENT, *known) if record.config.get("segment") else known
+
+
 def check_graph(record: "TrainingRecord", kind: str | None) -> None:
     """Raise `UserError` for maps that no graph gives.
 
@@ -327,7 +335,7 @@ def check_graph(record: "TrainingRecord", kind: str | None) -> None:
     name = METHODS[record.method].rpartition(".")[2]
     config = record.config
     searches = name == "AnoGAN" and (not config.get("encoder") or config.get("steps"))
-    kind = kind or MAPS.get(name, ("distance",))[0]
+    kind = kind or map_kinds(record)[0]
     if name in GRAPHLESS or searches or kind.startswith(("legacy", "raw-")):
         raise no_graph(record.method, kind)
 
@@ -337,7 +345,7 @@ def check_kind(record: "TrainingRecord", kind: str | None, legacy: bool) -> None
     if record.method not in METHODS:
         return
     name = METHODS[record.method].rpartition(".")[2]
-    known = MAPS.get(name, ("distance",))
+    known = map_kinds(record)
     if legacy and not any(one.startswith("legacy-") for one in known):
         raise UsageError(f"--legacy is for autoencoders. Received: a {name} model")
     if legacy:

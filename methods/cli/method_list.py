@@ -43,5 +43,9 @@ def show() -> None:
     for name, row in SUMMARIES.items():
         table.add_row(name, *row)
     Console(highlight=False).print(table)
+    print(
+        "With --segment, autoencoders of pixels learn from synthetic defects, too, as "
+        "CNN --synthetic does."
+    )
     how = command_line("train.py", "--help", "METHOD")
     print(f"{how} shows the options of one, with its own defaults.")

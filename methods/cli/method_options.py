@@ -124,6 +124,8 @@ def _add_autoencoders(group: argparse._ArgumentGroup) -> None:
     add("--corrupt", type=_number("corrupt", float), metavar="SHARE", help=help_)
     help_ = "synthetic defects, masked squares, or each in half of the cases"
     add("--corrupt-with", choices=CORRUPTIONS, help=help_)
+    help_ = "train a network that marks defects, too, on synthetic ones"
+    add("--segment", action="store_true", default=None, help=help_)
 
 
 def _add_cnn(group: argparse._ArgumentGroup) -> None:
@@ -243,6 +245,9 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     rate = _number("learning_rate", float)
     help_ = "peak learning rate"
     add("--lr", dest="learning_rate", type=rate, metavar="RATE", help=help_)
+    help_ = "search for the learning rate even if one was found before for the same "
+    help_ += "network, size, loss, batch and corruption"
+    add("--search-rate", action="store_true", default=None, help=help_)
     help_ = "of the training; auto takes bfloat16 if it is faster"
     add("--precision", choices=PRECISIONS, help=help_)
 

@@ -2,19 +2,26 @@
 
 import logging
 import math
+import os
+import platform
 import re
 import time
+from importlib.metadata import version
 from pathlib import Path
 
+import keras
 import numpy as np
 from keras import ops
 
+from .backend import BACKENDS
+from .measured import recall, remember
 from .optimizer import on_gpu
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 WORTH_IT = 1.3  # how many times as fast bfloat16 has to be
 CPU_FLAGS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16", "svebf16"}  # Linux
 CPU_INFO = Path("/proc/cpuinfo")
+KIND = "bfloat16_gain"  # of what is remembered
 
 log = logging.getLogger(__name__)
 
@@ -40,21 +47,45 @@ def _gain(rounds: int = 10) -> float:
 
 def _lacks_bfloat16() -> bool:
     """Return whether the processor computes, and is known to have no bfloat16."""
-    if on_gpu():
-        return False
+    known = [] if on_gpu() else _cpu_lines("flags|Features")
+    return bool(known) and not any(CPU_FLAGS & {*flags.split()} for flags in known)
+
+
+def _cpu_lines(keys: str) -> list[str]:
+    """Return what Linux says of each core under keys such as "flags|Features"."""
     try:
         text = CPU_INFO.read_text("ascii", errors="replace")
     except OSError:  # not Linux
-        return False
-    known = re.findall(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
-    return bool(known) and not any(CPU_FLAGS & {*flags.split()} for flags in known)
+        return []
+    return re.findall(rf"^(?:{keys})\s*:(.*)$", text, re.MULTILINE)
+
+
+def _known_gain() -> tuple[float, str]:
+    """Return the gain, and when it was measured: now, or before on this processor."""
+    if on_gpu():  # Keras does not say of which model it is
+        return _gain(), "here"
+    backend = keras.backend.backend()
+    flags = [*_cpu_lines("flags|Features"), ""][0].split()
+    subject = {
+        "processor": [*_cpu_lines("model name"), platform.processor()][0].strip(),
+        "bfloat16": sorted(CPU_FLAGS & {*flags}),  # a virtual machine may hide some
+        "limit": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
+        "backend": f"{backend} {version(BACKENDS[backend])}",
+    }
+    known = recall(KIND, subject)
+    if known:
+        return known.value, f"here, as measured on {known.date}"
+    gain = _gain()
+    remember(KIND, subject, gain)
+    return gain, "here"
 
 
 def choose_policy(precision: str) -> str:
     """Return the Keras dtype policy for `precision`, and log why.
 
     "auto" takes bfloat16 where a convolution runs at least 1.3 times as fast in it,
-    which is not timed on a processor without it.
+    which is timed once for each processor and version of the backend, and not on a
+    processor without it.
     Weights, losses and everything after training stay in float32 either way.
     """
     if precision != "auto":
@@ -62,7 +93,8 @@ def choose_policy(precision: str) -> str:
     if _lacks_bfloat16():
         log.info("precision: float32 (this processor has no bfloat16)")
         return "float32"
-    gain = _gain()
+    gain, where = _known_gain()
     policy = "mixed_bfloat16" if gain >= WORTH_IT else "float32"
-    log.info("precision: %s (bfloat16 runs %.1f times as fast here)", policy, gain)
+    message = "precision: %s (bfloat16 runs %.1f times as fast %s)"
+    log.info(message, policy, gain, where)
     return policy

@@ -96,7 +96,7 @@ def tracked(
     """Yield `steps` and show how far they are and how long they still take.
 
     Args:
-        steps: of similar length.
+        steps: of similar length, but for the first, in which networks are traced.
         total: how many there are.
         what: is being done.
         console: without a bar on it, a line is logged now and then.
@@ -109,6 +109,10 @@ def tracked(
         for count, step in enumerate(progress.track(steps, total), 1):
             yield step
             now = time.perf_counter()
+            started = now if count == 1 else started
             if not drawn and now - reported >= EVERY:
-                reported, left = now, (now - started) / count * (total - count)
-                log.info("%s: %d of %d, %s left", what, count, total, duration(left))
+                reported, left = now, ""
+                if count > 1:
+                    seconds = (now - started) / (count - 1) * (total - count)
+                    left = f", {duration(seconds)} left"
+                log.info("%s: %d of %d%s", what, count, total, left)

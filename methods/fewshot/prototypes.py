@@ -7,9 +7,8 @@ import keras
 from keras import ops
 
 from methods.components.enlarge import enlarged
+from methods.components.mask_losses import dice_loss, focal_loss
 from methods.engine.loss_model import LossModel
-
-from .mask_losses import dice_loss, focal_loss
 
 WIDTH = 32  # numbers that a deviation is projected to
 TEMPERATURE = 0.1  # of the cosines

@@ -26,6 +26,7 @@ TRAINED = {
 DIFFUSION = {**TRAINED, "preset": "tiny", "steps": 3}
 GAN = {"latent": 8, "width": 4, "steps": 20, "encoder": True}
 CONFIGS = {  # of methods that are not as small as they go with `TRAINED`
+    "AE": {**TRAINED, "segment": True},
     "AnoDDPM": {**DIFFUSION, "repeats": 2},
     "AnoGAN": {**TRAINED, "image_shape": (32, 32, 3), **GAN},
     "DDAD": {**DIFFUSION, "weights": "imagenet", "adapt": 1},

@@ -6,7 +6,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from methods.backbones.pretrained import fetch, folder, local
+from methods.backbones.pretrained import fetch, local
 from processing.errors import UserError
 
 
@@ -16,12 +16,6 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_ANOMALY_WEIGHTS", str(tmp_path / "cache"))
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
     return tmp_path / "cache"
-
-
-def test_the_folder(cache, monkeypatch):
-    assert folder() == cache
-    monkeypatch.delenv("KERAS_ANOMALY_WEIGHTS")
-    assert folder() == Path.home() / ".cache/keras-anomaly"
 
 
 def test_the_package_is_not_imported():

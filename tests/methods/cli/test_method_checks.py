@@ -5,6 +5,7 @@ import pytest
 
 import methods
 from methods import backbones
+from methods.cae.cae import CAE
 from methods.cli import method_checks
 from methods.cli.method_options import add_method_options, given
 from methods.components.feature_method import FeatureMethod
@@ -39,9 +40,17 @@ def test_what_is_typed_is_that_of_the_classes():
     assert {
         name: KINDS[name].horizon for name in of_class(Diffusion)
     } == method_checks.HORIZONS
-    for kind in KINDS.values():
-        known = method_checks.MAPS.get(kind.__name__, ("distance",))
-        assert known == kind.map_kinds
+
+
+@pytest.mark.parametrize("segment", [False, True])
+def test_kinds_of_maps_are_those_of_the_methods(segment):
+    for name, kind in KINDS.items():
+        config = {"segment": True} if segment and issubclass(kind, CAE) else {}
+        known = method_checks.map_kinds(training_record(name, config=config))
+        method = kind(name=name, **config)
+        assert sorted(known) == sorted(method.map_kinds)
+        if segment:
+            assert known[0] == method.default_kind
 
 
 @pytest.mark.parametrize(
@@ -56,6 +65,8 @@ def test_what_is_typed_is_that_of_the_classes():
         "resnetCAE --size 64 --latent 3",
         "AE --size 64 --batch 4 --features 3",
         "AE --size 32x16 --corrupt 0.5",
+        "AE --size 32x16 --segment",
+        "CNN --segment",
         "CNN --size 20",
         "CNN --synthetic --size 64 --tile 24",
         "AnoGAN --size 64x32",

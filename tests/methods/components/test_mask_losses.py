@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from methods.fewshot.mask_losses import dice_loss, focal_loss
+from methods.components.mask_losses import dice_loss, focal_loss
 
 
 @pytest.fixture

@@ -49,6 +49,7 @@ GAN = {**TINY, "width": 4, "latent": 8}
 BUILT = {
     "cnn": lambda: CNN(image_shape=(48, 40, 3)),
     "cae": lambda: CAE(**TINY),
+    "segment": lambda: CAE(**TINY, segment=True),
     "f-anogan": lambda: AnoGAN(**GAN, encoder=True),
     "anogan": lambda: AnoGAN(**GAN),
 }
@@ -105,6 +106,7 @@ def save(path, method):
         *[("sums", kind) for kind in module.SUFFIXES],
         ("cnn", "onnx"),
         ("cae", "onnx"),
+        ("segment", "onnx"),
         ("residual", "onnx"),
         *[
             pytest.param(*pair, marks=pytest.mark.nightly)

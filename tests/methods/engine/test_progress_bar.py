@@ -34,6 +34,16 @@ def test_tracked_yields_all_and_tells_the_time_left(terminal, caplog, monkeypatc
     assert ("features: 2 of 3, 0 s left" in caplog.text) != terminal
 
 
+def test_a_first_step_that_takes_long_does_not_count(caplog, monkeypatch):
+    monkeypatch.setattr(progress_bar, "EVERY", 0.0)
+    clock = iter([0.0, 300.0, 310.0, 320.0, 330.0])
+    monkeypatch.setattr(progress_bar.time, "perf_counter", lambda: next(clock))
+    with caplog.at_level("INFO"):
+        list(tracked("abcd", 4, "rate", Console(file=io.StringIO())))
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[:2] == ["rate: 1 of 4", "rate: 2 of 4, 20 s left"]
+
+
 @pytest.mark.parametrize("installed", [True, False])
 def test_notebooks_show_bars_by_ipywidgets(installed, monkeypatch):
     found = {"ipywidgets": installed}
