@@ -99,7 +99,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "epochs": {
         "CAEs, AE": Derived(
-            "60, 30 more with --segment, fewer where validation stops improving"
+            "60, of a segmenter 30, fewer where validation stops improving"
         ),
         "diffusion": Derived("60, fewer where validation stops improving"),
         "CNN": Derived("20"),
