@@ -11,7 +11,7 @@ from processing.errors import UsageError, shortened
 from .spool import Message, NeverTaken, Release, Undelivered
 
 TIMEOUT = 10.0  # seconds
-FOR_NOW = {408, 425, 429}  # of 4xx: come again
+FOR_GOOD = {400, 410, 413, 415, 422}  # other statuses may be of a wrong setting
 SIGNATURE = "X-Signature-256"
 
 
@@ -37,7 +37,7 @@ class Webhook:
         self._secret = secret
 
     def deliver(self, message: Message, release: Release) -> None:
-        """Post a message; 2xx says that it was taken, 4xx mostly that it never will."""
+        """Post a message; 2xx says that it was taken, `FOR_GOOD` that it never will."""
         body = message.body.encode()
         headers = {
             "Content-Type": "application/json",
@@ -55,8 +55,7 @@ class Webhook:
         finally:
             connection.close()
         if not 200 <= status < 300:
-            for_good = 400 <= status < 500 and status not in FOR_NOW
-            kind = NeverTaken if for_good else Undelivered
+            kind = NeverTaken if status in FOR_GOOD else Undelivered
             raise kind(f"{self._host} answered {status}")
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ def test_a_message_is_posted_and_signed():
     assert headers["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("status", [302, 307, 408, 425, 429, 500, 503])
+@pytest.mark.parametrize("status", [302, 401, 404, 429, 503])
 def test_other_answers_are_none_and_redirects_not_followed(status):
     told = pytest.raises(Undelivered, match=f"127.0.0.1 answered {status}")
     with answering([status]) as (url, got), told as error:
@@ -69,7 +69,7 @@ def test_other_answers_are_none_and_redirects_not_followed(status):
     assert SIGNATURE not in got[0][0]
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 410, 422])
+@pytest.mark.parametrize("status", [400, 410, 422])
 def test_a_message_that_is_refused_for_good(status):
     told = pytest.raises(NeverTaken, match=f"127.0.0.1 answered {status}")
     with answering([status]) as (url, _), told:
