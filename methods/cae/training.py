@@ -73,7 +73,7 @@ def train(
     )
     batches, checks = batches_of(images, settings, corruption)
     create(trainer, batches[0][:1])
-    begun = {}
+    begun = {"rate_from": "unknown"}  # of a state of an earlier version
     rate = settings.peak  # a saved state brings its own
     if not saved:
         subject = {

@@ -108,3 +108,22 @@ def test_a_corruption_changes_the_training(images, short_epochs, eager):
         _, state = train(build_small, data, "l2", settings, corruption=corruption)
         losses.append([row["loss"] for row in state["history"]])
     assert losses[0] != pytest.approx(losses[1], rel=1e-2)
+
+
+def test_a_state_that_does_not_know_its_rate_is_resumed(images, short_epochs, eager):
+    """As a version before this key has saved it."""
+    kept = []
+
+    class Run:
+        def callbacks(self, settings):
+            return []
+
+        def save(self, arrays, state):
+            kept.append((arrays, {x: y for x, y in state.items() if x != "rate_from"}))
+
+    settings = Settings(batch_size=2, epochs=1, learning_rate=1e-3)
+    data = parts(images, [0, 1], [4])
+    _, state = train(build_small, data, "l2", settings, Run())
+    assert state["rate_from"] == "given"
+    _, state = train(build_small, data, "l2", settings, saved=kept[0])
+    assert state["rate_from"] == "unknown"
