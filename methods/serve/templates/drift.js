@@ -6,7 +6,12 @@ const BOX = { width: 340, height: 150, left: 34, right: 8, top: 10, bottom: 20 }
 let watched = { streams: [] };
 let stale = null; // timer of the next look
 
-const streamName = (x) => `${x.station || "no station"} · ${x.model}`;
+// The station, and of model and decision what is not the same in all streams.
+function streamName(x) {
+  const differs = ["model", "decision"].filter((key) => watched.streams.some((y) => y[key] !== x[key]));
+  return [x.station || "no station", ...differs.map((key) => `${key} ${x[key]}`)].join(" · ");
+}
+
 const changed = (x) => Object.keys(x.alarms);
 
 // What stands in the summary, and which streams there are to choose from.

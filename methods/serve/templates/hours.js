@@ -63,8 +63,8 @@ function chart(station, rows, names, most) {
     const label = name.includes("T") ? name.slice(11, 13) : name.slice(5);
     const often = name.includes("T") ? 3 : 5;
     if ((names.length - 1 - i) % often === 0) {
-      svg.append(drawn("text", { x: LEFT + (i + 0.5) * step, y: HIGH - 5,
-        "text-anchor": "middle" }, label));
+      svg.append(drawn("text", { class: "slot", x: LEFT + (i + 0.5) * step,
+        y: HIGH - BOTTOM + 6, "text-anchor": "middle" }, label));
     }
   });
   figure.append(element("figcaption", title), svg);
