@@ -28,6 +28,9 @@ def called(capsys):
         (["--host", "0.0.0.0"], 2, "expected --token FILE, too"),
         (["--decision", "all"], 2, "--decision all is for test.py"),
         (["--token", "no_such_file"], 1, "--token: cannot read no_such_file"),
+        (["--replicas", "2"], 2, "--replicas goes with --ray"),
+        (["--ray", "127.0.0.1:1"], 1, "--ray 127.0.0.1:1: expected host:port of a Ray"),
+        (["--ray", "nonsense"], 1, "--ray nonsense: expected host:port of a Ray"),
         (["--port", "70000"], 2, "--port: expected a number of at most 65535"),
     ],
 )
@@ -55,6 +58,13 @@ def test_packages_that_are_missing(called, monkeypatch):
     monkeypatch.setattr(serve, "PACKAGES", ("no_such_package",))
     code, error = called("-p", "m.hdf5")
     assert (code, "pip install 'keras-anomaly[serve]'" in error) == (1, True)
+
+
+def test_packages_of_a_cluster_that_are_missing(called, monkeypatch):
+    monkeypatch.setattr(serve, "RAY_PACKAGES", ("ray", "no_such_package"))
+    code, error = called("-p", "m.hdf5", "--ray", "local")
+    assert "pip install 'keras-anomaly[serve-cluster]'" in error
+    assert (code, "needs the package no_such_package" in error) == (1, True)
 
 
 def test_a_port_that_is_taken(called, monkeypatch):
