@@ -4,7 +4,12 @@ Clients post photos to a station in a process of its own, `--hostile` of them su
 station should take; then the judge in this process judges the same photos from memory.
 With `--kills` the station is killed and started again while they post, and clients ask
 again, with the same key, until they have an answer. In the end all answers are looked
-for in the station's store, corrections in its audit file.
+for in the station's store, corrections in its audit file. All of it:
+
+    python3 -m benchmarks.serve model.hdf5 photos --count 5000 --hostile 0.2 --kills 10
+
+Seconds in which the station was not there do not count for the throughput; memory is
+that of the last station, and does not tell of those killed before.
 """
 
 import argparse
@@ -39,7 +44,7 @@ from processing.decoding.decode import read_pixels
 
 STARTED = "station: "
 CORRECTED = 50  # one of so many photos is corrected
-REFUSED = {400, 411, 413, 415, 422}
+OK, REFUSED = 200, {400, 411, 413, 415, 422}
 PATIENCE = 120.0  # seconds in which a station that was killed is there again
 
 
@@ -60,16 +65,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         total = load.run([file.read_bytes() for file in files])
         lost = load.lost()
     alone = judged(options, files)
-    rate = len(load.answers) / total
-    p50, p99 = np.percentile(load.seconds, [50, 99])
-    print("| what | photos/s | p50 ms | p99 ms |\n|---|---:|---:|---:|")
-    print(f"| station | {rate:.1f} | {1e3 * p50:.0f} | {1e3 * p99:.0f} |")
-    print(f"| judge alone | {len(files) / alone:.1f} | | |")
-    print(f"ratio {rate * alone / len(files):.2f}")
-    print(f"answers: {dict(load.statuses)}; {load.corrections} corrections")
-    print(f"resident MB after each tenth: {load.megabytes}")
-    print(*(lost or ["every answer is stored once, the audit file is whole"]), sep="\n")
-    return int(bool(lost))
+    rate, judge = len(load.answers) / (total - load.away), len(files) / alone
+    p50, p99 = 1e3 * np.percentile(load.seconds, [50, 99])
+    start, middle, end = (load.megabytes[i] for i in (0, len(load.megabytes) // 2, -1))
+    refused = {x: y for x, y in sorted(load.statuses.items()) if x != OK}
+    rows = {
+        "photos answered, clients": f"{len(load.answers):,}, {options.clients}",
+        "station, photos/s": f"{rate:.1f}",
+        "judge alone, photos/s": f"{judge:.1f}",
+        "station / judge": f"{rate / judge:.2f}",
+        "answer, p50 / p99 ms": f"{p50:.0f} / {p99:.0f}",
+        "resident MB, start / middle / end": f"{start} / {middle} / {end}",
+        "hostile inputs, refused": f"{load.hostile:,}, {refused}",
+        "kills, seconds away": f"{options.kills}, {load.away:.0f}",
+        **lost,
+    }
+    print("| what | |\n|---|---:|")
+    print(*(f"| {what} | {found} |" for what, found in rows.items()), sep="\n")
+    return int(any(lost.values()))
 
 
 class Load:
@@ -80,7 +93,9 @@ class Load:
         seconds: until each photo was answered.
         statuses: of all answers, those to hostile inputs too -> how many there were.
         corrections: that were answered.
-        megabytes: resident, of the station.
+        megabytes: resident, of the station, at the start and after each tenth.
+        hostile: inputs that were answered.
+        away: seconds in which the station was started again.
     """
 
     def __init__(self, options: argparse.Namespace, folder: Path):
@@ -91,6 +106,8 @@ class Load:
         self.statuses: Counter[int] = Counter()
         self.corrections = 0
         self.megabytes: list[int] = []
+        self.hostile = 0
+        self.away = 0.0
         self._station: subprocess.Popen[str] | None = None
         self._address, self._port = "", 0
 
@@ -117,23 +134,20 @@ class Load:
         self._end(signal.SIGTERM)
         return total
 
-    def lost(self) -> list[str]:
-        """Return a line for each answer that the store lacks, or has twice."""
+    def lost(self) -> dict[str, int]:
+        """Return how many answers the store lacks or has twice, and audit lines."""
         base = sqlite3.connect(self.folder / DATABASE)
         stored = dict(base.execute("SELECT request, id FROM results"))
         [[rows]] = base.execute("SELECT count(*) FROM results")
         [[applied]] = base.execute("SELECT count(*) FROM corrections")
-        found = [
-            f"{key}: answered {id_}, stored {stored.get(f'{key}/0')}"
-            for key, id_ in self.answers.items()
-            if stored.get(f"{key}/0") != id_
-        ]
-        if rows != len(self.answers):
-            found.append(f"{rows} results, {len(self.answers)} answers")
-        lines = len([*verify(self.folder / AUDIT)])
-        if not lines == applied >= self.corrections:
-            found.append(f"audit file {lines}, database {applied} corrections")
-        return found
+        lines = sum("result" in entry for entry in verify(self.folder / AUDIT))
+        answered = self.answers.items()
+        return {
+            "answers lost": sum(stored.get(f"{x}/0") != id_ for x, id_ in answered),
+            "stored twice, or unasked": rows - len(self.answers),
+            "corrections lost": max(self.corrections - applied, 0),
+            "audit lines that the database lacks": lines - applied,
+        }
 
     def _work(self, todo: "queue.SimpleQueue[tuple[str, bytes, bool]]") -> None:
         while True:
@@ -147,15 +161,16 @@ class Load:
             if is_hostile:
                 assert status in REFUSED, (key, status, content)
                 assert "\n" not in content["detail"], content
+                self.hostile += 1
                 continue
-            assert status == 200, (key, status, content)
+            assert status == OK, (key, status, content)
             self.seconds.append(time.perf_counter() - start)
             self.answers[key] = content["id"]
             if len(self.answers) % CORRECTED == 0:
                 said = json.dumps({"verdict": "good", "comment": key}).encode()
                 where = f"results/{content['id']}/correction"
                 status, content = self._ask(where, said, None)
-                assert status == 200, content
+                assert status == OK, content
                 self.corrections += 1
 
     def _ask(self, where: str, body: bytes, key: str | None) -> tuple[int, dict]:
@@ -182,13 +197,15 @@ class Load:
         """Kill the station at even distances, and note its memory at each tenth."""
         kills = self.options.kills
         marks = [(planned * (i + 1) // (kills + 1), True) for i in range(kills)]
-        marks += [(planned * i // 10, False) for i in range(1, 11)]
+        marks += [(planned * i // 10, False) for i in range(11)]
         for mark, kill in sorted(marks):
             while planned - todo.qsize() < mark:
                 time.sleep(0.05)
             if kill:
+                begun = time.perf_counter()
                 self._end(signal.SIGKILL)
                 self._start()
+                self.away += time.perf_counter() - begun
             elif self._station:
                 resident = psutil.Process(self._station.pid).memory_info().rss
                 self.megabytes.append(resident // 2**20)
