@@ -162,14 +162,20 @@ def main(line: Connection, *driver: Any) -> None:
         signal.signal(ending, signal.SIG_IGN)
     try:
         made = Driver(*driver)
-    except UserError as error:
-        line.send((0, error))
+    except Exception as error:  # whatever it is, the station is told
+        line.send((0, _told(error)))
         return
     threading.Thread(target=_watch, args=(made,), daemon=True).start()
     line.send((0, made.count))
     answer(line, made)
     made.close()
     os._exit(0)  # whatever has not returned
+
+
+def _told(error: Exception) -> Exception:
+    """Return what the station is told of an error."""
+    known = isinstance(error, UserError | Unavailable)
+    return error if known else UserError(f"--ray: {one_line(error)}")
 
 
 def _watch(driver: Driver) -> None:
@@ -191,10 +197,8 @@ def answer(line: Connection, driver: Any) -> None:
     def work(number: int, method: str, *arguments: Any) -> None:
         try:
             found = getattr(driver, method)(*arguments)
-        except (UserError, Unavailable) as error:
-            found = error
-        except Exception as error:  # whatever it is, the station is told
-            found = UserError(one_line(error))
+        except Exception as error:
+            found = _told(error)
         with sending:
             line.send((number, found))
 
