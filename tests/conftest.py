@@ -99,7 +99,7 @@ def short_epochs(monkeypatch):
 def untraced():
     """Let Keras run what it would trace: a tiny network is traced longer than it runs.
 
-    The tests of the contract trace every method, as scripts that are processes do.
+    The tests of the contract trace every trainer, as scripts that are processes do.
     """
     always = property(lambda model: True, lambda model, value: None)
     with pytest.MonkeyPatch.context() as patch:

@@ -214,6 +214,7 @@ def learned():
     return together, alone
 
 
+@pytest.mark.nightly
 def test_runs_that_share_an_import_learn_as_runs_alone(work, capfd):
     together, alone = learned()
     assert capfd.readouterr().out.count("model: ") == 3

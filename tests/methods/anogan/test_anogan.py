@@ -26,7 +26,7 @@ def tiny(**options):
 @pytest.fixture(scope="module")
 def fitted(samples):
     """Return a GAN with an encoder, and the images it has seen."""
-    method = tiny(encoder=True, steps=0, epochs=40, learning_rate=2e-3)
+    method = tiny(encoder=True, steps=0, epochs=20, learning_rate=2e-3)
     good = scan_category(samples / "washer", image_shape=method.image_shape).train
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
@@ -103,9 +103,9 @@ def test_steps_depend_on_the_encoder():
 def test_history_and_summary(fitted):
     method, _ = fitted
     epochs = [row["epoch"] for row in method.history]
-    assert epochs == list(range(1, 81))  # GAN, then encoder
-    assert method.trained["epochs"] == 80
-    assert method.file_suffix == "_b4_e80"
+    assert epochs == list(range(1, 41))  # GAN, then encoder
+    assert method.trained["epochs"] == 40
+    assert method.file_suffix == "_b4_e40"
 
 
 def test_sizes_that_do_not_suit():

@@ -4,8 +4,10 @@ import pytest
 
 from methods.backbones.dinov2 import cubic
 
+TRANSFORMERS = pytest.param("dinov2_small", marks=pytest.mark.nightly)
 
-@pytest.mark.parametrize("file", ["dinov2_small", "dinov2_small_timm"])
+
+@pytest.mark.parametrize("file", [TRANSFORMERS, "dinov2_small_timm"])
 def test_equals_transformers_and_timm(file, errors):
     assert max(errors(file, "dinov2_small")) < 1e-4
 

@@ -10,8 +10,10 @@ from methods.backbones.swin import (
     window_mask,
 )
 
+TORCHVISION = pytest.param("swin_tiny_torchvision", marks=pytest.mark.nightly)
 
-@pytest.mark.parametrize("file", ["swin_tiny", "swin_tiny_torchvision"])
+
+@pytest.mark.parametrize("file", ["swin_tiny", TORCHVISION])
 def test_equals_timm_where_windows_fit_and_torchvision_where_not(file, errors):
     assert max(errors(file, "swin_tiny")) < 1e-4
 

@@ -54,7 +54,7 @@ def data():
 
 
 def test_a_segmenter_learns_to_mark_defects(data, monkeypatch):
-    monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 48)
+    monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", 32)
     monkeypatch.setattr("methods.engine.optimizer.WARM_UP", 5)
 
     def build():

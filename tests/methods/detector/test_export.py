@@ -105,13 +105,14 @@ def save(path, method):
     [
         *[("sums", kind) for kind in module.SUFFIXES],
         ("cnn", "onnx"),
-        ("cae", "onnx"),
         ("segment", "onnx"),
-        ("residual", "onnx"),
         *[
             pytest.param(*pair, marks=pytest.mark.nightly)
             for pair in (
-                *[(name, "onnx") for name in ("dual", "shots", "f-anogan")],
+                *[
+                    (x, "onnx")
+                    for x in ("cae", "dual", "f-anogan", "residual", "shots")
+                ],
                 ("patches", "openvino"),
                 ("cae", "litert"),
                 ("cnn", "litert"),

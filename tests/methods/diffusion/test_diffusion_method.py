@@ -91,10 +91,10 @@ def fitted(samples):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_scores_depend_on_neither_order_nor_batch_size(name, fitted, samples):
-    detector, images = Detector(fitted(name)), good(samples).subset(range(10))
-    one, five = (scores(detector, images, size) for size in (1, 5))
+    detector, images = Detector(fitted(name)), good(samples).subset(range(4))
+    one, two = (scores(detector, images, size) for size in (1, 2))
     backwards = images.subset(range(len(images))[::-1])
-    for other in (five, scores(detector, backwards, 5)[::-1]):
+    for other in (two, scores(detector, backwards, 2)[::-1]):
         np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-3)
 
 

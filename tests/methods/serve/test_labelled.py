@@ -98,8 +98,7 @@ def test_photos_that_come_are_judged_in_between(labels, station, stub, told):
     go.set()
     assert future.result(10).verdict == "good"
     until(lambda: found(labels, station)[1] == 0)
-    until(lambda: told)
-    assert told[-1] == ("labels", {"model": "m2"})
+    until(lambda: told[-1:] == [("labels", {"model": "m2"})])
 
 
 def test_a_photo_that_is_gone_is_left_out(labels, station, caplog):
