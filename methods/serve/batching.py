@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from methods.pipeline.judging import isolate_errors
 
-SIZES = (1, 4, 16)  # of batches, which are filled up: networks are compiled for each
+SIZES = (1, 4, 16)  # of batches: networks are compiled for each
 LARGEST = SIZES[-1]  # items of a batch
 WAIT = 0.5  # seconds between two looks at whether waiting is over
 
@@ -27,7 +27,7 @@ class Unavailable(Exception):
 
 
 class Batcher(Generic[Item, Answer]):
-    """Threads that work on whatever has come, at most `LARGEST` items at once.
+    """Threads that work on what has come, in batches of `SIZES`: none is filled up.
 
     Args:
         work: of a batch, returns an answer for each item. Where it fails for a batch,
@@ -123,8 +123,6 @@ class Batcher(Generic[Item, Answer]):
 
     def _share(self) -> int:
         """Return how many items a thread takes: not all, if others could work too."""
-        if len(self._threads) == 1:
-            return LARGEST
         share = (self._queue.qsize() + 1) // len(self._threads)
         return max(size for size in SIZES if size <= max(share, 1))
 

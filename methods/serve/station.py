@@ -89,7 +89,7 @@ class Station:
             batch on.
         places: photos that are let in and not yet answered, at most.
         publish: is told of every result that is new or corrected, in any thread.
-        judges: batches that are judged at once.
+        judges: batches that are judged at once; one more is stored meanwhile.
 
     Attributes:
         followers: are given all photos that are judged.
@@ -115,7 +115,7 @@ class Station:
         self.labelled: Callable[[], None] = lambda: None  # is called after a correction
         self.followers: list[Follower] = []
         self.measure: Measure = lambda _: {}  # for followers, beside the decoding
-        self.queue: Batcher[Photo, Result] = Batcher(self._judge, places, judges)
+        self.queue: Batcher[Photo, Result] = Batcher(self._judge, places, judges + 1)
 
     def close(self) -> None:
         """Answer what has come, end what else works, and close the store."""

@@ -18,7 +18,7 @@ def batcher():
         one.close()
 
 
-def test_what_has_come_meanwhile_is_one_batch(batcher):
+def test_what_has_come_meanwhile_is_in_batches_of_known_sizes(batcher):
     begun, go, sizes = threading.Event(), threading.Event(), []
 
     def work(items):
@@ -30,10 +30,10 @@ def test_what_has_come_meanwhile_is_one_batch(batcher):
     one = batcher(work)
     futures = [one.submit(0)]
     assert begun.wait(10)
-    futures += [one.submit(i) for i in range(1, LARGEST + 3)]
+    futures += [one.submit(i) for i in range(1, LARGEST + 7)]
     go.set()
-    assert [future.result(10) for future in futures] == list(range(0, 38, 2))
-    assert sizes == [1, LARGEST, 2]
+    assert [future.result(10) for future in futures] == list(range(0, 46, 2))
+    assert sizes == [1, LARGEST, 4, 1, 1]
 
 
 def test_an_item_that_fails_hurts_no_other(batcher):
