@@ -1,6 +1,5 @@
 """Pictures and report.html of a judged set."""
 
-import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,7 @@ import numpy as np
 from methods.detector.decisions import Decided
 from methods.detector.judge import Verdict
 from methods.detector.results import FinetuningResult, TestResult
-from processing.data.image_set import ANOMALOUS, ImageSet
+from processing.data.image_set import ANOMALOUS, WORKERS, ImageSet
 from processing.data.table import path_in_table
 from processing.decision.regions import BoolArray
 from processing.preprocessing.preparation import Preparation
@@ -26,7 +25,6 @@ from .curves import Curves
 from .evaluation import Row
 
 AHEAD = 32  # images that wait to be drawn: two batches of maps
-WORKERS = min(8, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)

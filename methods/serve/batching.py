@@ -122,7 +122,7 @@ class Batcher(Generic[Item, Answer]):
         return entry
 
     def _share(self) -> int:
-        """Return how many items a thread takes: not all, if others could work too."""
+        """Return how many items a thread takes, one of `SIZES`: its share of them."""
         share = (self._queue.qsize() + 1) // len(self._threads)
         return max(size for size in SIZES if size <= max(share, 1))
 

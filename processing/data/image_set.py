@@ -20,7 +20,7 @@ from .prepared import Cache, Prepared, PreparedGeometry, Preparer
 
 GOOD, ANOMALOUS, UNKNOWN = 0, 1, -1
 CACHE_BYTES = 2**30
-_WORKERS = min(8, os.cpu_count() or 1)
+WORKERS = min(8, os.cpu_count() or 1)  # threads that decode or draw
 
 
 class ImageSet:
@@ -154,7 +154,7 @@ class ImageSet:
 
     def views(self, size: int) -> Iterator[list[Prepared]]:
         """Yield lists of `size` prepared images, the last one shorter."""
-        images = self._prepared(range(len(self)), ahead=size + _WORKERS)
+        images = self._prepared(range(len(self)), ahead=size + WORKERS)
         while views := list(itertools.islice(images, size)):
             yield views
 
@@ -169,7 +169,7 @@ class ImageSet:
         """Return the images at `indices`, float32 (n, h, w, c) in [0, 1]."""
         chosen = self._chosen(indices)
         images = np.empty((len(chosen), *self.image_shape), np.float32)
-        for row, view in enumerate(self._prepared(chosen, ahead=2 * _WORKERS)):
+        for row, view in enumerate(self._prepared(chosen, ahead=2 * WORKERS)):
             images[row] = to_float(view.pixels)
         return images
 
@@ -196,7 +196,7 @@ class ImageSet:
         """
         read = self._read if self._cache.limit else fault
         indices = [index for index in range(len(self)) if index not in known]
-        decoded = self._decoded(indices, ahead=2 * _WORKERS, read=read)
+        decoded = self._decoded(indices, ahead=2 * WORKERS, read=read)
         return {
             index: error
             for index, error in zip(indices, decoded, strict=True)
@@ -220,7 +220,7 @@ class ImageSet:
         if all(self.paths[i] in self._cache.images for i in indices):
             yield from (self._cache.images[self.paths[i]] for i in indices)
             return
-        pool = ThreadPoolExecutor(_WORKERS)
+        pool = ThreadPoolExecutor(WORKERS)
         pending: deque[Future[Prepared | UserError | None]] = deque()
         try:
             for index in indices:

@@ -15,7 +15,7 @@ LARGEST_AREA = 4  # the part of a map that an area is at most, as of searches
 LONGEST = 128  # pixels, the longer side of a small map
 SMALL_MAPS = 3_000_000  # bytes of small maps that a report holds, as base64
 
-Point = tuple[list[int], str, dict[str, Any]]  # areas, critical thresholds, small map
+Point = tuple[list[int], str, dict[str, Any] | None]  # areas, thresholds, small map
 
 
 class Operating:
@@ -51,15 +51,16 @@ class Operating:
         """
         areas = areas_around(self.min_area, anomaly_map.size // LARGEST_AREA)
         critical = critical_thresholds(curve or area_curve(anomaly_map), areas)
-        return areas, critical, small_map(anomaly_map, shape)
+        fits = self.bytes < SMALL_MAPS  # by now; `take` has the last word
+        return areas, critical, small_map(anomaly_map, shape) if fits else None
 
     def take(self, point: Point) -> None:
         """Add what is needed of the next image."""
         self.areas, critical, small = point
         self.critical.append(critical)
-        fits = self.bytes < SMALL_MAPS
-        self.bytes += len(small["url"]) if fits else 0
-        self.small.append(small if fits else None)
+        small = small if self.bytes < SMALL_MAPS else None
+        self.bytes += len(small["url"]) if small else 0
+        self.small.append(small)
 
 
 def areas_around(min_area: int, largest: int) -> list[int]:

@@ -119,7 +119,7 @@ def test_the_cache_holds_no_more_than_its_limit(tmp_path, rng):
 
 
 def test_reading_ahead_is_bounded(paths, reads, monkeypatch):
-    monkeypatch.setattr(module, "_WORKERS", 1)
+    monkeypatch.setattr(module, "WORKERS", 1)
     many = [paths[i % COUNT] for i in range(100)]
     images = image_set(many, names=[str(i) for i in range(100)], cache_bytes=0)
     batches, before = images.batches(4), set(threading.enumerate())
@@ -226,7 +226,7 @@ def test_unreadable_images(paths):
 
 def test_a_file_that_shrinks_and_a_drive_that_vanishes(paths, monkeypatch):
     images = image_set(paths, cache_bytes=0)
-    monkeypatch.setattr(module, "_WORKERS", 1)
+    monkeypatch.setattr(module, "WORKERS", 1)
     assert not images.unreadable()
     batches = images.batches(1)
     next(batches)
