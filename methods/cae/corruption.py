@@ -6,7 +6,7 @@ import numpy as np
 
 from methods.base import TrainingImages
 from methods.components.synthetic_batches import drawing
-from methods.engine.batches import WORKERS, Batches, InOrder
+from methods.engine.batches import Batches, InOrder
 from methods.engine.settings import Settings
 from processing.errors import UsageError
 from processing.synthetic import KINDS
@@ -71,7 +71,5 @@ def batches_of(
     def check(places: np.ndarray) -> np.ndarray:
         return pairs(validation.load(places), seed, int(places[0]), share=1.0)
 
-    learned = Batches(
-        good.load, len(good), size, seed, transform=pairs, workers=WORKERS
-    )
+    learned = Batches(good.load, len(good), size, seed, transform=pairs)
     return learned, InOrder(check, len(validation), size)

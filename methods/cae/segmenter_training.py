@@ -13,7 +13,7 @@ from methods.base import Run, TrainingImages
 from methods.components.mask_losses import focal_loss
 from methods.components.synthetic_batches import drawing
 from methods.engine.augmentation import Augmentation
-from methods.engine.batches import WORKERS, Batches, InOrder
+from methods.engine.batches import Batches, InOrder
 from methods.engine.loss_model import LossModel
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
 from methods.engine.settings import Settings
@@ -71,9 +71,7 @@ def batches_of(images: TrainingImages, settings: Settings) -> tuple[Batches, InO
     def check(places: np.ndarray) -> np.ndarray:
         return marked(validation.load(places), seed, int(places[0]))
 
-    learned = Batches(
-        good.load, len(good), size, seed, transform=marked, workers=WORKERS
-    )
+    learned = Batches(good.load, len(good), size, seed, transform=marked)
     return learned, InOrder(check, len(validation), size)
 
 

@@ -10,7 +10,7 @@ from keras import layers, ops
 from methods.base import Run
 from methods.components.synthetic_batches import SOURCES, draw_defects
 from methods.engine.augmentation import Augmentation
-from methods.engine.batches import WORKERS, Batches, InOrder
+from methods.engine.batches import Batches, InOrder
 from methods.engine.loss_model import LossModel
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine
 from methods.engine.settings import Settings
@@ -146,13 +146,7 @@ def train(
     for defects that are made.
     """
     trainer = build_trainer(lambda: Classifier(image_shape, settings.seed), settings)
-    batches = Batches(
-        *fit_set,
-        settings.batch_size,
-        settings.seed,
-        transform=draw,
-        workers=WORKERS if draw else 1,
-    )
+    batches = Batches(*fit_set, settings.batch_size, settings.seed, transform=draw)
     shape = cosine(settings.planned * len(batches))
     compile_trainer(trainer, ShapedAdam(settings.peak, shape))
     checks = InOrder(*validation_set, settings.batch_size)

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from methods.engine.batches import WORKERS, Batches, InOrder
+from methods.engine.batches import Batches, InOrder
 from processing.data.image_set import ImageSet
 from processing.synthetic import KINDS, synthesise
 
@@ -62,9 +62,7 @@ def training_batches(
     `start(epoch)` and goes on as if it had never stopped.
     """
     draw = drawing(good, seed, share, kinds)
-    return Batches(
-        good.load, len(good), batch_size, seed, transform=draw, workers=WORKERS
-    )
+    return Batches(good.load, len(good), batch_size, seed, transform=draw)
 
 
 def validation_batches(

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from methods.base import Run
-from methods.engine.batches import WORKERS, Batches
+from methods.engine.batches import Batches
 from methods.engine.loss_model import LossModel
 from methods.engine.optimizer import ShapedAdam, compile_trainer, cosine, create
 from methods.engine.settings import Settings
@@ -61,13 +61,12 @@ class NoisyBatches(Batches):
         self.horizon = horizon
         self.focus = min(settings.start, horizon)
         super().__init__(
-            load, count, settings.batch_size, settings.seed, workers=WORKERS
+            load, count, settings.batch_size, settings.seed, transform=self.noisy
         )
 
-    def __getitem__(self, step: int) -> tuple:
-        """Return ((images, noise, timesteps),) of a step, as `Denoiser` takes them."""
-        images = super().__getitem__(step)
-        draws = np.random.default_rng((self.seed, self.epoch, step))
+    def noisy(self, images: np.ndarray, seed: tuple[int, int], start: int) -> tuple:
+        """Return ((images, noise, timesteps),), as `Denoiser` takes them."""
+        draws = np.random.default_rng((*seed, start // self.batch_size))
         near = draws.random(len(images)) < FOCUS
         highest = np.where(near, self.focus, self.horizon)
         timesteps = draws.integers(0, highest).astype("int32")

@@ -1,15 +1,15 @@
 """Shuffled batches of a training set, and a validation set in order."""
 
 import math
-import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import keras
 import numpy as np
 
+from processing.data.image_set import WORKERS
+
 EPOCH_IMAGES = 1024  # smaller sets are seen several times an epoch
-WORKERS = min(8, os.cpu_count() or 1)  # threads that make batches ahead
 
 
 def images_per_epoch(count: int, batch_size: int) -> int:
@@ -37,9 +37,9 @@ class Batches(keras.utils.PyDataset):
     The order depends on `seed` and `epoch` alone, so that a resumed run sees the
     same images.
 
-    A `transform(images, seed, start)` makes what a batch is to hold, with `workers`
-    threads. All that is random in it is to come from its `seed`, (seed, epoch), and
-    from `start`, the place of the first image in the epoch.
+    A `transform(images, seed, start)` makes what a batch is to hold, in threads. All
+    that is random in it is to come from its `seed`, (seed, epoch), and from `start`,
+    the place of the first image in the epoch.
     """
 
     def __init__(
@@ -50,9 +50,8 @@ class Batches(keras.utils.PyDataset):
         seed: int,
         *,
         transform: Callable | None = None,
-        workers: int = 1,
     ):
-        super().__init__(workers=workers)
+        super().__init__(workers=WORKERS if transform else 1)
         self.load = load
         self.count = count
         self.batch_size = min(batch_size, count)

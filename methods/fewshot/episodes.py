@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from methods.components.synthetic_batches import Draw, drawing
-from methods.engine.batches import WORKERS, images_per_epoch
-from processing.data.image_set import ImageSet
+from methods.engine.batches import images_per_epoch
+from processing.data.image_set import WORKERS, ImageSet
 
 
 class Episodes(keras.utils.PyDataset):
