@@ -3,11 +3,11 @@
 import itertools
 from contextlib import nullcontext
 
+import keras
 import numpy as np
 import pytest
 
 import methods
-from autoencoder.architectures import ARCHITECTURES
 from methods.base import NotFittedError, TrainingImages
 from methods.detector.detector import Detector
 from methods.detector.model_file import load_model, save_model
@@ -17,7 +17,12 @@ from processing.preprocessing.preparation import Preparation
 from tests.conftest import untraced
 from tests.records import training_record
 
-NAMES = sorted(methods.METHODS)
+ALIKE = ("inceptionCAE", "resnetCAE")  # large networks, trained as other ones
+NAMES = [
+    pytest.param(name, marks=pytest.mark.nightly) if name in ALIKE else name
+    for name in sorted(methods.METHODS)
+]
+FEATURE_METHODS = ["PaDiM", "PatchCore", "ensemble", "featureCAE", "fewshot"]
 FEATURES = {"image_shape": (64, 96, 3), "weights": "imagenet", "levels": "stage3"}
 TRAINED = {
     "image_shape": (64, 64, 1),
@@ -26,8 +31,8 @@ TRAINED = {
     "precision": "float32",
     "batch_size": 4,
 }
-DIFFUSION = {**TRAINED, "preset": "tiny", "steps": 3}
-GAN = {"latent": 8, "width": 4, "steps": 20, "encoder": True}
+DIFFUSION = {**TRAINED, "preset": "tiny", "steps": 2}
+GAN = {"latent": 8, "width": 4, "steps": 4, "encoder": True}
 CONFIGS = {  # of methods that are not as small as they go with `TRAINED`
     "AE": {**TRAINED, "segment": True},
     "AnoDDPM": {**DIFFUSION, "repeats": 2},
@@ -56,16 +61,24 @@ def make(name):
 
 @pytest.fixture(scope="module", autouse=True)
 def small():
-    """Let the extractor of DDAD see the images at their own size."""
+    """Let DDAD extract features of small images, and diffusion validate little."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.diffusion.feature_distance.SIDE", 32)
+        patch.setattr("methods.diffusion.training.VALIDATIONS", 4)
         yield
 
 
-def how(name):
-    """Return a context: of the methods that share a trainer, one or two are traced."""
-    others = {*ARCHITECTURES, "AnoDDPM"} - {"AE", "mvtecCAE"}
-    return untraced() if name in others else nullcontext()
+@pytest.fixture(autouse=True)
+def way(request):
+    """Trace mvtecCAE and what trains no network; the tests of the others trace theirs.
+
+    JAX, which would compile each operation for itself, traces all.
+    """
+    name = request.node.callspec.params["name"]
+    other = {*methods.METHODS} - {"mvtecCAE", *FEATURE_METHODS}
+    on_jax = keras.backend.backend() == "jax"
+    with untraced() if name in other and not on_jax else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +96,7 @@ def fitted(samples):
                 good.subset([8, 9]),
                 defective=test.subset(np.flatnonzero(test.labels == 1)),
             )
-            with pytest.MonkeyPatch.context() as patch, how(name):
+            with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
                 made[name] = method.fit(images)
         return made[name]
@@ -126,9 +139,7 @@ def test_no_image_changes_another_ones_map(name, fitted, rng):
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["PaDiM", "PatchCore", "ensemble", "featureCAE", "fewshot", "unified"]
-)
+@pytest.mark.parametrize("name", [*FEATURE_METHODS, "unified"])
 def test_a_pasted_square_stands_out(name, fitted, samples):
     """Of methods that need no long training; of the others in their own tests."""
     method = fitted(name)

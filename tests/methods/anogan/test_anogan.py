@@ -7,6 +7,9 @@ from methods.base import TrainingImages
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
 
+pytestmark = pytest.mark.usefixtures("eager_file")
+EPOCHS = 4
+
 
 def tiny(**options):
     return AnoGAN(
@@ -16,7 +19,7 @@ def tiny(**options):
             "width": 4,
             "steps": 30,
             "epochs": 1,
-            "batch_size": 4,
+            "batch_size": 8,
             "precision": "float32",
             **options,
         }
@@ -26,7 +29,7 @@ def tiny(**options):
 @pytest.fixture(scope="module")
 def fitted(samples):
     """Return a GAN with an encoder, and the images it has seen."""
-    method = tiny(encoder=True, steps=0, epochs=20, learning_rate=2e-3)
+    method = tiny(encoder=True, steps=0, epochs=EPOCHS, learning_rate=2e-2)
     good = scan_category(samples / "washer", image_shape=method.image_shape).train
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
@@ -47,7 +50,7 @@ def test_steps_come_closer_from_either_start(fitted):
     method, images = fitted
     for encoder in (False, True):
         few, more = (
-            with_weights_of(method, encoder=encoder, steps=steps) for steps in (0, 60)
+            with_weights_of(method, encoder=encoder, steps=steps) for steps in (0, 20)
         )
         before, after = (
             np.abs(images - m.reconstruct(images)).sum(axis=(1, 2, 3))
@@ -103,9 +106,9 @@ def test_steps_depend_on_the_encoder():
 def test_history_and_summary(fitted):
     method, _ = fitted
     epochs = [row["epoch"] for row in method.history]
-    assert epochs == list(range(1, 41))  # GAN, then encoder
-    assert method.trained["epochs"] == 40
-    assert method.file_suffix == "_b4_e40"
+    assert epochs == list(range(1, 2 * EPOCHS + 1))  # GAN, then encoder
+    assert method.trained["epochs"] == 2 * EPOCHS
+    assert method.file_suffix == f"_b8_e{2 * EPOCHS}"
 
 
 def test_sizes_that_do_not_suit():

@@ -12,16 +12,17 @@ from methods.diffusion.ddad import DDAD
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 COMMON = {
     "image_shape": (32, 32, 3),
     "preset": "tiny",
-    "steps": 4,
+    "steps": 2,
     "epochs": 1,
-    "batch_size": 4,
+    "batch_size": 8,
     "learning_rate": 2e-3,
     "precision": "float32",
 }
-KINDS = {"DDAD": (DDAD, {"weights": "random"}), "AnoDDPM": (AnoDDPM, {"repeats": 2})}
+KINDS = {"DDAD": (DDAD, {"weights": "random", "adapt": 2}), "AnoDDPM": (AnoDDPM, {"repeats": 2})}
 
 
 def make(name, **options):
@@ -91,7 +92,7 @@ def fitted(samples):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_scores_depend_on_neither_order_nor_batch_size(name, fitted, samples):
-    detector, images = Detector(fitted(name)), good(samples).subset(range(4))
+    detector, images = Detector(fitted(name)), good(samples).subset(range(2))
     one, two = (scores(detector, images, size) for size in (1, 2))
     backwards = images.subset(range(len(images))[::-1])
     for other in (two, scores(detector, backwards, 2)[::-1]):
@@ -143,7 +144,7 @@ def test_pixel_scale_makes_the_ranges_equal(fitted, samples):
     features, pixels = method._distances(images, method.reconstruct(images))
     scale = method.arrays["pixel_scale"]
     assert features.max() == pytest.approx(scale * pixels.max(), rel=1e-3)
-    assert len(method.trained["adaptation_losses"]) == 4
+    assert len(method.trained["adaptation_losses"]) == 2
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tests.records import training_record
 
 pytestmark = pytest.mark.usefixtures("eager_file")
 SMALL = {"image_shape": (64, 64, 3), "weights": "random", "patches": 60}
+SMALL |= {"levels": "stage2,stage3"}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_two_backbones(good, tmp_path):
     """All members count the same, and the file has all they learned."""
     training = TrainingImages(good.subset(range(3)), good.subset([10, 11]))
     names = ["efficientnet_lite0", "efficientnet_lite1"]
-    shallow = SMALL | {"weights": "imagenet", "levels": "stage2,stage3"}
+    shallow = SMALL | {"weights": "imagenet"}
     both = Ensemble(**shallow, backbone=",".join(names))
     both.fit(training)
     digests = [backbones.spec(name).sha256 for name in names]

@@ -14,6 +14,8 @@ from tests.records import training_record
 
 pytestmark = pytest.mark.usefixtures("eager_file")
 SMALL = {"image_shape": (64, 64, 3), "weights": "random", "variance": 1.0}
+SMALL |= {"levels": "stage3,stage5"}
+WIDTH = 40 + 112
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def test_fitted_patches_score_zero_with_the_whole_bank(category):
 )
 def test_size_of_the_bank(category, config, kept):
     method = fitted(category, **config)
-    assert method.networks["bank"].bank.shape == (kept, 472)
+    assert method.networks["bank"].bank.shape == (kept, WIDTH)
     assert method.trained["patches"] == kept
 
 
@@ -119,7 +121,7 @@ def test_a_bank_of_principal_components(category):
     plain, reduced = fitted(category), fitted(category, variance=0.9999)
     size = reduced.arrays["components"].shape[1]
     assert reduced.networks["bank"].bank.shape == (19, size)
-    assert size < 472
+    assert size < WIDTH
     images = next(category.test.batches(2))
     for wanted, got in zip(plain.judge(images), reduced.judge(images), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=0.02)
