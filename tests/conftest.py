@@ -130,15 +130,20 @@ def eager_file():
         yield
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
+def draw_nothing(patch):
     """Let the pictures of an inspection, which take long to draw, be empty files."""
 
     def inspection(path, *_):
         path.parent.mkdir(exist_ok=True)
         path.touch()
 
-    monkeypatch.setattr("processing.report.plots.inspection", inspection)
+    patch.setattr("processing.report.plots.inspection", inspection)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Draw no inspection, in one test."""
+    draw_nothing(monkeypatch)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import test as script
 import train
 from processing.metrics.image_metrics import RANKED
 from processing.metrics.pixel_metrics import PIXEL_METRICS, PixelMetrics
+from tests.conftest import draw_nothing
 
 pytestmark = pytest.mark.usefixtures("eager_file")
 ROOT = Path(__file__).parent.parent
@@ -49,6 +50,7 @@ def trained(samples, tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
+        draw_nothing(patch)
         options = ["-d", samples / "washer", "-i", *QUICK]
         assert run(train.main, options, folder, patch) == 0
         [model] = folder.glob("saved_models/samples/washer/mvtecCAE/ssim/*/*.hdf5")

@@ -59,7 +59,7 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(
     images, settings, short_epochs, eager
 ):
     """After an epoch of the GAN, after its last, and after one of the encoder."""
-    chosen = settings(epochs=4)
+    chosen = settings(epochs=4, batch_size=8)
     run = Run()
     whole, state = fit(images, chosen, encoder=True, run=run)
     for stopped in (1, 2, 3):
@@ -87,7 +87,7 @@ def test_samples_are_kept_after_every_epoch_of_the_gan(
     images, settings, short_epochs, eager
 ):
     run = Run()
-    chosen = settings(epochs=4, learning_rate=0.5)
+    chosen = settings(epochs=4, batch_size=8, learning_rate=0.5)
     fit(images, chosen, encoder=True, run=run)
     assert list(run.pictures) == ["epoch_001", "epoch_002"]
     assert run.pictures["epoch_002"].shape == (8 * 32, 8 * 32, 1)
