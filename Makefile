@@ -14,9 +14,8 @@ OPTIONS := --size 128 --epochs 3 --lr 0.002
 PROCESSES := -n 3 --no-loadscope-reorder
 ON_JAX := tests/methods/test_contract.py tests/methods/engine/test_backend.py \
 	tests/methods/engine/test_devices.py
-# Of methods that train alike one is enough on a second backend, of autoencoders AE.
-UNLIKE := not mvtecCAE and not paperCAE and not baselineCAE and not inceptionCAE \
-	and not resnetCAE and not skipCAE and not AnoDDPM and not ensemble and not unified
+# One method that trains and one that learns from features; at night, all.
+METHODS_ON_JAX := mvtecCAE or PaDiM or test_backend or test_devices
 SELECTION := -m "not nightly"
 QUICK := tests/processing tests/methods/cli tests/methods/engine tests/test_structure.py
 MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
@@ -36,10 +35,10 @@ checks: $(INSTALLED)
 
 test: checks
 	$(BIN)/pytest $(PROCESSES) $(SELECTION) --durations=10
-	KERAS_BACKEND=jax $(BIN)/pytest $(PROCESSES) $(SELECTION) $(ON_JAX) -k "$(UNLIKE)"
+	KERAS_BACKEND=jax $(BIN)/pytest -n 2 $(SELECTION) $(ON_JAX) -k "$(METHODS_ON_JAX)"
 
 test-all: SELECTION :=
-test-all: UNLIKE :=
+test-all: METHODS_ON_JAX :=
 test-all: export FUZZ_CASES := 60
 test-all: test
 
