@@ -1,11 +1,13 @@
 """A trained and finetuned model for those tests that only use one."""
 
+import shutil
+
 import pytest
 
 
-@pytest.fixture(scope="module")
-def model(samples, tmp_path_factory):
-    """Return the model file of a small PaDiM and the folder of its results."""
+@pytest.fixture(scope="session")
+def trained_once(samples, tmp_path_factory):
+    """Return a folder with a small PaDiM and its results."""
     from methods.pipeline import finetuning
     from methods.pipeline.training import start_run, train_run
     from processing.decision.calibration import Rule
@@ -16,4 +18,13 @@ def model(samples, tmp_path_factory):
     run = start_run(samples / "washer", "PaDiM", options, root=root / "models")
     path = train_run(*run)
     finetuning.finetune(path, finetuning.Options(rule=Rule(), results=root / "results"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(trained_once, tmp_path_factory):
+    """Return the model file of a small PaDiM and the folder of its results."""
+    root = tmp_path_factory.mktemp("model") / "root"
+    shutil.copytree(trained_once, root)
+    [path] = (root / "models").rglob("*.hdf5")
     return path, root / "results"

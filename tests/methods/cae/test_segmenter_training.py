@@ -16,9 +16,11 @@ from methods.engine.augmentation import Augmentation
 from methods.engine.settings import Settings
 from tests.array_images import ArrayImages
 
+from .conftest import two_layers
+
 SIDE = 32
 TINY = {"name": "AE", "image_shape": (SIDE, SIDE, 1), "latent": 4, "loss": "l2"}
-TINY |= {"learning_rate": 1e-3, "precision": "float32", "batch_size": 4}
+TINY |= {"learning_rate": 1e-3, "precision": "float32", "batch_size": 8}
 
 
 class Run:
@@ -40,8 +42,9 @@ class Run:
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch):
-    """Let a segmenter have few filters."""
-    monkeypatch.setattr("methods.cae.segmenter.WIDTHS", (8, 8, 8, 8))
+    """Let both networks have few layers and filters."""
+    monkeypatch.setitem(ARCHITECTURES, "AE", two_layers)
+    monkeypatch.setattr("methods.cae.segmenter.WIDTHS", (8, 8))
 
 
 @pytest.fixture
@@ -114,7 +117,7 @@ def test_what_is_said_of_it(data, short_epochs, eager, caplog):
     assert not method.trained["supervised"]
     assert method.trained["learning_rate_from"] == "given"
     assert method.variant == "l2_segment"
-    assert method.file_suffix == "_b4_e1_s2"
+    assert method.file_suffix == "_b8_e1_s2"
     assert method.highest("segment") == 1
 
 

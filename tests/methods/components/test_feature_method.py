@@ -14,7 +14,7 @@ from methods.patchcore.patchcore import PatchCore
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 
-SMALL = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage3,stage5"}
+SMALL = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage2,stage3"}
 WHOLE = {"coreset": 1.0}  # of a part, a digit can decide between two patches
 TRAINED = {**SMALL, "levels": "stage5", "epochs": 1, "batch_size": 4}
 METHODS = {

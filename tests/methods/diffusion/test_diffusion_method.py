@@ -22,7 +22,10 @@ COMMON = {
     "learning_rate": 2e-3,
     "precision": "float32",
 }
-KINDS = {"DDAD": (DDAD, {"weights": "random", "adapt": 2}), "AnoDDPM": (AnoDDPM, {"repeats": 2})}
+KINDS = {
+    "DDAD": (DDAD, {"weights": "random", "adapt": 2}),
+    "AnoDDPM": (AnoDDPM, {"repeats": 2}),
+}
 
 
 def make(name, **options):
