@@ -35,6 +35,13 @@ from processing.metrics.ranking import aupro, auroc
 if TYPE_CHECKING:
     from processing.data.image_set import ImageSet
 
+SHORT = (  # trainings that take minutes on two cores
+    *(f"{name} --size 128 --epochs 12" for name in ("AE", "mvtecCAE", "paperCAE")),
+    "baselineCAE --size 128 --epochs 12",
+    "resnetCAE --size 128 --epochs 6",
+    "skipCAE --size 256 --epochs 16",
+    "inceptionCAE --size 128 --epochs 2",
+)
 LISTS = {  # settings, a method and options of train.py: how many seeds
     "defaults": {
         "ensemble": 3,
@@ -60,6 +67,10 @@ LISTS = {  # settings, a method and options of train.py: how many seeds
         "fewshot --shots 1 --rotations 1 --top 0": 5,
         "fewshot": 3,
         "fewshot --rotations 8": 3,
+    },
+    "autoencoders": {
+        **{f"{one} --corrupt {share}": 1 for one in SHORT for share in (0, 1)},
+        "mvtecCAE --size 128 --epochs 30 --corrupt 1 --segment": 1,
     },
 }
 FIRST = 42  # of the seeds

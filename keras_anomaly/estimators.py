@@ -22,8 +22,8 @@ class _Autoencoder(Detector):
     sigma: float = 4.0
     loss: str = "ssim"
     latent: int | None = None
-    corrupt: float = 0.0
-    corrupt_with: str = "defects"
+    corrupt: float | None = None
+    corrupt_with: str = "both"
     segment: bool = False
     batch_size: int = 8
     epochs: int | None = None

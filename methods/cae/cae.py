@@ -20,12 +20,13 @@ from processing.errors import UsageError
 from processing.maps.residuals import RESIDUALS, legacy_residual
 
 from . import segmenter_training, training
-from .corruption import SMALLEST, Corruption, too_small
+from .corruption import CLEAN, SMALLEST, Corruption, too_small
 from .segmenter import marking_model, segmenter
 
 MULTIPLES = {"baselineCAE": 64, "inceptionCAE": 64, "skipCAE": 256}  # of sides
 RESIDUAL_KINDS = ("ssim", "l2", "legacy-ssim", "legacy-l2")
 SEGMENT = "segment"  # the kind of the segmenter's maps
+COPYING = ("resnetCAE", "skipCAE")  # their skips pass defects on, unless corrupted
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ class CAE(ReconstructionMethod):
         loss: "ssim", "mssim" or "l2".
         latent: values of the code, or None for the architecture's own number.
         corrupt: share of the training images that are corrupted, for the network to
-            give back the good ones; in judgement none is.
+            give back the good ones; in judgement none is. None for all of networks
+            with skips, and none of the others.
         corrupt_with: "defects", "blocks" or "both", see `corruption`.
         segment: train a segmenter, too, whose maps are the probability of a defect.
         batch_size: images a training step.
@@ -63,8 +65,8 @@ class CAE(ReconstructionMethod):
     image_shape: tuple[int, int, int] = (256, 256, 1)
     loss: str = "ssim"
     latent: int | None = None
-    corrupt: float = 0.0
-    corrupt_with: str = "defects"
+    corrupt: float | None = None
+    corrupt_with: str = "both"
     segment: bool = False
     batch_size: int = 8
     epochs: int | None = None
@@ -108,7 +110,13 @@ class CAE(ReconstructionMethod):
     @property
     def corruption(self) -> Corruption:
         """What is done to the training images."""
-        return Corruption(self.corrupt, self.corrupt_with)
+        share = float(self.name in COPYING) if self.corrupt is None else self.corrupt
+        return Corruption(share, self.corrupt_with) if share else CLEAN
+
+    @classmethod
+    def recorded_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        # As all were before there was a choice.
+        return {"corrupt": 0.0, **config}
 
     def _network(self) -> Any:
         self.corruption.check(self.image_shape)

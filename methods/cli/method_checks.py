@@ -44,6 +44,7 @@ FACTORS = {  # of the sides of images
     "AE": 16,
 }
 GRAPHLESS = ("Contrastive", "DDAD", "AnoDDPM")  # classes that are not exported
+COPYING = ("resnetCAE", "skipCAE")  # corrupted if nothing else is said
 CELLS = ("mvtecCAE", "baselineCAE", "inceptionCAE", "resnetCAE")  # share the latent
 DRAWN_SIDE = 32  # of images that defects are drawn on
 LOSS_SIDES = {"ssim": 11, "mssim": 176, "l2": 1}  # smallest sides of images
@@ -76,6 +77,8 @@ def check_options(name: str, options: Options) -> None:
         return
     refuse_unknown([name], options)
     values = _values(name, options)
+    if name in COPYING and values["corrupt"] is None:
+        values["corrupt"] = 1.0
     if "corrupt_with" in options and not values["corrupt"]:
         raise UsageError("--corrupt-with needs --corrupt SHARE")
     shape = _seen_shape(name, values)

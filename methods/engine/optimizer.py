@@ -67,17 +67,13 @@ def create(model: keras.Model, inputs: Any) -> None:
     """Let a model create what it creates on its first call, computing nothing.
 
     A real call would compile every operation for itself on JAX, as the first
-    `predict_on_batch` of a model that is not built does, too. A symbolic one would go
-    through the network twice: to build it, and for its outputs.
+    `predict_on_batch` of a model that is not built does, too.
 
     Args:
         model: any.
         inputs: arrays, or a structure of them, such as it is called with.
     """
-    model.compute_output_spec(
-        tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype), inputs)
-    )
-    model.built = True
+    model(tree.map_structure(lambda x: keras.KerasTensor(x.shape, x.dtype), inputs))
 
 
 def predict(model: keras.Model, inputs: Any) -> Any:

@@ -17,11 +17,7 @@ from processing.preprocessing.preparation import Preparation
 from tests.conftest import untraced
 from tests.records import training_record
 
-ALIKE = ("inceptionCAE", "resnetCAE")  # large networks, trained as other ones
-NAMES = [
-    pytest.param(name, marks=pytest.mark.nightly) if name in ALIKE else name
-    for name in sorted(methods.METHODS)
-]
+NAMES = sorted(methods.METHODS)
 FEATURE_METHODS = ["PaDiM", "PatchCore", "ensemble", "featureCAE", "fewshot"]
 FEATURES = {"image_shape": (64, 96, 3), "weights": "imagenet", "levels": "stage3"}
 TRAINED = {

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from autoencoder.architectures import ARCHITECTURES
 from methods.base import TrainingImages
 from methods.cae.cae import CAE
+from methods.cae.corruption import CLEAN, Corruption
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
 from processing.maps.residuals import smooth, ssim_residual
@@ -80,3 +82,16 @@ def test_history_and_summary(learned):
 def test_shapes_that_do_not_suit(config, message):
     with pytest.raises(UsageError, match=message):
         CAE(**config).build()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_networks_with_skips_learn_to_undo_defects(name):
+    skips = name in ("resnetCAE", "skipCAE")
+    assert CAE(name=name).corruption == (Corruption(1.0, "both") if skips else CLEAN)
+    assert CAE(name=name, corrupt=0.0).corruption == CLEAN
+
+
+def test_older_models_were_not_corrupted():
+    assert CAE(**CAE.recorded_config({"name": "skipCAE"})).corruption == CLEAN
+    config = {"name": "skipCAE", "corrupt": None}
+    assert CAE(**CAE.recorded_config(config)).corruption.share == 1

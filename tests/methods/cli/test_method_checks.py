@@ -125,6 +125,7 @@ def test_several_backbones_are_for_an_ensemble():
         "AE --size 16",
         "AE --size 32 --corrupt 0.5 --corrupt-with both",
         "skipCAE --size 256 --latent 5",
+        "resnetCAE --size 64 --corrupt-with blocks",
         "CNN --size 26",
         "PaDiM --size 256x512 -k dinov2_small --size 224 --weights random",
         "contrastive -k swin_mini --weights random",
@@ -139,9 +140,11 @@ def test_what_methods_take(words):
     method_checks.check_options(name, parsed(options))
 
 
-def test_a_kind_of_corruption_without_a_share():
+@pytest.mark.parametrize("words", ["AE", "skipCAE --corrupt 0"])
+def test_a_kind_of_corruption_without_a_share(words):
+    name, _, options = words.partition(" ")
     with pytest.raises(UserError, match="--corrupt-with needs --corrupt SHARE"):
-        method_checks.check_options("AE", parsed("--corrupt-with blocks"))
+        method_checks.check_options(name, parsed(f"{options} --corrupt-with blocks"))
 
 
 def test_a_package_of_weights_that_is_not_installed(monkeypatch):
