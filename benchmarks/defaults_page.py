@@ -42,11 +42,10 @@ class Estimate(NamedTuple):
 
 
 class Line(NamedTuple):
-    """What stands first in a line, its values, and whether they can be best ones."""
+    """What stands first in a line, and its values."""
 
     label: str
     values: Mapping[str, Estimate | None]
-    compared: bool = True
 
 
 def render(rows: Sequence[Row], lists: Mapping[str, Collection[str]]) -> str:
@@ -65,7 +64,10 @@ def render(rows: Sequence[Row], lists: Mapping[str, Collection[str]]) -> str:
 
 
 def _tables(rows: Sequence[Row], settings: Collection[str]) -> Iterator[str]:
-    """Yield the table of means over categories, if there are several, and of each."""
+    """Yield the table of means over categories, if there are several, and of each.
+
+    A mean is of settings that have all of them: others are not to be compared with it.
+    """
     names = sorted({row["category"] for row in rows})
     means: list[Line] = []
     tables: dict[str, list[Line]] = {name: [] for name in names}
@@ -78,12 +80,10 @@ def _tables(rows: Sequence[Row], settings: Collection[str]) -> Iterator[str]:
                 found.append({key: estimate(runs, key) for key in DIGITS})
                 label = f"`{setting}`, {count(len(runs), 'seed')}"
                 tables[name].append(Line(label, found[-1]))
-        if found:
+        if len(found) == len(names):
             mean = {key: over_categories([x[key] for x in found]) for key in DIGITS}
-            complete = len(found) == len(names)
-            label = f"`{setting}`" + ("" if complete else f", {len(found)} of them")
-            means.append(Line(label, mean, complete))
-    if len(names) > 1:
+            means.append(Line(f"`{setting}`", mean))
+    if len(names) > 1 and means:
         yield f"\n### Mean over {len(names)} categories\n\n{_table(means)}"
     for name, lines in tables.items():
         yield f"\n### {name}\n\n{_table(lines)}"
@@ -128,13 +128,12 @@ def _table(lines: Sequence[Line]) -> str:
     """Return a table of settings, its best values bold."""
     best = {}
     for key, digits in DIGITS.items():
-        known = [line.values[key] for line in lines if line.compared]
+        known = [line.values[key] for line in lines]
         values = [round(value.mean, digits) for value in known if value]
         best[key] = (max if key in RISING else min)(values, default=None)
     rows: list[Sequence[str]] = [HEAD, ["---"] * len(HEAD)]
-    for label, found, compared in lines:
-        bold = best if compared else dict.fromkeys(DIGITS)
-        rows.append([label, *(_cell(key, found[key], bold[key]) for key in DIGITS)])
+    for label, found in lines:
+        rows.append([label, *(_cell(key, found[key], best[key]) for key in DIGITS)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

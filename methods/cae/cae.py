@@ -10,11 +10,12 @@ import numpy as np
 from autoencoder.architectures import ARCHITECTURES
 from autoencoder.fusion import fuse_upsampling
 from autoencoder.losses import check_sides, smallest_side
-from methods.base import MULTIPLE, Run, TrainingImages
+from methods.base import BATCH, MULTIPLE, Run, TrainingImages
 from methods.components.reconstruction_method import ReconstructionMethod
 from methods.engine.batches import images_per_epoch
 from methods.engine.settings import Settings
 from methods.engine.training import Saved, resumed, summary
+from processing.data.image_set import ImageSet
 from processing.data.sizes import Size, size_for
 from processing.errors import UsageError
 from processing.maps.residuals import RESIDUALS, legacy_residual
@@ -25,8 +26,9 @@ from .segmenter import marking_model, segmenter
 
 MULTIPLES = {"baselineCAE": 64, "inceptionCAE": 64, "skipCAE": 256}  # of sides
 RESIDUAL_KINDS = ("ssim", "l2", "legacy-ssim", "legacy-l2")
+ALIKE = 1e-4  # in [0, 1]: reconstructions that differ by less are the same
 SEGMENT = "segment"  # the kind of the segmenter's maps
-COPYING = ("resnetCAE", "skipCAE")  # their skips pass defects on, unless corrupted
+COPYING = ("skipCAE",)  # their skips pass defects on, unless trained to undo them
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +47,8 @@ class CAE(ReconstructionMethod):
         loss: "ssim", "mssim" or "l2".
         latent: values of the code, or None for the architecture's own number.
         corrupt: share of the training images that are corrupted, for the network to
-            give back the good ones; in judgement none is. None for all of networks
-            with skips, and none of the others.
+            give back the good ones; in judgement none is. None for all of those of
+            skipCAE, and none of the others.
         corrupt_with: "defects", "blocks" or "both", see `corruption`.
         segment: train a segmenter, too, whose maps are the probability of a defect.
         batch_size: images a training step.
@@ -165,8 +167,19 @@ class CAE(ReconstructionMethod):
                 "segmenter_best_epoch": state["best_epoch"],
                 "segmenter_best_val_loss": state["best"],
             }
+        self._warn_if_constant(images.good)
         self.calibrate(images.good)
         return self
+
+    def _warn_if_constant(self, good: ImageSet) -> None:
+        """Warn if the network gives one picture for all images, as a dead one does."""
+        several = next(good.batches(BATCH))
+        if len(several) > 1 and np.ptp(self.reconstruct(several), 0).max() < ALIKE:
+            log.warning(
+                "the network gives the same picture for every image: it has learned "
+                "nothing of them. Train again with --lr %.2g",
+                self.trained["learning_rate"] / 4,
+            )
 
     def _train(
         self,

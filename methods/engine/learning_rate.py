@@ -24,6 +24,7 @@ REACH = 0.1  # share of the steps over which losses are averaged
 DIVERGED = 6.0  # times the best smoothed loss
 DROP = 0.85  # share of the whole fall of the loss that marks the rate
 PEAK = 1.5  # times the marked rate: still below that of the lowest loss
+HIGHEST = 1e-3  # that is chosen: beyond, losses fall at first, and networks die later
 
 KIND = "learning_rate"  # of what is remembered
 
@@ -61,8 +62,8 @@ def steps_for(planned: int) -> int:
 def choose_rate(rates: np.ndarray, losses: np.ndarray) -> float:
     """Return 1.5 times the first rate that reaches 85 % of the whole fall of the loss.
 
-    Only finite losses up to the lowest one count. Without a fall it returns 1e-3 and
-    logs a warning.
+    It is at most 1e-3, as Adam's authors have it (arXiv 1412.6980). Only finite losses
+    up to the lowest one count. Without a fall it is 1e-3, and a warning is logged.
     """
     finite = np.isfinite(losses)
     rates, losses = rates[finite], losses[finite]
@@ -71,7 +72,7 @@ def choose_rate(rates: np.ndarray, losses: np.ndarray) -> float:
         target = losses.max() - DROP * (losses.max() - losses.min())
         reached = rates[losses < target]
         if reached.size:
-            return PEAK * float(reached[0])
+            return min(HIGHEST, PEAK * float(reached[0]))
     log.warning(
         "the learning-rate curve shows no fall of the loss; taking %g", FALLBACK
     )
@@ -103,7 +104,7 @@ def rate_for(
     if settings.learning_rate is not None:
         return settings.learning_rate, "given"
     steps = steps_for(len(batches) * settings.planned)
-    subject = {**subject, "steps": steps}
+    subject = {**subject, "steps": steps, "highest": HIGHEST}
     known = None if anew else recall(KIND, subject)
     if known:
         log.info(

@@ -97,5 +97,5 @@ def test_settings_of_no_list_come_last_and_empty_lists_not_at_all(page):
 def test_a_setting_that_lacks_categories_is_not_compared():
     rows = [run("d/a", "part", 0.99), run("d/a", "all", 0.9), run("d/b", "all", 0.8)]
     means = lines(render(rows, {"defaults": ["part", "all"]}), "Mean over 2 categories")
-    assert means["`part`, 1 of them"][0] == "0.990 [0.990, 0.990]"
+    assert means.keys() == {"`all`"}
     assert means["`all`"][0].startswith("**0.850**")

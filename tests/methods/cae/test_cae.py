@@ -62,6 +62,17 @@ def test_legacy_maps_are_raw_residuals(learned):
     np.testing.assert_allclose(raw, expected, atol=1e-6)
 
 
+def test_a_network_that_gives_one_picture_for_all_is_named(learned, caplog):
+    method, category = learned
+    method._warn_if_constant(category.train)
+    assert not caplog.text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CAE, "reconstruct", lambda self, images: 0 * images + 0.5)
+        method._warn_if_constant(category.train)
+    assert "the same picture for every image" in caplog.text
+    assert "--lr 0.00075" in caplog.text
+
+
 def test_history_and_summary(learned):
     method, _ = learned
     assert [row["epoch"] for row in method.history] == list(range(1, 11))
@@ -85,9 +96,9 @@ def test_shapes_that_do_not_suit(config, message):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_networks_with_skips_learn_to_undo_defects(name):
-    skips = name in ("resnetCAE", "skipCAE")
-    assert CAE(name=name).corruption == (Corruption(1.0, "both") if skips else CLEAN)
+def test_what_copies_its_input_learns_to_undo_defects(name):
+    copies = name == "skipCAE"
+    assert CAE(name=name).corruption == (Corruption(1.0, "both") if copies else CLEAN)
     assert CAE(name=name, corrupt=0.0).corruption == CLEAN
 
 

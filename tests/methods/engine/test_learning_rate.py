@@ -19,13 +19,18 @@ def test_smoothing_of_a_constant_is_the_constant():
 
 
 def test_first_rate_that_reaches_most_of_the_fall():
-    rates = np.geomspace(1e-5, 1, 11)
+    rates = np.geomspace(1e-7, 1e-2, 11)
     losses = np.array([1, 1, 0.9, 0.5, 0.2, 0.1, 0.0, 0.3, 2, 5, 9])
     assert choose_rate(rates, losses) == pytest.approx(1.5 * rates[5])
 
 
+def test_no_rate_is_above_that_of_adam_s_authors():
+    rates = np.geomspace(1e-5, 1e-2, 10)
+    assert choose_rate(rates, np.linspace(1, 0, 10)) == 1e-3
+
+
 def test_infinite_and_missing_losses_do_not_count():
-    rates = np.geomspace(1e-5, 1, 6)
+    rates = np.geomspace(1e-7, 1e-2, 6)
     losses = np.array([1, np.nan, 0.5, 0.0, np.inf, np.nan])
     assert choose_rate(rates, losses) == pytest.approx(1.5 * rates[3])
 
