@@ -39,7 +39,7 @@ SHORT = (  # trainings that take minutes on two cores
     *(f"{name} --size 128 --epochs 12" for name in ("AE", "mvtecCAE", "paperCAE")),
     "baselineCAE --size 128 --epochs 12",
     "resnetCAE --size 128 --epochs 6",
-    "skipCAE --size 256 --epochs 16",
+    "skipCAE --size 256 --epochs 8",
     "inceptionCAE --size 128 --epochs 2",
 )
 LISTS = {  # settings, a method and options of train.py: how many seeds

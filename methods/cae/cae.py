@@ -28,7 +28,10 @@ MULTIPLES = {"baselineCAE": 64, "inceptionCAE": 64, "skipCAE": 256}  # of sides
 RESIDUAL_KINDS = ("ssim", "l2", "legacy-ssim", "legacy-l2")
 ALIKE = 1e-4  # in [0, 1]: reconstructions that differ by less are the same
 SEGMENT = "segment"  # the kind of the segmenter's maps
-COPYING = ("skipCAE",)  # their skips pass defects on, unless trained to undo them
+COPYING = (
+    "resnetCAE",
+    "skipCAE",
+)  # their skips pass defects on, unless trained to undo them
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +50,8 @@ class CAE(ReconstructionMethod):
         loss: "ssim", "mssim" or "l2".
         latent: values of the code, or None for the architecture's own number.
         corrupt: share of the training images that are corrupted, for the network to
-            give back the good ones; in judgement none is. None for all of those of
-            skipCAE, and none of the others.
+            give back the good ones; in judgement none is. None for all of networks
+            with skips, and none of the others.
         corrupt_with: "defects", "blocks" or "both", see `corruption`.
         segment: train a segmenter, too, whose maps are the probability of a defect.
         batch_size: images a training step.

@@ -50,7 +50,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "stride": {"all": Derived("three quarters of a tile")},
     "loss": {"CAEs": "ssim", "AE": "l2"},
     "latent": {"CAEs, AE": Derived("the architecture's own number"), "AnoGAN": 100},
-    "corrupt": {"CAEs, AE": Derived("1 for skipCAE, else 0")},
+    "corrupt": {"CAEs, AE": Derived("1 for resnetCAE and skipCAE, else 0")},
     "corrupt_with": {"CAEs, AE": "both"},
     "segment": {"CAEs, AE": False},
     "synthetic": {"CNN": False},

@@ -44,7 +44,7 @@ FACTORS = {  # of the sides of images
     "AE": 16,
 }
 GRAPHLESS = ("Contrastive", "DDAD", "AnoDDPM")  # classes that are not exported
-COPYING = ("skipCAE",)  # corrupted if nothing else is said
+COPYING = ("resnetCAE", "skipCAE")  # corrupted if nothing else is said
 CELLS = ("mvtecCAE", "baselineCAE", "inceptionCAE", "resnetCAE")  # share the latent
 DRAWN_SIDE = 32  # of images that defects are drawn on
 LOSS_SIDES = {"ssim": 11, "mssim": 176, "l2": 1}  # smallest sides of images
