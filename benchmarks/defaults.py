@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from processing.data.image_set import ImageSet
 
 SHORT = (  # trainings that take minutes on two cores
-    *(f"{name} --size 128 --epochs 12" for name in ("AE", "mvtecCAE", "paperCAE")),
+    "AE --size 128 --epochs 12",
+    "mvtecCAE --size 128 --epochs 12",
+    "paperCAE --size 128 --epochs 12",
     "baselineCAE --size 128 --epochs 12",
     "resnetCAE --size 128 --epochs 6",
     "skipCAE --size 256 --epochs 8",

@@ -108,7 +108,7 @@ def short_epochs(monkeypatch):
 def untraced():
     """Let Keras run what it would trace: a tiny network is traced longer than it runs.
 
-    The tests of the contract trace every trainer, as scripts that are processes do.
+    The tests of a trainer trace it once, as scripts that are processes do.
     """
     always = property(lambda model: True, lambda model, value: None)
     with pytest.MonkeyPatch.context() as patch:

@@ -28,10 +28,7 @@ MULTIPLES = {"baselineCAE": 64, "inceptionCAE": 64, "skipCAE": 256}  # of sides
 RESIDUAL_KINDS = ("ssim", "l2", "legacy-ssim", "legacy-l2")
 ALIKE = 1e-4  # in [0, 1]: reconstructions that differ by less are the same
 SEGMENT = "segment"  # the kind of the segmenter's maps
-COPYING = (
-    "resnetCAE",
-    "skipCAE",
-)  # their skips pass defects on, unless trained to undo them
+COPYING = ("resnetCAE", "skipCAE")  # by their skips, unless trained to undo defects
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +173,7 @@ class CAE(ReconstructionMethod):
 
     def _warn_if_constant(self, good: ImageSet) -> None:
         """Warn if the network gives one picture for all images, as a dead one does."""
-        several = next(good.batches(BATCH))
+        several = good.load(np.arange(min(BATCH, len(good))))
         if len(several) > 1 and np.ptp(self.reconstruct(several), 0).max() < ALIKE:
             log.warning(
                 "the network gives the same picture for every image: it has learned "

@@ -126,6 +126,7 @@ def test_several_backbones_are_for_an_ensemble():
         "AE --size 32 --corrupt 0.5 --corrupt-with both",
         "skipCAE --size 256 --latent 5",
         "skipCAE --corrupt-with blocks",
+        "resnetCAE --size 64 --corrupt-with blocks",
         "CNN --size 26",
         "PaDiM --size 256x512 -k dinov2_small --size 224 --weights random",
         "contrastive -k swin_mini --weights random",
