@@ -21,6 +21,8 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 WORTH_IT = 1.3  # how many times as fast bfloat16 has to be
 CPU_FLAGS = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16", "svebf16"}  # Linux
 CPU_INFO = Path("/proc/cpuinfo")
+LIMIT = "ONEDNN_MAX_CPU_ISA"  # variable that keeps TensorFlow from newer instructions
+WITHOUT = {"SSE41", "AVX", "AVX2", "AVX2_VNNI"}  # its values that have no bfloat16
 KIND = "bfloat16_gain"  # of what is remembered
 
 log = logging.getLogger(__name__)
@@ -46,8 +48,12 @@ def _gain(rounds: int = 10) -> float:
 
 
 def _lacks_bfloat16() -> bool:
-    """Return whether the processor computes, and is known to have no bfloat16."""
-    known = [] if on_gpu() else _cpu_lines("flags|Features")
+    """Return whether the processor computes, and is known to use no bfloat16."""
+    if on_gpu():
+        return False
+    if os.environ.get(LIMIT, "").upper() in WITHOUT:
+        return True
+    known = _cpu_lines("flags|Features")
     return bool(known) and not any(CPU_FLAGS & {*flags.split()} for flags in known)
 
 
@@ -69,7 +75,7 @@ def _known_gain() -> tuple[float, str]:
     subject = {
         "processor": [*_cpu_lines("model name"), platform.processor()][0].strip(),
         "bfloat16": sorted(CPU_FLAGS & {*flags}),  # a virtual machine may hide some
-        "limit": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
+        "limit": os.environ.get(LIMIT, ""),
         "backend": f"{backend} {version(BACKENDS[backend])}",
     }
     known = recall(KIND, subject)
@@ -91,7 +97,7 @@ def choose_policy(precision: str) -> str:
     if precision != "auto":
         return "mixed_bfloat16" if precision == "bfloat16" else precision
     if _lacks_bfloat16():
-        log.info("precision: float32 (this processor has no bfloat16)")
+        log.info("precision: float32 (no bfloat16 on this processor)")
         return "float32"
     gain, where = _known_gain()
     policy = "mixed_bfloat16" if gain >= WORTH_IT else "float32"

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from methods.engine import precision
@@ -43,6 +45,17 @@ def test_what_a_processor_lacks_is_not_timed(lines, lacks, monkeypatch, tmp_path
     if lines is not None:
         (tmp_path / "cpuinfo").write_text(lines)
     monkeypatch.setattr(precision, "CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(precision, "on_gpu", lambda: False)
+    monkeypatch.setattr(precision, "_gain", lambda: 9 if not lacks else 1 / 0)
+    policy = "float32" if lacks else "mixed_bfloat16"
+    assert precision.choose_policy("auto") == policy
+
+
+@pytest.mark.parametrize(("limit", "lacks"), [("avx2", True), ("DEFAULT", False)])
+def test_what_the_processor_may_not_use_is_not_timed(limit, lacks, monkeypatch):
+    """A convolution in bfloat16 would fail."""
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    monkeypatch.setattr(precision, "CPU_INFO", Path("none"))
     monkeypatch.setattr(precision, "on_gpu", lambda: False)
     monkeypatch.setattr(precision, "_gain", lambda: 9 if not lacks else 1 / 0)
     policy = "float32" if lacks else "mixed_bfloat16"
