@@ -1,15 +1,18 @@
-"""Run nearest upsampling and the convolution after it as one small convolution.
+"""The twin of a network that has its weights and runs faster.
 
 Nearest upsampling repeats pixels, so a k x k convolution behind it multiplies the same
 pixel many times. Adding up those kernel rows and columns first gives, for each output
 phase, a convolution of about k / upsampling taps on the small image: the same numbers
 for a fraction of the work (2.7 times the training speed for mvtecCAE). This is the
-sub-pixel identity of Shi et al. 2016 (arXiv 1609.07009), read backwards.
+sub-pixel identity of Shi et al. 2016 (arXiv 1609.07009), read backwards. Batch
+normalisations train in one kernel instead of a dozen operations.
 """
 
 import keras
 import numpy as np
 from keras import layers, ops
+
+from .normalisation import KernelNormalization, has_kernel
 
 
 def fold_matrix(kernel: int, upsampling: int, stride: int) -> np.ndarray:
@@ -54,11 +57,12 @@ class UpsampledConv(layers.Layer):
         return self.conv.activation(x)
 
 
-def fuse_upsampling(network: keras.Model) -> keras.Model:
+def fuse(network: keras.Model) -> keras.Model:
     """Return a network with the same layers, weights and outputs that runs faster.
 
     Every convolution behind a nearest upsampling that folds to fewer taps becomes an
-    `UpsampledConv`. Weights are shared: training either trains both.
+    `UpsampledConv`, every batch normalisation that has a kernel a
+    `KernelNormalization`. Weights are shared: training either trains both.
     """
     sources = {}  # id of an upsampled tensor -> (itself, tensor before it, factor)
 
@@ -73,6 +77,8 @@ def fuse_upsampling(network: keras.Model) -> keras.Model:
                 fused = UpsampledConv(layer, factor, name=f"{layer.name}_fused")
                 if fused.fold.shape[1] < layer.kernel_size[0]:
                     return fused(source)
+        if has_kernel(layer, args[0]):
+            return KernelNormalization(layer, name=f"{layer.name}_kernel")(*args)
         return layer(*args, **kwargs)
 
     return keras.models.clone_model(

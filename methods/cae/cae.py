@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autoencoder.architectures import ARCHITECTURES
-from autoencoder.fusion import fuse_upsampling
+from autoencoder.fusion import fuse
 from autoencoder.losses import check_sides, smallest_side
 from methods.base import BATCH, MULTIPLE, Run, TrainingImages
 from methods.components.reconstruction_method import ReconstructionMethod
@@ -132,7 +132,7 @@ class CAE(ReconstructionMethod):
 
     def _use(self, network: Any, marker: Any | None) -> None:
         self.networks = {"autoencoder": network}
-        self._fused = fuse_upsampling(network)
+        self._fused = fuse(network)
         if marker is not None:
             self.networks["segmenter"] = marker
             self._marking = marking_model(self._fused, marker, self.blur)
@@ -233,11 +233,10 @@ class CAE(ReconstructionMethod):
         self.check_fitted()
         if (kind or self.default_kind) != SEGMENT:
             return super().inference_model(kind)
-        networks = self.networks["autoencoder"], self.networks["segmenter"]
-        return marking_model(*networks, self.blur)
+        return marking_model(self._fused, self.networks["segmenter"], self.blur)
 
     def graph(self, images: Any) -> tuple[Any, None]:
-        return self.networks["autoencoder"](images), None
+        return self._fused(images), None
 
     def residual(
         self, images: np.ndarray, reconstructions: np.ndarray, kind: str

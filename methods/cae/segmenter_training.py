@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from autoencoder.fusion import fuse_upsampling
+from autoencoder.fusion import fuse
 from methods.base import Run, TrainingImages
 from methods.components.mask_losses import focal_loss
 from methods.components.synthetic_batches import drawing
@@ -36,9 +36,9 @@ class Segmentation(LossModel):
         self, autoencoder: keras.Model, network: keras.Model, augmentation: Any
     ):
         super().__init__()
-        self.autoencoder = fuse_upsampling(autoencoder)
+        self.autoencoder = fuse(autoencoder)
         self.autoencoder.trainable = False
-        self.network = network
+        self.network = fuse(network)
         self.augmentation = augmentation
 
     def call(self, marked: Any, training: bool = False) -> tuple[Any, Any]:

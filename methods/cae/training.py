@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from autoencoder.fusion import fuse_upsampling
+from autoencoder.fusion import fuse
 from autoencoder.losses import LOSSES
 from methods.base import Run, TrainingImages
 from methods.engine.augmentation import Augmentation
@@ -28,7 +28,7 @@ class Reconstructor(LossModel):
 
     def __init__(self, network: keras.Model, loss: str, augmentation: Any):
         super().__init__()
-        self.network = fuse_upsampling(network)
+        self.network = fuse(network)
         self.reconstruction_loss = LOSSES[loss]
         self.augmentation = augmentation
 

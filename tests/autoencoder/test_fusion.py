@@ -4,7 +4,8 @@ import pytest
 from keras import layers
 
 from autoencoder.architectures import ARCHITECTURES
-from autoencoder.fusion import UpsampledConv, fold_matrix, fuse_upsampling
+from autoencoder.fusion import UpsampledConv, fold_matrix, fuse
+from autoencoder.normalisation import KernelNormalization
 
 
 @pytest.mark.parametrize(
@@ -29,15 +30,23 @@ def test_every_kernel_row_is_used_once_a_phase():
 def test_fused_network_shares_weights_and_gives_equal_images(name, rng):
     side = 256 if name == "skipCAE" else 64
     network = ARCHITECTURES[name]((side, side, 1))
-    fused = fuse_upsampling(network)
+    fused = fuse(network)
     images = rng.random((1, side, side, 1), np.float32)
     assert [id(w) for w in fused.weights] == [id(w) for w in network.weights]
     np.testing.assert_allclose(fused(images), network(images), atol=1e-5)
+
+
+def test_batch_normalisations_are_fused_under_tensorflow_alone():
+    network = fuse(ARCHITECTURES["AE"]((64, 64, 1)))
+    kinds = [type(layer) for layer in network.layers]
+    fused = 3 if keras.backend.backend() == "tensorflow" else 0
+    assert kinds.count(KernelNormalization) == fused
+    assert kinds.count(layers.BatchNormalization) == 3 - fused
 
 
 def test_convolutions_that_gain_nothing_stay():
     images = keras.Input((8, 8, 2))
     x = layers.UpSampling2D(2)(images)
     one, three = layers.Conv2D(2, 1)(x), layers.Conv2D(2, 3, padding="same")(x)
-    fused = fuse_upsampling(keras.Model(images, [one, three]))
+    fused = fuse(keras.Model(images, [one, three]))
     assert not any(isinstance(layer, UpsampledConv) for layer in fused.layers)
