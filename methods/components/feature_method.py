@@ -9,8 +9,9 @@ import numpy as np
 from keras import ops
 
 from methods import backbones
-from methods.backbones import graphs
 from methods.backbones import weights as weight_files
+from methods.backbones.extraction import EXTRACTS, some
+from methods.backbones.graphs import Extract
 from methods.base import BATCH, Method, NotFittedError
 from methods.engine.progress_bar import tracked
 from methods.engine.runtimes import KERAS, check_graphs
@@ -75,6 +76,7 @@ class FeatureMethod(Method):
         super().__post_init__()
         self.graph: Any = None
         self.shared: Any = None  # backbone with weights, of several methods
+        self._extracts: dict[str, tuple[Any, Extract]] = {}
 
     @property
     def variant(self) -> str:
@@ -124,6 +126,18 @@ class FeatureMethod(Method):
         shape = (*self.image_shape[:2], 3)
         self.networks = {"backbone": backbones.build(self.backbone, shape, names)}
 
+    def share(self, network: Any, extract: Extract, places: Sequence[int]) -> None:
+        """Take some of the maps of a backbone that other methods take, too.
+
+        Args:
+            network: the backbone, with weights.
+            extract: of `extracts`, of all its maps.
+            places: of the maps that the method takes.
+        """
+        chosen = [as_list(network.outputs)[i] for i in places]
+        self.shared = keras.Model(network.inputs, chosen, name=network.name)
+        self._extracts = {"backbone": (self.shared, some(extract, places))}
+
     def load_backbone(self) -> str:
         """Build the backbone with its weights; return the SHA-256 of their file.
 
@@ -142,6 +156,7 @@ class FeatureMethod(Method):
         twin = type(self)(**self.get_config())
         twin.arrays, twin.shared = dict(self.arrays), self.shared
         twin.networks = self.own_backbones()
+        twin._extracts = dict(self._extracts)
         return twin
 
     def own_backbones(self) -> dict[str, Any]:
@@ -151,7 +166,7 @@ class FeatureMethod(Method):
     def calibrate(self, good: ImageSet) -> None:
         if self.shared is not None:
             return  # what shares it does so, for all
-        if self.fit_runtime == KERAS:
+        if self.graph is None:  # it has a `judge` of its own
             super().calibrate(good)
             return
         highest = [maps.max() for maps, _ in self.outputs(good, self.judged)]
@@ -200,13 +215,27 @@ class FeatureMethod(Method):
         maps = self.judged(self.all_maps(images))
         self.graph = keras.Model(images, maps, name=name)
 
+    def extracts(self) -> list[Extract]:
+        """Return the functions from RGB images to feature maps, in `fit_runtime`.
+
+        One for each backbone; all that is learned uses the same ones.
+        """
+        for key, network in self.own_backbones().items():
+            if self._extracts.get(key, (None,))[0] is not network:
+                self._extracts[key] = network, EXTRACTS[self.fit_runtime](network)
+        return [self._extracts[key][1] for key in self.own_backbones()]
+
     def front(self) -> Front:
-        """Return where networks on the features of images begin, in `fit_runtime`."""
-        if self.fit_runtime == KERAS:
-            images = keras.Input(self.image_shape)
-            return Front(images, self.all_maps(images), lambda images: images)
+        """Return where networks that train begin: at images, or else as `extracted`."""
+        if self.fit_runtime != KERAS:
+            return self.extracted()
+        images = keras.Input(self.image_shape)
+        return Front(images, self.all_maps(images), lambda images: images)
+
+    def extracted(self) -> Front:
+        """Return a front of the feature maps themselves, in `fit_runtime`."""
+        extracts = self.extracts()
         networks = self.own_backbones().values()
-        extracts = [graphs.open_graph(network) for network in networks]
         maps = [keras.Input(x.shape[1:]) for y in networks for x in y.outputs]
 
         def take(images: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -222,7 +251,7 @@ class FeatureMethod(Method):
 
         `network` makes of symbolic `all_maps` an output, or a list of them.
         """
-        front = self.front()
+        front = self.extracted()
         model = keras.Model(front.inputs, network(front.maps))
 
         def outputs(images: np.ndarray) -> list[np.ndarray]:

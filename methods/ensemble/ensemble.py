@@ -12,7 +12,7 @@ from methods import backbones
 from methods.backbones import weights as weight_files
 from methods.base import Run, TrainingImages
 from methods.components.enlarge import Enlarge
-from methods.components.feature_method import LARGE, FeatureMethod, as_list
+from methods.components.feature_method import LARGE, FeatureMethod
 from methods.components.image_scores import TOP, image_scores
 from methods.engine.runtimes import check_graphs
 from methods.padim.padim import PaDiM
@@ -211,15 +211,14 @@ class Ensemble(FeatureMethod):
 
     def _share_backbone(self) -> None:
         """Give each member the levels that it takes of its backbone."""
-        networks = {
-            name: self.networks[key] for key, (name, _) in self.backbones.items()
-        }
+        names = [name for name, _ in self.backbones.values()]
+        extracts = dict(zip(names, self.extracts(), strict=True))
+        networks = dict(zip(names, self.own_backbones().values(), strict=True))
         for member in self.members.values():
-            network = networks[member.backbone]
-            levels = self._levels(member.backbone)
-            maps = dict(zip(levels, as_list(network.outputs), strict=True))
-            chosen = [maps[level.name] for level in member.chosen_levels]
-            member.shared = keras.Model(network.inputs, chosen, name=member.backbone)
+            name = member.backbone
+            levels = self._levels(name)
+            places = [levels.index(level.name) for level in member.chosen_levels]
+            member.share(networks[name], extracts[name], places)
 
     def _give_arrays(self) -> None:
         """Give each member what it learned, out of `arrays`."""
