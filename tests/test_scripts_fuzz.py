@@ -37,7 +37,7 @@ from processing.samples import write_samples
 pytestmark = pytest.mark.usefixtures("eager_file")
 CASES = os.environ.get("FUZZ_CASES")
 FUZZ = settings(
-    max_examples=int(CASES or 12),
+    max_examples=int(CASES or 8),
     deadline=None,
     derandomize=not CASES,
     database=None,

@@ -18,7 +18,9 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize(
+    "name", ["AE", "CNN", pytest.param("AnoGAN", marks=pytest.mark.nightly)]
+)
 def test_train_finetune_test(
     name, samples, short_epochs, undrawn, monkeypatch, tmp_path
 ):
@@ -46,6 +48,7 @@ def test_train_finetune_test(
     assert result["images"] == 12
 
 
+@pytest.mark.nightly
 def test_interrupted_gan_goes_on(samples, short_epochs, monkeypatch, tmp_path):
     """In the encoder's stage: its history goes on from that of the GAN."""
     from methods.pipeline.run_folder import TrainingRun

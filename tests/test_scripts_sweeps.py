@@ -102,6 +102,7 @@ def test_a_sweep_from_training_to_summary(work, ran, capsys):
     assert len(summary_rows()) == 6
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("short_epochs")
 def test_unified_learns_the_categories_of_a_sweep_in_one_model(work, ran):
     sweep = [*TRAIN[:2], "-a", "fewshot,unified", "--config", "all.yaml", "--shots=2"]
