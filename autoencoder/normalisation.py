@@ -45,7 +45,7 @@ class KernelNormalization(layers.Layer):
         import tensorflow as tf
 
         nothing = tf.constant([], tf.float32)
-        found = tf.raw_ops.FusedBatchNormV3(
+        outputs = tf.raw_ops.FusedBatchNormV3(
             x=x,
             scale=norm.gamma,
             offset=norm.beta,
@@ -55,11 +55,11 @@ class KernelNormalization(layers.Layer):
             is_training=True,
         )
         values = ops.cast(ops.size(x) // x.shape[-1], "float32")
-        variance = found.batch_variance * (1 - 1 / values)  # as Keras counts
-        kept = norm.momentum
+        variance = outputs.batch_variance * (1 - 1 / values)  # as Keras counts
+        momentum = norm.momentum
         for average, now in (
-            (norm.moving_mean, found.batch_mean),
+            (norm.moving_mean, outputs.batch_mean),
             (norm.moving_variance, variance),
         ):
-            average.assign(average * kept + now * (1 - kept))
-        return found.y
+            average.assign(average * momentum + now * (1 - momentum))
+        return outputs.y
