@@ -5,7 +5,7 @@ from keras import layers
 
 from .common import grid_of, sigmoid_output, values_per_cell
 
-WIDTHS = (32, 32, 64, 64, 128, 128)
+WIDTHS = (32, 32, 64, 64, 128, 128)  # filters before each halving of the sides
 
 
 def _conv_bn(x, filters, kernel):
@@ -30,7 +30,7 @@ def _inception(x, filters):
 
 
 def _autoencoder(name, image_shape, block, bottleneck):
-    """Return six `block`s and poolings, the bottleneck, and the same upwards."""
+    """Return `block`s and poolings, the bottleneck, and the same upwards."""
     x = images = keras.Input(image_shape)
     for filters in WIDTHS:
         x = layers.MaxPooling2D()(block(x, filters))
@@ -47,7 +47,7 @@ def baseline_cae(image_shape, latent=None):
     `latent` defaults to four values for each of the (h / 64, w / 64) cells: 64 at
     256x256.
     """
-    grid = grid_of("baselineCAE", image_shape, 64)
+    grid = grid_of("baselineCAE", image_shape, 2 ** len(WIDTHS))
     channels = values_per_cell("baselineCAE", latent, grid, 4)
     values = grid[0] * grid[1] * channels
 
@@ -67,8 +67,8 @@ def inception_cae(image_shape, latent=None):
     `latent` puts a 1x1 convolution to that many values in between, which the
     original does not have.
     """
-    grid = grid_of("inceptionCAE", image_shape, 64)
-    channels = values_per_cell("inceptionCAE", latent, grid, 512)
+    grid = grid_of("inceptionCAE", image_shape, 2 ** len(WIDTHS))
+    channels = values_per_cell("inceptionCAE", latent, grid, 4 * WIDTHS[-1])
 
     def bottleneck(x):
         return x if latent is None else layers.Conv2D(channels, 1, name="code")(x)

@@ -8,6 +8,8 @@ from keras import layers
 
 from .common import grid_of, sigmoid_output, values_per_cell
 
+WIDTHS = (64, 128, 256, 512)  # filters of resnetCAE's stages
+
 
 def _he_conv(x, filters, kernel, stride=1):
     return layers.Conv2D(
@@ -57,19 +59,19 @@ def resnet_cae(image_shape, latent=None):
 
     The code is (h / 32, w / 32, 512); `latent` sets its number of values in all.
     """
-    grid = grid_of("resnetCAE", image_shape, 32)
-    channels = values_per_cell("resnetCAE", latent, grid, 512)
-    widths = (64, 128, 256, 512)
+    grid = grid_of("resnetCAE", image_shape, 2 ** (len(WIDTHS) + 1))
+    channels = values_per_cell("resnetCAE", latent, grid, WIDTHS[-1])
+    deepest = len(WIDTHS) - 1
 
     x = images = keras.Input(image_shape)
-    x = _bn_relu(_he_conv(x, 64, 7, 2))
+    x = _bn_relu(_he_conv(x, WIDTHS[0], 7, 2))
     x = layers.MaxPooling2D(3, 2, "same")(x)  # (h / 4, w / 4, 64)
-    for i, filters in enumerate(widths):
+    for i, filters in enumerate(WIDTHS):
         stride = 1 if i == 0 else 2
-        x = _encoder_stage(x, filters, stride, first=i == 0, last=i == 3)
-    x = layers.Conv2D(512, 1, activation="relu")(x)
+        x = _encoder_stage(x, filters, stride, first=i == 0, last=i == deepest)
+    x = layers.Conv2D(WIDTHS[-1], 1, activation="relu")(x)
     x = layers.Conv2D(channels, 1, activation="relu", name="code")(x)
-    for filters in reversed(widths):
+    for filters in reversed(WIDTHS):
         x = _decoder_stage(x, filters)
     x = layers.Conv2DTranspose(image_shape[2], 4, 2, "same")(x)
     return keras.Model(images, sigmoid_output(x), name="resnetCAE")

@@ -117,14 +117,14 @@ def train(
     """
     epochs = settings.epochs or EPOCHS
     planned = replace(settings, epochs=before["epochs"] + epochs)
-    shape = build().input_shape[1:]
 
     def make() -> Segmentation:
         autoencoder = build()
         if trained is not None:
             autoencoder.set_weights(trained.get_weights())
         moved = Augmentation(seed=settings.seed)
-        return Segmentation(autoencoder, segmenter(shape), moved)
+        network = segmenter(autoencoder.input_shape[1:])
+        return Segmentation(autoencoder, network, moved)
 
     trainer = build_trainer(make, settings)
     batches, checks = batches_of(images, settings)
@@ -134,9 +134,9 @@ def train(
     if not saved:
         begun |= {key: before[key] for key in ("epochs", "history")}
     state = fit(trainer, batches, checks, planned, run, saved=saved, state=begun)
-    networks = build(), segmenter(shape)
-    for network, learned in zip(
-        networks, (trainer.autoencoder, trainer.network), strict=True
-    ):
-        network.set_weights(learned.get_weights())
-    return *networks, state
+    if trained is None:
+        trained = build()
+        trained.set_weights(trainer.autoencoder.get_weights())
+    network = segmenter(trained.input_shape[1:])
+    network.set_weights(trainer.network.get_weights())
+    return trained, network, state

@@ -1,8 +1,40 @@
-"""A trained and finetuned model for those tests that only use one."""
+"""A small model for tests that only use one, small networks, trainers untraced."""
 
+import contextlib
 import shutil
 
 import pytest
+
+ENCODER = ((8, 4, 2),) * 5
+DECODER = ((2, 8, 3, 1), (4, 8, 4, 2), (2, 8, 8, 1), (2, 8, 3, 1))  # all are fused
+
+
+@pytest.fixture(scope="module")
+def few_layers():
+    """Let mvtecCAE and segmenters have few layers and filters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autoencoder.architectures.mvtec.ENCODER", ENCODER)
+        patch.setattr("autoencoder.architectures.mvtec.DECODER", DECODER)
+        patch.setattr("methods.cae.segmenter.WIDTHS", (4, 8))
+        yield
+
+
+@contextlib.contextmanager
+def untraced_trainers():
+    """Let Keras run the steps of trainers, which are few, and trace what judges."""
+    from methods.engine.loss_model import LossModel
+
+    always = property(lambda model: True, lambda model, value: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LossModel, "run_eagerly", always)
+        yield
+
+
+@pytest.fixture(scope="module")
+def untraced_trainers_file():
+    """Run the steps of trainers eagerly, in all tests and fixtures of a file."""
+    with untraced_trainers():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,13 +15,14 @@ from processing.data.dataset import scan_category
 from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
 from tests.conftest import untraced
+from tests.methods.conftest import untraced_trainers
 from tests.records import training_record
 
 NAMES = sorted(methods.METHODS)
 FEATURE_METHODS = ["PaDiM", "PatchCore", "ensemble", "featureCAE", "fewshot"]
 FEATURES = {"image_shape": (64, 96, 3), "weights": "imagenet", "levels": "stage3"}
 TRAINED = {
-    "image_shape": (64, 64, 1),
+    "image_shape": (32, 32, 1),
     "epochs": 1,
     "learning_rate": 1e-3,
     "precision": "float32",
@@ -55,25 +56,35 @@ def make(name):
     return methods.get(name)(name=name, **CONFIGS.get(name, TRAINED))
 
 
+MANY = {"AnoGAN", "unified"}  # have graphs that take longer to trace than to run
+SMALL = {  # what a test makes smaller than anybody else wants it
+    "autoencoder.architectures.inception.WIDTHS": (4, 8),
+    "autoencoder.architectures.residual.WIDTHS": (4, 8),
+    "methods.cae.segmenter.WIDTHS": (4, 8),
+    "methods.diffusion.feature_distance.SHALLOWEST": 2,  # and so is the deepest level
+    "methods.diffusion.feature_distance.SIDE": 32,
+    "methods.diffusion.training.VALIDATIONS": 4,
+}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def small():
-    """Let DDAD extract features of small images, and diffusion validate little."""
+    """Let networks have few layers and filters, and diffusion validate little."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("methods.diffusion.feature_distance.SIDE", 32)
-        patch.setattr("methods.diffusion.training.VALIDATIONS", 4)
+        for name, value in SMALL.items():
+            patch.setattr(name, value)
         yield
 
 
 @pytest.fixture(autouse=True)
 def way(request):
-    """Trace mvtecCAE and what trains no network; the tests of the others trace theirs.
+    """Trace what judges; what trains takes two steps, and is traced in its own tests.
 
     JAX, which would compile each operation for itself, traces all.
     """
-    name = request.node.callspec.params["name"]
-    other = {*methods.METHODS} - {"mvtecCAE", *FEATURE_METHODS}
+    many = request.node.callspec.params["name"] in MANY
     on_jax = keras.backend.backend() == "jax"
-    with untraced() if name in other and not on_jax else nullcontext():
+    with nullcontext() if on_jax else untraced() if many else untraced_trainers():
         yield
 
 

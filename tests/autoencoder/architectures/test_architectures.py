@@ -24,20 +24,34 @@ MULTIPLES = {
     "skipCAE": 256,
     "AE": 16,
 }
+CODE = 24  # values
+
+
+@pytest.fixture(scope="module")
+def hollow():
+    """Return networks by name, shape and latent, with weights that hold nothing."""
+    wanted = [
+        (x, (256, 256, channels), None) for x in PARAMETERS for channels in (1, 3)
+    ]
+    wanted += [(x, (2 * side, side, 1), CODE) for x, side in MULTIPLES.items()]
+    with keras.StatelessScope(initialize_variables=False):
+        made = {key: ARCHITECTURES[key[0]](*key[1:]) for key in wanted}
+    keras.utils.clear_session()  # or they are made with those of the next network
+    return made
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_parameter_counts_of_the_original(name, channels):
-    network = ARCHITECTURES[name]((256, 256, channels))
+def test_parameter_counts_of_the_original(hollow, name, channels):
+    network = hollow[name, (256, 256, channels), None]
     trainable = sum(math.prod(w.shape) for w in network.trainable_weights)
     counts = (network.count_params(), trainable)
     assert counts == PARAMETERS[name][channels == 3]
 
 
 @pytest.mark.parametrize("name", ["mvtecCAE", "baselineCAE"])
-def test_default_code_has_64_values(name):
-    network = ARCHITECTURES[name]((256, 256, 1))
+def test_default_code_has_64_values(hollow, name):
+    network = hollow[name, (256, 256, 1), None]
     assert math.prod(network.get_layer("code").output.shape[1:]) == 64
 
 
@@ -61,10 +75,10 @@ def test_wrong_side_names_the_multiple(name):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_latent_sets_the_size_of_the_code(name):
+def test_latent_sets_the_size_of_the_code(hollow, name):
     side = MULTIPLES[name]
-    network = ARCHITECTURES[name]((2 * side, side, 1), 24)
-    assert math.prod(network.get_layer("code").output.shape[1:]) == 24
+    network = hollow[name, (2 * side, side, 1), CODE]
+    assert math.prod(network.get_layer("code").output.shape[1:]) == CODE
 
 
 @pytest.mark.parametrize("side", [128, 256])
