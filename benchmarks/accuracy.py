@@ -219,7 +219,8 @@ def number(value: float | None) -> str:
 
 def machine() -> str:
     """Return the GPU that Keras trains on, or else the number of cores."""
-    program = "from methods.engine.optimizer import on_gpu; print(on_gpu())"
+    program = "import methods.engine.preloaded\n"  # Keras without what it does not use
+    program += "from methods.engine.optimizer import on_gpu; print(on_gpu())"
     return hardware(run_child(["-c", program]).output.split()[-1] == "True")
 
 

@@ -16,6 +16,7 @@ from methods.detector.model_file import load_model
 from processing.errors import UserError
 
 MODELS = Path(__file__).parent / "data/old_models"
+STEPS = {"AnoDDPM", "AnoGAN"}  # take many a judgement, and are traced
 NAMES = sorted(path.parent.name for path in MODELS.glob("*/model.hdf5.gz"))
 
 
@@ -42,8 +43,10 @@ def test_every_family_has_a_file():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_scores_and_verdicts_are_those_of_the_earlier_version(
-    name, samples, tmp_path, monkeypatch, capsys
+    name, samples, tmp_path, monkeypatch, capsys, request
 ):
+    if name not in STEPS:
+        request.getfixturevalue("eager")
     model, results = unpack(name, tmp_path)
     monkeypatch.chdir(samples.parent)  # models name their category from here
     judge = importlib.import_module("test").main

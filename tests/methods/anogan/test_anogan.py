@@ -50,7 +50,7 @@ def test_steps_come_closer_from_either_start(fitted):
     method, images = fitted
     for encoder in (False, True):
         few, more = (
-            with_weights_of(method, encoder=encoder, steps=steps) for steps in (0, 20)
+            with_weights_of(method, encoder=encoder, steps=steps) for steps in (0, 8)
         )
         before, after = (
             np.abs(images - m.reconstruct(images)).sum(axis=(1, 2, 3))

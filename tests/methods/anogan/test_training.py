@@ -5,6 +5,7 @@ from methods.anogan.networks import GANShape
 from methods.anogan.training import train
 from methods.base import StateError, TrainingImages
 from tests.array_images import ArrayImages
+from tests.methods.conftest import untraced_trainers
 
 RATE = 4e-3  # seen after 40 epochs
 
@@ -55,20 +56,27 @@ def test_generated_images_become_like_the_real_ones(alone):
     assert keys <= set(state["history"][-1])
 
 
+@pytest.fixture(scope="module")
+def whole(images, settings):
+    """Return settings, the networks of a GAN and an encoder, the state, and the run."""
+    chosen, run = settings(epochs=4, batch_size=8, learning_rate=1e-2), Run()
+    with pytest.MonkeyPatch.context() as patch, untraced_trainers():
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
+        return chosen, *fit(images, chosen, encoder=True, run=run), run
+
+
 def test_a_resumed_training_ends_like_an_uninterrupted_one(
-    images, settings, short_epochs, eager
+    images, whole, short_epochs, eager
 ):
     """After an epoch of the GAN, after its last, and after one of the encoder."""
-    chosen = settings(epochs=4, batch_size=8)
-    run = Run()
-    whole, state = fit(images, chosen, encoder=True, run=run)
+    chosen, networks, state, run = whole
     for stopped in (1, 2, 3):
         saved = run.saved[stopped]
         resumed, again = fit(images, chosen, encoder=True, saved=saved)
         assert [row["epoch"] for row in again["history"]] == [1, 2, 3, 4]
         for one, other in zip(state["history"], again["history"], strict=True):
             assert one["loss"] == pytest.approx(other["loss"], rel=1e-3)
-        for name, network in whole.items():
+        for name, network in networks.items():
             for one, other in zip(network.weights, resumed[name].weights, strict=True):
                 np.testing.assert_allclose(one, other, atol=1e-3)
 
@@ -83,15 +91,11 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(
             )
 
 
-def test_samples_are_kept_after_every_epoch_of_the_gan(
-    images, settings, short_epochs, eager
-):
-    run = Run()
-    chosen = settings(epochs=4, batch_size=8, learning_rate=0.5)
-    fit(images, chosen, encoder=True, run=run)
-    assert list(run.pictures) == ["epoch_001", "epoch_002"]
-    assert run.pictures["epoch_002"].shape == (8 * 32, 8 * 32, 1)
-    assert (run.pictures["epoch_001"] != run.pictures["epoch_002"]).any()
+def test_samples_are_kept_after_every_epoch_of_the_gan(whole):
+    pictures = whole[-1].pictures
+    assert list(pictures) == ["epoch_001", "epoch_002"]
+    assert pictures["epoch_002"].shape == (8 * 32, 8 * 32, 1)
+    assert (pictures["epoch_001"] != pictures["epoch_002"]).any()
 
 
 def test_the_encoder_comes_closer_and_leaves_the_gan_alone(

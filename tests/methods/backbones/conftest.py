@@ -30,7 +30,7 @@ def stored(reference):
 
 
 @pytest.fixture
-def errors(data):
+def errors(data, eager):
     """Return a function: of each level, the greatest error as a share of the rms."""
 
     def compare(file, name, weights=None):

@@ -10,6 +10,7 @@ from methods.backbones import BACKBONES, build, levels, load_weights, pretrained
 from processing.errors import UsageError, UserError
 from processing.files import sha256
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 NIGHTLY = {"efficientnet_lite1", "efficientnet_lite2", "wide_resnet50_2"}
 NAMES = [
     pytest.param(name, marks=pytest.mark.nightly) if name in NIGHTLY else name

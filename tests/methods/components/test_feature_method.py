@@ -14,15 +14,16 @@ from methods.patchcore.patchcore import PatchCore
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 
-SMALL = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage2,stage3"}
+SMALL = {"image_shape": (32, 32, 3), "weights": "random", "levels": "stage1,stage2"}
 WHOLE = {"coreset": 1.0}  # of a part, a digit can decide between two patches
-TRAINED = {**SMALL, "levels": "stage5", "epochs": 1, "batch_size": 4}
+TRAINED = {**SMALL, "image_shape": (64, 64, 3), "levels": "stage5"}
+TRAINED |= {"epochs": 1, "batch_size": 4}
 METHODS = {
     "PaDiM": lambda **how: PaDiM(**SMALL, features=8, **how),
     "PatchCore": lambda **how: PatchCore(**SMALL, **WHOLE, **how),
     "ensemble": lambda **how: Ensemble(**SMALL, **WHOLE, features=8, **how),
     "featureCAE": lambda **how: FeatureCAE(**SMALL, **how),
-    "grey": lambda **how: FewShot(**{**SMALL, "image_shape": (64, 64, 1)}, **how),
+    "grey": lambda **how: FewShot(**{**SMALL, "image_shape": (32, 32, 1)}, **how),
     "fewshot --train": lambda **how: FewShot(**TRAINED, train=True, **how),
     "unified": lambda **how: Unified(**TRAINED, **how),
 }

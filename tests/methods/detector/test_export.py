@@ -37,7 +37,7 @@ SMALL = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage2,stag
 
 
 FITTED = {
-    "sums": lambda: PaDiM(**SMALL | {"levels": "stage2"}, features=4),
+    "sums": lambda: PaDiM(**SMALL | {"levels": "stage1"}, features=4),
     "dual": lambda: PaDiM(**SMALL),
     "patches": lambda: PatchCore(**SMALL),
     "ensemble": lambda: Ensemble(**SMALL, features=4),

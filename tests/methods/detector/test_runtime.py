@@ -31,7 +31,7 @@ def images(samples):
 @pytest.fixture(scope="module")
 def method(images):
     """Return a fitted method."""
-    small = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage2"}
+    small = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage1"}
     method = PaDiM(**small, features=4)
     good = images.subset(range(8)), images.subset([8, 9])
     return method.fit(TrainingImages(*good))

@@ -46,7 +46,6 @@ def data(images, settings):
 
 
 def train_on(images, settings, **options):
-    keras.utils.clear_session()
     return train(build, SCHEDULE, *data(images, settings), settings, **options)
 
 

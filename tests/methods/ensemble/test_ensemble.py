@@ -71,7 +71,7 @@ def test_two_backbones(good, tmp_path):
     """All members count the same, and the file has all they learned."""
     training = TrainingImages(good.subset(range(3)), good.subset([10, 11]))
     names = ["efficientnet_lite0", "efficientnet_lite1"]
-    shallow = SMALL | {"weights": "imagenet"}
+    shallow = SMALL | {"weights": "imagenet", "levels": "stage1,stage2"}
     both = Ensemble(**shallow, backbone=",".join(names))
     both.fit(training)
     digests = [backbones.spec(name).sha256 for name in names]

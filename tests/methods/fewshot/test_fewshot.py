@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -10,19 +12,28 @@ from processing.maps.residuals import smooth
 from tests.records import training_record
 
 pytestmark = pytest.mark.usefixtures("eager_file")
-SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
-LEVELS = {"levels": "stage2,stage3"}
+SHAPE = (32, 32, 3)
+SMALL = {"image_shape": SHAPE, "weights": "random"}
+LEVELS = {"levels": "stage1,stage2"}  # 16 x 16 and 8 x 8
 
 
 @pytest.fixture(scope="module")
 def category(samples):
-    return scan_category(samples / "washer", image_shape=(64, 64, 3))
+    return scan_category(samples / "washer", image_shape=SHAPE)
 
 
 def fitted(category, **config):
     good = category.train
     method = FewShot(**{**SMALL, **LEVELS, **config})
     return method.fit(TrainingImages(good.subset(range(8)), good.subset([10, 11])))
+
+
+@pytest.fixture(scope="module")
+def known(category):
+    """Return a function from shots, and directions, to a method to look at alone."""
+    return cache(
+        lambda shots, rotations=None: fitted(category, shots=shots, rotations=rotations)
+    )
 
 
 def unit_features(method, images):
@@ -32,11 +43,11 @@ def unit_features(method, images):
     ]
 
 
-def test_maps_are_mean_cosine_distances(category):
+def test_maps_are_mean_cosine_distances(category, known):
     """The same as written out: all pairs of features at once, OpenCV's resize."""
     import cv2
 
-    method = fitted(category, shots=2)
+    method = known(2)
     shots = next(category.train.subset(method.support(8)).batches(2))
     image = next(category.test.batches(1))
     total = 0
@@ -44,15 +55,15 @@ def test_maps_are_mean_cosine_distances(category):
     for features, stored in pairs:
         cosines = np.einsum("hwd,nkld->hwnkl", features[0], stored)
         nearest = 1 - cosines.max(axis=(2, 3, 4))
-        total = total + smooth(cv2.resize(nearest, (64, 64))[None], 4.0)
+        total = total + smooth(cv2.resize(nearest, SHAPE[:2])[None], 4.0)
     maps, scores = method.judge(image)
     np.testing.assert_allclose(maps, total / 2, atol=1e-5)
-    highest = np.sort(maps.reshape(-1))[-41:]  # 1 % of 64 x 64
+    highest = np.sort(maps.reshape(-1))[-11:]  # 1 % of 32 x 32
     np.testing.assert_allclose(scores, highest.mean(), rtol=1e-5)
 
 
-def test_a_remembered_image_has_no_anomaly(category):
-    method = fitted(category, shots=3)
+def test_a_remembered_image_has_no_anomaly(category, known):
+    method = known(3)
     shots = category.train.subset(method.support(8))
     assert method.anomaly_map(next(shots.batches(3))).max() < 1e-5
     others = [i for i in range(8) if i not in method.support(8)]
@@ -61,8 +72,8 @@ def test_a_remembered_image_has_no_anomaly(category):
     )
 
 
-def test_rotations_are_remembered_when_asked(category):
-    plain, turned = (fitted(category, shots=1, rotations=x) for x in (1, 4))
+def test_rotations_are_remembered_when_asked(category, known):
+    plain, turned = (known(1, x) for x in (1, 4))
     shot = next(category.train.subset(plain.support(8)).batches(1))
     assert [bank.count for bank in turned.banks] == [4 * 256, 4 * 64]
     for quarter in range(1, 4):
@@ -74,14 +85,14 @@ def test_rotations_are_remembered_when_asked(category):
 @pytest.mark.parametrize(
     ("shots", "asked", "views"), [(1, None, 8), (2, None, 2), (1, 1, 1), (2, 4, 8)]
 )
-def test_a_single_shot_is_remembered_in_eight_directions(category, shots, asked, views):
-    method = fitted(category, shots=shots, rotations=asked)
+def test_a_single_shot_is_remembered_in_eight_directions(known, shots, asked, views):
+    method = known(shots, asked)
     assert int(method.arrays["views"]) == views
 
 
-def test_more_shots_lie_nearer(category):
+def test_more_shots_lie_nearer(category, known):
     images = next(category.test.batches(4))
-    one, many = (fitted(category, shots=n).anomaly_map(images) for n in (1, 6))
+    one, many = (known(n).anomaly_map(images) for n in (1, 6))
     assert (many.mean(axis=(1, 2)) < one.mean(axis=(1, 2))).all()
 
 
@@ -100,8 +111,8 @@ def test_without_a_shot_it_is_that_of_the_others(category):
         method.without(shots, [0, 1, 2])
 
 
-def test_the_draw_is_seeded_and_named(category):
-    method = fitted(category, shots=3)
+def test_the_draw_is_seeded_and_named(category, known):
+    method = known(3)
     names = [category.train.names[i] for i in method.support(8)]
     assert method.trained["shots"] == names
     assert (method.support(8) == FewShot(shots=3).support(8)).all()
@@ -162,9 +173,9 @@ def trained(category):
         return fitted(category, shots=2, train=True, epochs=2)
 
 
-def test_training_keeps_the_backbone_and_records_itself(trained, category):
-    frozen = fitted(category, shots=2)
-    for name in ("backbone", "bank_stage3"):
+def test_training_keeps_the_backbone_and_records_itself(trained, known):
+    frozen = known(2)
+    for name in ("backbone", "bank_stage2"):
         pairs = zip(*(m.networks[name].weights for m in (trained, frozen)), strict=True)
         for mine, other in pairs:
             np.testing.assert_array_equal(np.asarray(mine), np.asarray(other))
@@ -221,15 +232,15 @@ def test_a_trained_model_is_saved_whole(trained, category, tmp_path):
     )
 
 
-def test_known_defects_raise_what_is_like_them(category, tmp_path):
+def test_known_defects_raise_what_is_like_them(category, known, tmp_path):
     """Also as if a shot were not known, and out of a file."""
     from methods.detector.detector import Detector
     from methods.detector.model_file import load_model, save_model
 
     good, test = category.train, category.test
     defective = test.subset(np.flatnonzero(test.labels == 1)[:2])
-    plain = fitted(category, shots=2)
-    method = FewShot(**SMALL, **LEVELS, shots=2, known_defects=0.5)
+    plain = known(2)
+    method = FewShot(**SMALL, **LEVELS, shots=2, known_defects=1.0)
     parts = good.subset(range(8)), good.subset([10, 11])
     method.fit(TrainingImages(*parts, defective=defective))
     [images], [remembered] = (
@@ -237,7 +248,7 @@ def test_known_defects_raise_what_is_like_them(category, tmp_path):
         good.subset(method.support(8)).batches(2),
     )
     assert (method.judge(images)[1] > 1.1 * plain.judge(images)[1]).all()
-    assert (method.anomaly_map(images) <= 1.5 * plain.anomaly_map(images) + 1e-6).all()
+    assert (method.anomaly_map(images) <= 2 * plain.anomaly_map(images) + 1e-6).all()
     assert method.anomaly_map(remembered).max() < 1e-5
     shots = good.subset(method.support(8))
     twins = [x.without(shots, [0]).anomaly_map(images) for x in (method, plain)]

@@ -10,14 +10,15 @@ from processing.data.dataset import scan_category
 from tests.records import training_record
 
 pytestmark = pytest.mark.usefixtures("eager_file")
-SMALL = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage2,stage3"}
+SHAPE = (32, 32, 3)
+SMALL = {"image_shape": SHAPE, "weights": "random", "levels": "stage1,stage2"}
 SMALL |= {"shots": 2}
 QUICK = {"epochs": 1, "batch_size": 4, "learning_rate": 10.0}  # two steps, to be seen
 
 
 @pytest.fixture(scope="module")
 def category(samples):
-    return scan_category(samples / "washer", image_shape=(64, 64, 3))
+    return scan_category(samples / "washer", image_shape=SHAPE)
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,12 @@ def known(category):
         "one": TrainingImages(parts[0], parts[1], parts[0].subset([0, 1])),
         "two": TrainingImages(parts[2], parts[3], parts[2].subset([1, 2])),
     }
+
+
+@pytest.fixture(scope="module")
+def frozen(known):
+    """Return a method that is not trained."""
+    return FewShot(**SMALL).fit(known["one"])
 
 
 def make(monkeypatch, metrics):
@@ -45,21 +52,19 @@ USEFUL = {0.0: 0.8, 0.25: 0.82, 0.5: 0.9, 0.75: 0.85}
 
 @pytest.mark.parametrize(("metrics", "share"), [(USELESS, 0), (USEFUL, 0.5)])
 def test_training_that_gains_little_is_undone(
-    metrics, share, category, known, monkeypatch
+    metrics, share, category, known, frozen, monkeypatch
 ):
     """Then the maps are those of fewshot, to the last digits."""
     method = make(monkeypatch, metrics).fit(known["one"])
     assert method.arrays["share"] == share
-    frozen = FewShot(**SMALL).fit(known["one"])
     images = next(category.test.batches(4))
     maps, expected = (m.anomaly_map(images) for m in (method, frozen))
     assert np.allclose(maps, expected, atol=1e-5) == (share == 0)
     assert method.trained["shares"]["0.5"] == metrics[0.5]
 
 
-def test_a_projection_that_does_nothing_gives_the_same_maps(category, known):
+def test_a_projection_that_does_nothing_gives_the_same_maps(category, known, frozen):
     """Whatever its share: the mean of a distance and itself."""
-    frozen = FewShot(**SMALL).fit(known["one"])
     method = Unified(**SMALL)
     method.load_backbone()
     images = next(category.test.batches(4))

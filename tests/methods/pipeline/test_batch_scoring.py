@@ -24,7 +24,7 @@ from processing.errors import UsageError, UserError
 from processing.files import read_table
 
 pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("eager_file")]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from methods.cae.cae import CAE
 from methods.cli import finetune
@@ -21,6 +22,8 @@ from methods.pipeline import finetuning, testing
 from methods.pipeline.by_hand import command_by_hand
 from processing.decision.decision import Decision
 from tests.records import finetuning_result, training_record
+
+pytestmark = pytest.mark.usefixtures("eager_file")
 
 
 def page_data(results):

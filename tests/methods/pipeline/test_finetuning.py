@@ -17,6 +17,8 @@ from processing.decision.calibration import Rule
 from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
 
+pytestmark = pytest.mark.usefixtures("eager_file")
+
 
 def test_choice_of_maps():
     method = CAE(image_shape=(32, 32, 1), loss="l2")

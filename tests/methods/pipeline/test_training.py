@@ -18,6 +18,7 @@ from processing.data.dataset import scan_category
 from processing.decision.calibration import Rule
 from processing.errors import UsageError, UserError
 
+pytestmark = pytest.mark.usefixtures("eager_file")
 OPTIONS = {
     "size": ("--size", (64, 64)),
     "color": ("--color", "grayscale"),

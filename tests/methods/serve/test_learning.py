@@ -23,6 +23,8 @@ from tests.rooms import ROOT
 from .conftest import png, until
 from .test_labelled import judged
 
+pytestmark = pytest.mark.usefixtures("eager_file")
+
 
 @pytest.fixture
 def told():

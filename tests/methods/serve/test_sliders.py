@@ -17,6 +17,8 @@ from processing.errors import UsageError
 
 from .conftest import until
 
+pytestmark = pytest.mark.usefixtures("eager_file")
+
 
 @pytest.fixture
 def served(model, tmp_path):
