@@ -111,7 +111,8 @@ def test_what_was_learned_is_never_judged(trained, rule):
     if rule is None:
         assert known <= set(result.finetuning_files)
     for everything in (False, True):
-        options = testing.Options(results=results, include_finetuning=everything)
+        how = {"include_finetuning": everything, "report": False}
+        options = testing.Options(results=results, **how)
         [report] = testing.test(model, options)
         with (report.folder / "scores.csv").open() as file:
             judged = {row["file"] for row in csv.DictReader(file)}
