@@ -35,7 +35,7 @@ from .records import TrainingRecord
 from .versions import versions
 
 FOLDER = "kept"
-FORMAT = 2  # of the files, and of what methods make of images: raise it with either
+FORMAT = 3  # of the files, and of what methods make of images: raise it with either
 LIMIT = "KERAS_ANOMALY_KEPT_BYTES"
 DAMAGED = (
     OSError,
