@@ -62,11 +62,6 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 
-def pytest_collection_finish():
-    """Let collections of garbage, which Keras asks for, pass over what was imported."""
-    gc.freeze()
-
-
 @pytest.fixture(autouse=True)
 def seeded():
     np.random.seed(0)  # noqa: NPY002 - libraries under test may use the global state
