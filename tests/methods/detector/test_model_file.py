@@ -192,9 +192,9 @@ def test_what_save_model_does_not_write(change, message, model):
     ("key", "value", "message"),
     [
         ("networks/autoencoder/3", None, "it lacks /networks/autoencoder/3"),
-        ("networks/autoencoder/0", np.ones(3), r"/0: expected floats \(4, 4, 1, 32\)"),
-        ("networks/autoencoder/1", np.ones(32, int), r"/1: expected floats \(32\)"),
-        ("networks/autoencoder/1", np.full(32, np.nan), "/1 holds numbers that are "),
+        ("networks/autoencoder/0", np.ones(3), r"/0: expected floats \(4, 4, 1, 8\)"),
+        ("networks/autoencoder/1", np.ones(8, int), r"/1: expected floats \(8\)"),
+        ("networks/autoencoder/1", np.full(8, np.nan), "/1 holds numbers that are "),
         ("arrays/ssim_mean", None, "it lacks /arrays/ssim_mean"),
         ("arrays/l2_mean", np.full((32, 32), np.inf), "/arrays/l2_mean holds number"),
         ("preparation/mask", None, "it lacks /preparation/mask"),
