@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from processing.data.image_set import ImageSet
 
 SHORT = {  # trainings that take minutes on two cores: how many seeds
-    "AE --size 128 --epochs 12": 1,
+    "AE --size 128 --epochs 12": 3,
     "mvtecCAE --size 128 --epochs 12": 3,
     "mvtecCAE --size 256 --epochs 12": 1,
     "paperCAE --size 128 --epochs 12": 1,
