@@ -20,7 +20,7 @@ def has_kernel(layer: Any, x: Any) -> bool:
         and layer.axis in (-1, 3)
         and layer.scale
         and layer.center
-        and not layer.renorm
+        and not getattr(layer, "renorm", False)  # which older versions do not have
     )
 
 
