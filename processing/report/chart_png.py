@@ -15,7 +15,7 @@ from processing.decision.search import SearchResult
 from .charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, search_charts
 from .overlays import write_png
 
-SCALE, FINE = 3.2, 3  # pixels in a unit of the page; steps in a pixel, for smooth lines
+SCALE, FINE = 3.2, 2  # pixels in a unit of the page; steps in a pixel, for smooth lines
 TITLE, ROW, LETTERS = 20, 14, 9.5  # units: heights of title and row, size of letters
 SAMPLE, GAP = 18, 6  # units: width of a sample in the legend, space around it
 BLUE, ORANGE, GREEN, RED = "#1f77b4", "#e07b00", "#2a9d4a", "#d62728"
