@@ -140,20 +140,25 @@ class Detector:
             start += len(views)
         warn_of_unregistered(unregistered, len(names))
 
-    def reconstruct(self, view: Prepared, batch_size: int = 16) -> np.ndarray | None:
-        """Return the good version of an image that the method has in mind, if any.
+    def reconstruct(
+        self, views: Sequence[Prepared], batch_size: int = 16
+    ) -> list[np.ndarray] | None:
+        """Return the good versions of images that the method has in mind, if any.
 
-        It is (h, w, c) in [0, 1], over the whole image, as far as the method sees it.
+        They are (h, w, c) in [0, 1], over the whole images, as far as the method sees
+        them.
         """
-        tiling, good = self.preparation.tiling, list[np.ndarray]()
-        tiles = [to_float(view.pixels[tiling.window(k)]) for k in range(len(tiling))]
-        for start in range(0, len(tiles), batch_size):
-            batch = np.stack(tiles[start : start + batch_size])
+        tiling, tiles = self.preparation.tiling, list[np.ndarray]()
+        for batch, count in self._tiles(views, batch_size):
             reconstructed = self.method.reconstruct(batch)
             if reconstructed is None:
                 return None
-            good.extend(reconstructed)
-        return view.geometry.restore(tiling.stitch(good))
+            tiles.extend(reconstructed[:count])
+        of_views = zip(*[iter(tiles)] * len(tiling), strict=True)
+        return [
+            view.geometry.restore(tiling.stitch(good))
+            for view, good in zip(views, of_views, strict=True)
+        ]
 
     def _judge(
         self, views: Sequence[Prepared], kind: str | None, batch_size: int
@@ -174,7 +179,15 @@ class Detector:
     def _judge_tiles(
         self, views: Sequence[Prepared], kind: str | None, batch_size: int
     ) -> Iterator[tuple[np.ndarray, np.floating]]:
-        """Yield the map and score of every tile of every image, in order.
+        """Yield the map and score of every tile of every image, in order."""
+        for batch, count in self._tiles(views, batch_size):
+            maps, scores = self.method.judge(batch, kind)
+            yield from zip(maps[:count], scores[:count], strict=True)
+
+    def _tiles(
+        self, views: Sequence[Prepared], batch_size: int
+    ) -> Iterator[tuple[np.ndarray, int]]:
+        """Yield the tiles of images in batches, and how many each has.
 
         Networks are compiled for each size of batches. So all have as many tiles as the
         first one: smaller ones are filled up, but for methods that take many steps.
@@ -188,8 +201,7 @@ class Detector:
             batch = pairs[start : start + size]
             tiles = [to_float(views[i].pixels[tiling.window(k)]) for i, k in batch]
             spare = 0 if method.iterative else size - len(batch)
-            maps, scores = method.judge(np.stack(tiles + tiles[-1:] * spare), kind)
-            yield from zip(maps[: len(batch)], scores[: len(batch)], strict=True)
+            yield np.stack(tiles + tiles[-1:] * spare), len(batch)
 
 
 def warn_of_unregistered(names: Sequence[str], count: int) -> None:

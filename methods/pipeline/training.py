@@ -235,12 +235,13 @@ def write_inspections(
         names, start = picture_names(images.names), 0
         for judged in detector.judge(images):
             limits = limits or (0.0, 2 * float(np.quantile(judged.maps, 0.999)))
+            good = detector.reconstruct(judged.views)
             for row, view in enumerate(judged.views):
                 index = start + row
                 plots.inspection(
                     folder / f"inspection_{part}" / f"{names[index]}_inspection.png",
                     view.geometry.restore(to_float(view.pixels)),
-                    detector.reconstruct(view),
+                    good[row] if good else None,
                     judged.maps[row],
                     f"{images.names[index]}   score {judged.scores[row]:.4g}",
                     limits,

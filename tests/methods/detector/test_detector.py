@@ -229,15 +229,15 @@ def test_images_that_cannot_be_registered_are_judged_and_named(tmp_path, rng):
 def test_reconstructions_lie_on_the_whole_image(noise):
     made = detector(tile=16, crop=(32, 32))
     images = noise.prepared(made.preparation)
-    view = next(images.views(1))[0]
-    good = made.reconstruct(view, batch_size=5)
-    assert good.shape == (*SIZE, 1)
-    assert made.method.shown == [5, 4]  # tiles at once
-    whole = next(noise.batches(1))[0]
+    views = next(images.views(2))
+    good = made.reconstruct(views, batch_size=5)
+    assert made.method.shown == [5] * 4  # tiles at once, of two images of nine each
     inside = (slice(8, 40), slice(16, 48))
-    np.testing.assert_allclose(good[inside], whole[inside] / 2, atol=1e-6)
+    for one, whole in zip(good, next(noise.batches(2)), strict=True):
+        assert one.shape == (*SIZE, 1)
+        np.testing.assert_allclose(one[inside], whole[inside] / 2, atol=1e-6)
     made.method.reconstruct = lambda images: None
-    assert made.reconstruct(view) is None
+    assert made.reconstruct(views) is None
 
 
 @pytest.fixture(scope="module")
