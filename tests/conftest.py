@@ -43,6 +43,17 @@ BROWSER = (
 )
 
 
+SMALL_NETWORKS = {  # what tests make smaller than anybody else wants it
+    "autoencoder.architectures.mvtec.ENCODER": ((8, 4, 2),) * 5,
+    "autoencoder.architectures.mvtec.DECODER": (  # of convolutions that are all fused
+        *((2, 8, 3, 1), (4, 8, 4, 2), (2, 8, 8, 1), (2, 8, 3, 1)),
+    ),
+    "autoencoder.architectures.inception.WIDTHS": (4, 8),
+    "autoencoder.architectures.residual.WIDTHS": (4, 8),
+    "methods.cae.segmenter.WIDTHS": (4, 8),
+}
+
+
 class ByFixtures(LoadScopeScheduling):
     """Keeps in one process what shares fixtures: files, and methods of the contract."""
 
@@ -127,6 +138,26 @@ def eager():
 def eager_file():
     """Run networks eagerly, in all tests and fixtures of a file."""
     with untraced():
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_layers():
+    """Let autoencoders and segmenters have few layers and filters."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SMALL_NETWORKS.items():
+            patch.setattr(name, value)
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_blocks():
+    """Let each stage of an EfficientNet-Lite, of random weights, have one block."""
+    from methods.backbones import efficientnet_lite
+
+    stages = tuple((1, *stage[1:]) for stage in efficientnet_lite.STAGES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(efficientnet_lite, "STAGES", stages)
         yield
 
 

@@ -18,7 +18,7 @@ from processing.metrics.image_metrics import RANKED
 from processing.metrics.pixel_metrics import PIXEL_METRICS, PixelMetrics
 from tests.conftest import draw_nothing
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_layers")
 ROOT = Path(__file__).parent.parent
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
 

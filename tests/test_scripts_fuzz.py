@@ -34,7 +34,7 @@ from processing.decoding.decode import IMAGE_LIKE, SUFFIXES
 from processing.files import read_table
 from processing.samples import write_samples
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks", "few_layers")
 CASES = os.environ.get("FUZZ_CASES")
 FUZZ = settings(
     max_examples=int(CASES or 8),

@@ -9,7 +9,7 @@ import finetune
 import test as script
 import train
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_layers")
 QUICK = ["--size", "32", "--epochs", "1", "--precision", "float32"]
 OPTIONS = {
     "AE": ["--lr", "0.001"],

@@ -14,7 +14,7 @@ import test as script
 import train
 from methods.pipeline.run_folder import TrainingRun
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_layers")
 QUICK = ["--size", "64", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
 SMALL = ["-a", "ae", "--latent", "4"]
 

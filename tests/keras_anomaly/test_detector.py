@@ -23,7 +23,7 @@ from keras_anomaly import (
 from methods.cli import finetune, test, train
 from processing.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks", "few_layers")
 SMALL = {"size": 32, "weights": "random", "levels": "stage2"}
 
 

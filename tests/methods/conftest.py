@@ -1,22 +1,9 @@
-"""A small model for tests that only use one, small networks, trainers untraced."""
+"""A small model for tests that only use one, trainers untraced."""
 
 import contextlib
 import shutil
 
 import pytest
-
-ENCODER = ((8, 4, 2),) * 5
-DECODER = ((2, 8, 3, 1), (4, 8, 4, 2), (2, 8, 8, 1), (2, 8, 3, 1))  # all are fused
-
-
-@pytest.fixture(scope="module")
-def few_layers():
-    """Let mvtecCAE and segmenters have few layers and filters."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoencoder.architectures.mvtec.ENCODER", ENCODER)
-        patch.setattr("autoencoder.architectures.mvtec.DECODER", DECODER)
-        patch.setattr("methods.cae.segmenter.WIDTHS", (4, 8))
-        yield
 
 
 @contextlib.contextmanager

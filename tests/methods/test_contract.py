@@ -14,7 +14,7 @@ from methods.detector.model_file import load_model, save_model
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
-from tests.conftest import untraced
+from tests.conftest import SMALL_NETWORKS, untraced
 from tests.methods.conftest import untraced_trainers
 from tests.records import training_record
 
@@ -58,9 +58,7 @@ def make(name):
 
 MANY = {"AnoGAN", "unified"}  # have graphs that take longer to trace than to run
 SMALL = {  # what a test makes smaller than anybody else wants it
-    "autoencoder.architectures.inception.WIDTHS": (4, 8),
-    "autoencoder.architectures.residual.WIDTHS": (4, 8),
-    "methods.cae.segmenter.WIDTHS": (4, 8),
+    **SMALL_NETWORKS,
     "methods.diffusion.feature_distance.SHALLOWEST": 2,  # and so is the deepest level
     "methods.diffusion.feature_distance.SIDE": 32,
     "methods.diffusion.training.VALIDATIONS": 4,

@@ -7,7 +7,7 @@ from methods.components.enlarge import enlarging
 from processing.data.dataset import scan_category
 from processing.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 SMALL = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage2,stage3"}
 
 

@@ -14,6 +14,7 @@ from methods.patchcore.patchcore import PatchCore
 from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 
+pytestmark = pytest.mark.usefixtures("few_blocks")
 SMALL = {"image_shape": (32, 32, 3), "weights": "random", "levels": "stage1,stage2"}
 WHOLE = {"coreset": 1.0}  # of a part, a digit can decide between two patches
 TRAINED = {**SMALL, "image_shape": (64, 64, 3), "levels": "stage5"}

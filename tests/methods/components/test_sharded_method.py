@@ -19,7 +19,7 @@ from methods.pipeline.run_folder import TrainingRun
 from processing.data.dataset import scan_category
 from processing.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 SHAPE = (32, 32, 3)
 OPTIONS = {"image_shape": SHAPE, "weights": "random", "levels": "stage2"}
 

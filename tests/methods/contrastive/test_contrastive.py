@@ -6,7 +6,7 @@ from methods.cli.method_options import CLUSTERINGS as NAMES
 from methods.contrastive.contrastive import Contrastive
 from processing.data.dataset import scan_category
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 SMALL = {
     "image_shape": (64, 64, 3),
     "backbone": "efficientnet_lite0",

@@ -21,7 +21,7 @@ from processing.decision.decision import Decision
 from processing.errors import UsageError, UserError
 from processing.preprocessing.preparation import Preparation
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 OPTIONS = {"weights": "random", "levels": "stage2", "features": 4}
 OPTIONS |= {"size": (48, 64), "crop": (32, 64)}
 

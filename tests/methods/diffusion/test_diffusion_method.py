@@ -12,7 +12,7 @@ from methods.diffusion.ddad import DDAD
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 COMMON = {
     "image_shape": (32, 32, 3),
     "preset": "tiny",

@@ -34,7 +34,7 @@ def test_a_batch_is_filled_up_with_its_first_images():
 
 
 @on_jax
-@pytest.mark.usefixtures("short_epochs")
+@pytest.mark.usefixtures("short_epochs", "few_layers")
 def test_two_devices_train_as_one(rng):
     images = rng.integers(0, 256, (12, 64, 64, 1), np.uint8)
     settings = Settings(epochs=2, learning_rate=1e-3, batch_size=4)

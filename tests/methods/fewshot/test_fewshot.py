@@ -11,7 +11,7 @@ from processing.errors import UsageError, UserError
 from processing.maps.residuals import smooth
 from tests.records import training_record
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 SHAPE = (32, 32, 3)
 SMALL = {"image_shape": SHAPE, "weights": "random"}
 LEVELS = {"levels": "stage1,stage2"}  # 16 x 16 and 8 x 8

@@ -9,7 +9,7 @@ from methods.fewshot.unified import Unified
 from processing.data.dataset import scan_category
 from tests.records import training_record
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 SHAPE = (32, 32, 3)
 SMALL = {"image_shape": SHAPE, "weights": "random", "levels": "stage1,stage2"}
 SMALL |= {"shots": 2}

@@ -10,7 +10,7 @@ from processing.data.dataset import scan_category
 from processing.errors import UsageError, UserError
 from tests.records import training_record
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 SMALL = {"image_shape": (64, 64, 3), "weights": "random"}
 
 

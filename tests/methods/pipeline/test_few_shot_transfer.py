@@ -13,7 +13,7 @@ from methods.pipeline.run_folder import TrainingRun
 from methods.pipeline.training import start_run, train_run
 from processing.errors import UsageError, UserError
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 OPTIONS = {
     "size": ("--size", (64, 64)),
     "weights": ("--weights", "random"),

@@ -18,7 +18,7 @@ from processing.data.dataset import scan_dataset
 from processing.errors import UsageError
 from processing.samples import write_samples
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 NAMES = ("fabric", "washer")
 QUICK = ["--size", "64", "--weights", "random", "--epochs", "1", "--shots", "2"]
 QUICK += ["--levels", "stage2"]

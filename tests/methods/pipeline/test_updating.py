@@ -23,7 +23,7 @@ from processing.errors import UsageError, UserError
 from processing.files import read_table
 from tests.records import learned, training_record
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 OPTIONS = ["--size", "64", "--weights", "random", "--features", "8"]
 OPTIONS += ["--levels", "stage2"]
 
