@@ -10,6 +10,8 @@ SAMPLE_OPTIONS :=
 MODELS := saved_models
 RESULTS := results
 OPTIONS := --size 128 --epochs 3 --lr 0.002
+# mypy has one core to itself, JAX the other.
+MAKEFLAGS += --jobs=2
 # One more than there are cores: some tests only wait.
 PROCESSES := -n 3 --no-loadscope-reorder
 ON_JAX := tests/methods/test_contract.py tests/methods/engine/test_backend.py \
@@ -20,7 +22,7 @@ SELECTION := -m "not nightly"
 QUICK := tests/processing tests/methods/cli tests/methods/engine tests/test_structure.py
 MODEL = "$$(ls -t $(MODELS)/*/washer/mvtecCAE/ssim/*/*.hdf5 | head -n 1)"
 
-.PHONY: demo checks test test-quick test-all coverage docs clean
+.PHONY: demo checks on-jax test test-quick test-all coverage docs clean
 
 demo: $(BASE)
 	$(BIN)/python -m processing.samples $(SAMPLES) $(SAMPLE_OPTIONS)
@@ -33,9 +35,11 @@ checks: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: checks
+on-jax: $(INSTALLED)
+	KERAS_BACKEND=jax $(BIN)/pytest -q $(SELECTION) $(ON_JAX) -k "$(METHODS_ON_JAX)"
+
+test: checks on-jax
 	$(BIN)/pytest $(PROCESSES) $(SELECTION) --durations=10
-	KERAS_BACKEND=jax $(BIN)/pytest -n 2 $(SELECTION) $(ON_JAX) -k "$(METHODS_ON_JAX)"
 
 test-all: SELECTION :=
 test-all: METHODS_ON_JAX :=
