@@ -73,6 +73,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 
+def pytest_collection_finish():
+    """Let no collection of garbage look at what is imported, a million objects."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     np.random.seed(0)  # noqa: NPY002 - libraries under test may use the global state
