@@ -36,7 +36,8 @@ def hollow():
     wanted += [(x, (2 * side, side, 1), CODE) for x, side in MULTIPLES.items()]
     with keras.StatelessScope(initialize_variables=False):
         made = {key: ARCHITECTURES[key[0]](*key[1:]) for key in wanted}
-    keras.utils.clear_session()  # or they are made with those of the next network
+    # Or they are made with those of the next network.
+    keras.utils.clear_session(free_memory=False)
     return made
 
 

@@ -7,7 +7,8 @@ from methods.base import StateError, TrainingImages
 from tests.array_images import ArrayImages
 from tests.methods.conftest import untraced_trainers
 
-RATE = 4e-3  # seen after 40 epochs
+RATE = 4e-3  # seen after four epochs of 80 images
+EPOCHS, IMAGES = 4, 80
 
 
 class Run:
@@ -41,10 +42,10 @@ def fit(images, chosen, width=2, encoder=False, **options):
 def alone(images, settings):
     """Return the networks of a GAN without an encoder, its state, and what it saved."""
     run = Run()
-    chosen = settings(epochs=40, learning_rate=RATE)
+    chosen = settings(epochs=EPOCHS, learning_rate=RATE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("methods.engine.batches.EPOCH_IMAGES", 1)
-        return *fit(images, chosen, width=4, run=run), run.saved[40]
+        patch.setattr("methods.engine.batches.EPOCH_IMAGES", IMAGES)
+        return *fit(images, chosen, width=4, run=run), run.saved[EPOCHS]
 
 
 def test_generated_images_become_like_the_real_ones(alone):
@@ -99,11 +100,13 @@ def test_samples_are_kept_after_every_epoch_of_the_gan(whole):
 
 
 def test_the_encoder_comes_closer_and_leaves_the_gan_alone(
-    alone, images, settings, short_epochs
+    alone, images, settings, monkeypatch
 ):
+    monkeypatch.setattr("methods.engine.batches.EPOCH_IMAGES", IMAGES)
     options = {"width": 4, "encoder": True, "saved": alone[2]}
-    made, state = fit(images, settings(epochs=80, learning_rate=RATE), **options)
-    losses = [row["loss"] for row in state["history"][40:]]
+    chosen = settings(epochs=2 * EPOCHS, learning_rate=RATE)
+    made, state = fit(images, chosen, **options)
+    losses = [row["loss"] for row in state["history"][EPOCHS:]]
     assert losses[-1] < 0.9 * losses[0]
     for name in ("generator", "discriminator"):
         for one, other in zip(alone[0][name].weights, made[name].weights, strict=True):

@@ -19,7 +19,8 @@ def hollow(preset, channels):
     shape = (256, 256, channels)
     with keras.StatelessScope(initialize_variables=False):
         network = unet(shape, architecture(preset, shape))
-    keras.utils.clear_session()  # or they are made with those of the next network
+    # Or they are made with those of the next network.
+    keras.utils.clear_session(free_memory=False)
     return network
 
 
