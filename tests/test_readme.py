@@ -18,14 +18,14 @@ import train
 from methods.cli.expansion import expand_runs
 from methods.cli.train import build_parser
 
-pytestmark = pytest.mark.usefixtures("eager_file")
+pytestmark = pytest.mark.usefixtures("eager_file", "few_layers")
 ROOT = Path(__file__).parent.parent
 RUN = ["README.md", "docs/index.md", "docs/data.md", "docs/many_models.md"]
 RUN += ["docs/decide.md", "docs/methods.md"]
 MODULES = {"methods.backbones": "methods.cli.backbones"}
 MAINS = {"train.py": train.main, "finetune.py": finetune.main, "test.py": script.main}
 QUICK = ["--size", "32", "--epochs", "1", "--lr", "0.002", "--precision", "float32"]
-SHALLOW = ["--levels", "stage2"]
+SHALLOW = ["--levels", "stage1"]
 
 
 def read(document):
