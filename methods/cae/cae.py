@@ -105,6 +105,9 @@ class CAE(ReconstructionMethod):
             return cls.size, cls.size
         return size
 
+    def check(self) -> None:
+        self._network()
+
     def build(self) -> None:
         marker = segmenter(self.image_shape) if self.segment else None
         self._use(self._network(), marker)

@@ -91,9 +91,14 @@ class FeatureMethod(Method):
 
     def check(self) -> None:
         check_graphs(self.fit_runtime)
-        self.build()
+        self.check_backbone()
         weight_files.check(self.backbone, self.weights, self.from_scratch)
         weight_files.find(self.backbone, self.weights)
+
+    def check_backbone(self) -> None:
+        """Raise a `UsageError` where the features asked for cannot be built."""
+        _, names = self.choose_levels()
+        backbones.check(self.backbone, (*self.image_shape[:2], 3), names)
 
     def check_fitted(self) -> None:
         if self.graph is None:

@@ -9,12 +9,10 @@ import keras
 import numpy as np
 
 from methods import backbones
-from methods.backbones import weights as weight_files
 from methods.base import Run, TrainingImages
 from methods.components.enlarge import Enlarge
 from methods.components.feature_method import LARGE, FeatureMethod
 from methods.components.image_scores import TOP, image_scores
-from methods.engine.runtimes import check_graphs
 from methods.padim.padim import PaDiM
 from methods.patchcore.patchcore import PatchCore
 from processing.data.image_set import ImageSet
@@ -91,11 +89,8 @@ class Ensemble(FeatureMethod):
         }
 
     def check(self) -> None:
-        check_graphs(self.fit_runtime)
-        self.build()
-        for pair in self.backbones.values():
-            weight_files.check(*pair)
-            weight_files.find(*pair)
+        for member in self.members.values():
+            member.check()
 
     def build_backbone(self) -> None:
         shape = (*self.image_shape[:2], 3)

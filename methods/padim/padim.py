@@ -104,9 +104,12 @@ class PaDiM(ShardedMethod):
             "index": ArraySpec((self.channels,), "iu"),
         }
 
+    def check_backbone(self) -> None:
+        super().check_backbone()
+        assert self.channels
+
     def build(self) -> None:
         self.build_backbone()
-        assert self.channels
         if "count" in self.arrays:  # loaded
             self._use(Mahalanobis(int(self.arrays["count"]), self.epsilon))
 

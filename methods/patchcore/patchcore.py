@@ -96,15 +96,15 @@ class PatchCore(ShardedMethod):
             "sources": ArraySpec((self.arrays.get("kept"),), "iu", optional=True),
         }
 
+    def check(self) -> None:
+        super().check()
+        for name in ("coreset", "variance"):
+            if not 0 < (value := getattr(self, name)) <= 1:
+                raise UsageError(
+                    f"--{name} must be above 0, at most 1. Received: {value}"
+                )
+
     def build(self) -> None:
-        if not 0 < self.coreset <= 1:
-            raise UsageError(
-                f"--coreset must be above 0, at most 1. Received: {self.coreset}"
-            )
-        if not 0 < self.variance <= 1:
-            raise UsageError(
-                f"--variance must be above 0, at most 1. Received: {self.variance}"
-            )
         self.build_backbone()
         if "images" in self.arrays:  # loaded
             self._use()
