@@ -10,8 +10,6 @@ SAMPLE_OPTIONS :=
 MODELS := saved_models
 RESULTS := results
 OPTIONS := --size 128 --epochs 3 --lr 0.002
-# mypy has one core to itself, JAX the other.
-MAKEFLAGS += --jobs=2
 # One more than there are cores: some tests only wait.
 PROCESSES := -n 3 --no-loadscope-reorder
 ON_JAX := tests/methods/test_contract.py tests/methods/engine/test_backend.py \
@@ -38,7 +36,10 @@ checks: $(INSTALLED)
 on-jax: $(INSTALLED)
 	KERAS_BACKEND=jax $(BIN)/pytest -q $(SELECTION) $(ON_JAX) -k "$(METHODS_ON_JAX)"
 
-test: checks on-jax
+# mypy has one core to itself, JAX the other.
+test: $(INSTALLED)
+	$(MAKE) --jobs=2 checks on-jax \
+		SELECTION='$(SELECTION)' METHODS_ON_JAX='$(METHODS_ON_JAX)'
 	$(BIN)/pytest $(PROCESSES) $(SELECTION) --durations=10
 
 test-all: SELECTION :=
