@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from processing.decision.calibration import (
     GoodImages,
@@ -57,6 +58,19 @@ def test_rules_by_hand():
     assert Rule("conformal", 0.2).threshold(scores) == 4
     assert Rule("conformal", 0.6).threshold(scores) == 2
     assert Rule("conformal", 0.05).threshold(scores) == 4
+
+
+@pytest.mark.parametrize(("n", "rate"), [(20, 0.1), (100, 0.1), (300, 0.05)])
+def test_a_bound_allows_the_most_alarms_that_keep_the_rate(n, rate, rng):
+    """SciPy's Clopper-Pearson interval is the second source."""
+    scores = rng.permutation(n)
+    alarms = int((scores > Rule("bound", rate).threshold(scores)).sum())
+    bounds = [
+        binomtest(k, n, alternative="less").proportion_ci(0.95).high
+        for k in (alarms, alarms + 1)
+    ]
+    assert bounds[1] > rate
+    assert bounds[0] <= rate or alarms == 0
 
 
 def test_quantile_passes_the_share_it_names(rng):
