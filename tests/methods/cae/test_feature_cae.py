@@ -64,6 +64,8 @@ def test_means_and_covariance_are_those_of_the_good_images(fitted, good):
     centred = (features - features.mean(axis=0)).reshape(-1, features.shape[-1])
     expected = centred.T @ centred / len(centred)
     np.testing.assert_allclose(covariance, expected, rtol=1e-3, atol=1e-4)
+    matrix = residual(expected, [24, 40])
+    np.testing.assert_allclose(fitted.arrays["residual"], matrix, rtol=1e-2, atol=1e-3)
 
 
 def test_one_good_image_is_enough(good):
