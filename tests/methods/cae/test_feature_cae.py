@@ -9,6 +9,13 @@ from processing.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("eager_file", "few_blocks")
 SMALL = {"image_shape": (64, 64, 3), "weights": "random", "levels": "stage2,stage3"}
+LEVELS = (slice(24), slice(24, None))  # of channels
+
+
+def errors_of(method, features):
+    """Return the root mean square residual (n, h, w) of each level."""
+    left = (features - method.arrays["mean"]) @ method.arrays["residual"]
+    return [np.sqrt((left[..., part] ** 2).mean(axis=-1)) for part in LEVELS]
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +49,8 @@ def test_it_is_the_linear_autoencoder_that_best_removes_noise(rng):
 def test_the_map_is_the_sum_of_the_levels_errors_in_deviations(fitted, good):
     images = next(good.subset([7, 8]).batches(2))
     [features] = fitted.outputs(good.subset([7, 8]), fitted._features)
-    left = (features[0] - fitted.arrays["mean"]) @ fitted.arrays["residual"]
     expected = 0
-    for level, part in enumerate((slice(24), slice(24, None))):
-        error = np.sqrt((left[..., part] ** 2).mean(axis=-1))
+    for level, error in enumerate(errors_of(fitted, features[0])):
         mean, deviation = fitted.arrays["errors"][:, level]
         expected += (error - mean) / deviation
     matrix = enlarging(expected.shape[1], 64, 4.0)
@@ -56,7 +61,7 @@ def test_the_map_is_the_sum_of_the_levels_errors_in_deviations(fitted, good):
     np.testing.assert_allclose(scores, highest.mean(axis=1), rtol=1e-3)
 
 
-def test_means_and_covariance_are_those_of_the_good_images(fitted, good):
+def test_what_is_learned_is_of_the_good_images(fitted, good):
     known = good.subset(range(6))
     features = np.concatenate([x for [x] in fitted.outputs(known, fitted._features)])
     mean, covariance = fitted._moments(known)
@@ -66,6 +71,8 @@ def test_means_and_covariance_are_those_of_the_good_images(fitted, good):
     np.testing.assert_allclose(covariance, expected, rtol=1e-3, atol=1e-4)
     matrix = residual(expected, [24, 40])
     np.testing.assert_allclose(fitted.arrays["residual"], matrix, rtol=1e-2, atol=1e-3)
+    means = [error.mean(axis=0) for error in errors_of(fitted, features)]
+    np.testing.assert_allclose(fitted.arrays["errors"][0], means, rtol=1e-3)
 
 
 def test_one_good_image_is_enough(good):
