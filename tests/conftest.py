@@ -122,14 +122,17 @@ def short_epochs(monkeypatch):
 
 
 @contextlib.contextmanager
-def untraced():
+def untraced(models="keras.Model"):
     """Let Keras run what it would trace: a tiny network is traced longer than it runs.
 
     The tests of a trainer trace it once, as scripts that are processes do.
+
+    Args:
+        models: the class of all that are run.
     """
     always = property(lambda model: True, lambda model, value: None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("keras.Model.run_eagerly", always)
+        patch.setattr(f"{models}.run_eagerly", always)
         yield
 
 

@@ -148,16 +148,16 @@ class Detector:
         They are (h, w, c) in [0, 1], over the whole images, as far as the method sees
         them.
         """
-        tiling, tiles = self.preparation.tiling, list[np.ndarray]()
+        tiling, good = self.preparation.tiling, list[np.ndarray]()
         for batch, count in self._tiles(views, batch_size):
             reconstructed = self.method.reconstruct(batch)
             if reconstructed is None:
                 return None
-            tiles.extend(reconstructed[:count])
-        of_views = zip(*[iter(tiles)] * len(tiling), strict=True)
+            good.extend(reconstructed[:count])
+        tiles = iter(good)
         return [
-            view.geometry.restore(tiling.stitch(good))
-            for view, good in zip(views, of_views, strict=True)
+            view.geometry.restore(tiling.stitch(list(islice(tiles, len(tiling)))))
+            for view in views
         ]
 
     def _judge(

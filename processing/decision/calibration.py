@@ -116,12 +116,10 @@ class Rule:
         if self.name == "ksigma":
             deviation = scores.std(ddof=1) if n > 1 else 0.0
             return float(scores.mean() + number * deviation)
+        ranks = {"max": n, "quantile": number * n, "conformal": (n + 1) * (1 - number)}
         if self.name == "bound":
-            rank = n - max(0, allowed(number, n))
-        else:
-            exact = {"max": n, "quantile": number * n}
-            exact["conformal"] = (n + 1) * (1 - number)
-            rank = math.ceil(exact[self.name] - 1e-9)  # 2.0000000001 by rounding is 2
+            ranks["bound"] = n - max(0, allowed(number, n))
+        rank = math.ceil(ranks[self.name] - 1e-9)  # 2.0000000001 by rounding is 2
         return float(scores[min(max(rank, 1), n) - 1])
 
     def shortfall(self, n: int) -> str | None:

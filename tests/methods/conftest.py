@@ -1,27 +1,14 @@
 """A small model for tests that only use one, trainers untraced."""
 
-import contextlib
 import shutil
+from functools import partial
 
 import pytest
 
+from tests.conftest import untraced
 
-@contextlib.contextmanager
-def untraced_trainers():
-    """Let Keras run the steps of trainers, which are few, and trace what judges."""
-    from methods.engine.loss_model import LossModel
-
-    always = property(lambda model: True, lambda model, value: None)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LossModel, "run_eagerly", always)
-        yield
-
-
-@pytest.fixture(scope="module")
-def untraced_trainers_file():
-    """Run the steps of trainers eagerly, in all tests and fixtures of a file."""
-    with untraced_trainers():
-        yield
+# The steps of trainers, which are few, are run; what judges is traced.
+untraced_trainers = partial(untraced, "methods.engine.loss_model.LossModel")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from methods.detector.model_file import load_model, save_model
 from processing.data.dataset import scan_category
 from processing.errors import UsageError
 from processing.preprocessing.preparation import Preparation
-from tests.conftest import SMALL_NETWORKS, untraced
+from tests.conftest import untraced
 from tests.methods.conftest import untraced_trainers
 from tests.records import training_record
 
@@ -58,7 +58,6 @@ def make(name):
 
 MANY = {"AnoGAN", "unified"}  # have graphs that take longer to trace than to run
 SMALL = {  # what a test makes smaller than anybody else wants it
-    **SMALL_NETWORKS,
     "methods.diffusion.feature_distance.SHALLOWEST": 2,  # and so is the deepest level
     "methods.diffusion.feature_distance.SIDE": 32,
     "methods.diffusion.training.VALIDATIONS": 4,
@@ -66,8 +65,8 @@ SMALL = {  # what a test makes smaller than anybody else wants it
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small():
-    """Let networks have few layers and filters, and diffusion validate little."""
+def small(few_layers):
+    """Let all networks be small, and diffusion validate little."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SMALL.items():
             patch.setattr(name, value)
